@@ -1,0 +1,43 @@
+//! Tenants and their account tree.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{AccountId, TenantId};
+
+/// A customer company: the wall. No row is read without its tenant.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Tenant {
+    #[sqlx(rename = "tenant_id")]
+    pub id: TenantId,
+    /// Short name in configuration files; unique in the service.
+    pub slug: String,
+    /// The company's name, shown on its pages.
+    pub name: String,
+    /// Which role catalogue its roles come from.
+    pub catalogue: String,
+    pub created_at: DateTime<Utc>,
+}
+
+/// Whether an account is in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum AccountState {
+    /// People with roles on it can use it.
+    Active,
+    /// Nobody enters it; nothing in it is lost.
+    Suspended,
+}
+
+/// A node of the account tree: the root is the parent cloud (the company), the others are child clouds or business accounts.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Account {
+    pub id: AccountId,
+    /// `None` for the root, of which each tenant has exactly one.
+    pub parent_id: Option<AccountId>,
+    /// Unique among its siblings; paths of slugs name accounts in rules.
+    pub slug: String,
+    pub name: String,
+    pub state: AccountState,
+}

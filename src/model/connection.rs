@@ -1,0 +1,95 @@
+//! Connections and the pairs that bind their sign-ins to provisioned logins.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AccountId, ConnectionId, DirectoryId};
+
+/// How a connection's identity provider signs people in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Protocol {
+    Oidc,
+    Saml,
+}
+
+/// Whether sign-ins may use a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum ConnectionState {
+    Draft,
+    Enabled,
+    Disabled,
+}
+
+/// Whether a sign-in may create a login (just-in-time provisioning).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "kebab-case")]
+#[sqlx(type_name = "text", rename_all = "kebab-case")]
+pub enum JitPolicy {
+    /// Never: an unknown subject is refused, and nothing is bound.
+    Off,
+    /// Only logins that a joined directory provisioned are bound; none is created.
+    IfProvisioned,
+    /// An unknown subject gets a login.
+    On,
+}
+
+/// What happens to roles that claims gave when the claim does not come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum MissingClaim {
+    /// They end: a missing claim is an empty one.
+    #[default]
+    Clear,
+    /// The values of the last sign-in stay.
+    Keep,
+    /// The sign-in is refused.
+    Deny,
+}
+
+/// The trust with one customer identity provider for signing in.
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
+pub struct Connection {
+    pub id: ConnectionId,
+    /// Short name in configuration files; unique in the tenant.
+    pub slug: String,
+    /// Shown to people on the sign-in page.
+    pub name: String,
+    pub protocol: Protocol,
+    pub state: ConnectionState,
+    /// The issuer identifier, compared exactly (OpenID Connect Discovery section 4.3).
+    pub issuer: String,
+    pub jit: JitPolicy,
+    pub missing_claim: MissingClaim,
+    /// Where logins that this connection creates have their home.
+    pub home_account_id: AccountId,
+    /// Whom people are told to ask when a sign-in is refused.
+    pub contact: Option<String>,
+    #[sqlx(json)]
+    pub settings: OidcSettings,
+    /// Raised when the connection's sessions must end at once.
+    pub epoch: i64,
+}
+
+/// What an OpenID Connect connection needs besides its issuer and secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OidcSettings {
+    pub client_id: String,
+    /// Asked for beside `openid`.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+}
+
+/// A binding pair: which claim of the sign-in equals which attribute of the provisioned login.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Binding {
+    pub directory_id: DirectoryId,
+    pub connection_id: ConnectionId,
+    /// For example `sub` or `oid`.
+    pub claim: String,
+    /// `externalId` or `userName`.
+    pub attribute: String,
+}

@@ -1,0 +1,79 @@
+//! Audit entries.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{ConnectionId, DirectoryId, EventId, LoginId, TokenId};
+
+/// Who did it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Actor {
+    /// A directory's client, with one of its tokens.
+    Directory { directory: DirectoryId, token: TokenId },
+    /// A person, with the login they used.
+    Login { login: LoginId },
+    /// A browser that is not signed in yet, by way of a connection.
+    Connection { connection: ConnectionId },
+    /// Whoever runs the service, by its command line.
+    Operator,
+    /// The service itself.
+    System,
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// What happened. The text is stable: webhooks and queries name it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum EventKind { $($(#[$doc])* $name,)* }
+
+        impl EventKind {
+            /// The stable name, `noun.verb`.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    TenantCreated = "tenant.created",
+    AccountCreated = "account.created",
+    ConnectionCreated = "connection.created",
+    DirectoryCreated = "directory.created",
+    BindingCreated = "binding.created",
+    TokenCreated = "token.created",
+    ClientCreated = "client.created",
+    RuleCreated = "rule.created",
+    LoginCreated = "login.created",
+    LoginUpdated = "login.updated",
+    /// A deactivation ends the login's sessions in the same transaction.
+    LoginDeactivated = "login.deactivated",
+    LoginReactivated = "login.reactivated",
+    LoginDeleted = "login.deleted",
+    /// A SCIM POST took over a login that a sign-in had made.
+    LoginAdopted = "login.adopted",
+    LoginBound = "login.bound",
+    GroupCreated = "group.created",
+    GroupUpdated = "group.updated",
+    GroupDeleted = "group.deleted",
+    MembersChanged = "group.members_changed",
+    RolesChanged = "roles.changed",
+    SignedIn = "session.signed_in",
+    SignInRefused = "session.refused",
+    SignedOut = "session.signed_out",
+}
+
+/// One audit entry, written in the transaction that it tells of, and never changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    pub id: EventId,
+    pub at: DateTime<Utc>,
+    pub kind: EventKind,
+    pub actor: Actor,
+    /// The id of what it happened to.
+    pub target: uuid::Uuid,
+    /// Names and ids that tell the story; no personal values and no secrets.
+    pub details: serde_json::Value,
+}

@@ -1,0 +1,113 @@
+//! Logins, their subjects, and what a sign-in proves.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{AccountId, ConnectionId, DirectoryId, LoginId, PersonId, TenantId};
+
+/// Where a login's identity comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum LoginKind {
+    /// The customer's own identity provider: provisioned by a directory, created at sign-in, or by hand.
+    Byoi,
+    /// User name, password and second factor, kept here.
+    Local,
+}
+
+/// The place of a login in its person. There are two, and the schema knows no third.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
+#[repr(i16)]
+pub enum Slot {
+    One = 1,
+    Two = 2,
+}
+
+/// One identity that a person signs in with. A SCIM `User` is a login.
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
+pub struct Login {
+    pub id: LoginId,
+    pub person_id: PersonId,
+    pub slot: Slot,
+    pub kind: LoginKind,
+    /// The directory that provisions it, if one does.
+    pub directory_id: Option<DirectoryId>,
+    /// The connection that created it, for a login that no directory provisions.
+    pub connection_id: Option<ConnectionId>,
+    pub home_account_id: AccountId,
+    /// As it was given; compared by its folded key.
+    pub user_name: String,
+    /// The directory's own name for it, compared only inside that directory.
+    pub external_id: Option<String>,
+    pub active: bool,
+    /// Raised with every effective change; the ETag of the SCIM User.
+    pub version: i64,
+    /// Raised when something about the login must end its sessions at once.
+    pub epoch: i64,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// An e-mail address of a login, as given and folded. Never a key to anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Email {
+    pub value: String,
+    pub value_key: String,
+}
+
+/// Which part of the protocol named the subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum SubjectKind {
+    /// The `sub` claim of OpenID Connect Core section 2.
+    Sub,
+    /// A persistent `NameID` of SAML 2.0 Core section 8.3.7.
+    NameId,
+    /// An immutable SAML attribute that the connection maps.
+    Attribute,
+}
+
+/// What a connection's identity provider calls a login for ever. The only thing by which a sign-in finds its login.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Subject {
+    pub connection: ConnectionId,
+    /// The issuer that said it (`iss`, or the SAML entity id).
+    pub issuer: String,
+    pub kind: SubjectKind,
+    /// Compared byte for byte.
+    pub value: String,
+}
+
+/// What a sign-in proved, whichever protocol carried it: every protocol ends in this one type.
+///
+/// Only `federation` makes one, after all its checks; it holds verified values and no token.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExternalIdentity {
+    pub tenant: TenantId,
+    pub subject: Subject,
+    /// The verified claims, each as its list of strings: what binding pairs and rules read.
+    pub claims: BTreeMap<String, Vec<String>>,
+    /// When the identity provider says that it last asked the person to prove who they are (`auth_time`).
+    pub authenticated_at: Option<DateTime<Utc>>,
+    /// The identity provider's own session, so that its logout can find ours.
+    pub upstream_session: Option<String>,
+    /// Authentication context class as the identity provider stated it.
+    pub acr: Option<String>,
+    /// Authentication methods as the identity provider stated them (RFC 8176).
+    pub amr: Vec<String>,
+}
+
+impl ExternalIdentity {
+    /// The single value of `claim`. A claim with several values names nobody, so it is no value.
+    #[must_use]
+    pub fn claim(&self, claim: &str) -> Option<&str> {
+        match self.claims.get(claim).map(Vec::as_slice) {
+            Some([value]) if !value.is_empty() => Some(value),
+            _ => None,
+        }
+    }
+}

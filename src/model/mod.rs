@@ -1,0 +1,36 @@
+//! The words of Vestibule, as types.
+//!
+//! A **tenant** is a customer company and the wall around everything below. It has a tree of **accounts**. A **person** is one
+//! human in a tenant and has at most two **logins**, in slots one and two; a login is one identity a person signs in with, and has
+//! roles of its own. A **directory** is one SCIM provisioning domain; a **connection** is the trust with one identity provider
+//! for signing in; a **binding pair** joins the two. A **subject** is what a connection's identity provider calls a login for
+//! ever. A **group** belongs to a directory. A **role** is an entry of the operator's catalogue, an **assignment** gives one to
+//! a login at an account, with its provenance. A **rule** gives assignments from facts. A **session** is a browser's stay,
+//! with exactly one active login. An **event** is an audit entry, written in the transaction that it tells of.
+//!
+//! No IO here, and no secrets: columns that hold sealed values or digests live in the store's rows.
+
+mod account;
+mod client;
+mod connection;
+mod directory;
+mod event;
+mod id;
+mod identity;
+mod person;
+mod role;
+mod session;
+
+pub use account::{Account, AccountState, Tenant};
+pub use client::Client;
+pub use connection::{Binding, Connection, ConnectionState, JitPolicy, MissingClaim, OidcSettings, Protocol};
+pub use directory::{Directory, Group, Membership};
+pub use event::{Actor, Event, EventKind};
+pub use id::{
+    AccountId, AssignmentId, ClientId, ConnectionId, DirectoryId, EventId, GroupId, InstanceId, KeyId, LoginId, PendingId,
+    PersonId, RuleId, ServiceId, SessionId, Sid, TenantId, TokenId, TraceId,
+};
+pub use identity::{Email, ExternalIdentity, Login, LoginKind, Slot, Subject, SubjectKind};
+pub use person::{Person, PersonState};
+pub use role::{Assignment, AssignmentSource, EffectiveRole, Grant, Rule, RuleBody, RuleOrigin};
+pub use session::{PendingSignIn, Session, SessionLogin};

@@ -1,0 +1,79 @@
+//! Rules, and the assignments they give.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{AccountId, AssignmentId, ConnectionId, DirectoryId, InstanceId, LoginId, RuleId, ServiceId};
+
+/// Who gave an assignment. Sources never take one another's assignments away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum AssignmentSource {
+    Rule,
+    Manual,
+    Operator,
+}
+
+/// A role given to a login at an account, with its provenance.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Assignment {
+    pub id: AssignmentId,
+    pub login_id: LoginId,
+    pub account_id: AccountId,
+    /// Narrows the role to one service; `None` is the whole account.
+    pub service_id: Option<ServiceId>,
+    /// Narrows it further to one instance.
+    pub instance_id: Option<InstanceId>,
+    pub role: String,
+    pub source: AssignmentSource,
+    pub source_id: RuleId,
+    pub granted_at: DateTime<Utc>,
+}
+
+/// What a login holds at one account and why, for pages and tokens.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct EffectiveRole {
+    pub account_id: AccountId,
+    pub account_name: String,
+    pub role: String,
+    pub source: AssignmentSource,
+    /// The rule's name, where a rule gave it.
+    pub rule_name: Option<String>,
+}
+
+/// Whose facts a rule reads: the groups of one directory, or the claims of one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleOrigin {
+    Directory(DirectoryId),
+    Connection(ConnectionId),
+}
+
+/// A mapping rule as it is saved: accounts are ids, so that moving or renaming one does not break it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    pub id: RuleId,
+    pub name: String,
+    pub origin: RuleOrigin,
+    /// The subtree that the rule may give roles in.
+    pub within: AccountId,
+    pub body: RuleBody,
+    pub version: i64,
+}
+
+/// The condition of a rule and what it gives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleBody {
+    /// A SCIM filter over the facts (RFC 7644 section 3.4.2.2).
+    pub when: String,
+    pub grants: Vec<Grant>,
+}
+
+/// One role at one account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// The key of a role in the tenant's catalogue.
+    pub role: String,
+    pub account: AccountId,
+}
