@@ -1,0 +1,561 @@
+-- The foundation: everything that must never happen is refused here, so that every replica and both engines refuse it.
+-- The twin for the other engine has the same file name, tables, columns, keys and indexes; a test compares the two.
+-- Every table of a tenant has tenant_id, and foreign keys carry it: no row can point across the wall between two tenants.
+
+create table tenants (
+  tenant_id uuid not null primary key,
+  slug text collate "C" not null,
+  name text collate "C" not null,
+  catalogue text collate "C" not null,
+  -- The operator's own tenant; there is exactly one.
+  reserved boolean not null,
+  state text collate "C" not null,
+  epoch bigint not null,
+  created_at timestamptz not null,
+  constraint tenants_slug unique (slug),
+  constraint tenants_state check (state in ('active', 'suspended'))
+);
+create unique index tenants_reserved on tenants (reserved) where reserved;
+
+create table accounts (
+  tenant_id uuid not null references tenants (tenant_id),
+  id uuid not null primary key,
+  parent_id uuid,
+  slug text collate "C" not null,
+  name text collate "C" not null,
+  state text collate "C" not null,
+  created_at timestamptz not null,
+  constraint accounts_tenant unique (tenant_id, id),
+  constraint accounts_slug unique (parent_id, slug),
+  constraint accounts_parent foreign key (tenant_id, parent_id) references accounts (tenant_id, id),
+  constraint accounts_state check (state in ('active', 'suspended'))
+);
+create unique index accounts_one_root on accounts (tenant_id) where parent_id is null;
+create index accounts_children on accounts (tenant_id, parent_id);
+
+create table services (
+  tenant_id uuid not null,
+  id uuid not null primary key,
+  account_id uuid not null,
+  key text collate "C" not null,
+  created_at timestamptz not null,
+  constraint services_tenant unique (tenant_id, id),
+  constraint services_key unique (account_id, key),
+  constraint services_account foreign key (tenant_id, account_id) references accounts (tenant_id, id)
+);
+
+create table instances (
+  tenant_id uuid not null,
+  id uuid not null primary key,
+  service_id uuid not null,
+  ref text collate "C" not null,
+  created_at timestamptz not null,
+  constraint instances_tenant unique (tenant_id, id),
+  constraint instances_ref unique (service_id, ref),
+  constraint instances_service foreign key (tenant_id, service_id) references services (tenant_id, id)
+);
+
+create table connections (
+  tenant_id uuid not null references tenants (tenant_id),
+  id uuid not null primary key,
+  slug text collate "C" not null,
+  name text collate "C" not null,
+  protocol text collate "C" not null,
+  state text collate "C" not null,
+  issuer text collate "C" not null,
+  secret_sealed bytea,
+  jit text collate "C" not null,
+  missing_claim text collate "C" not null,
+  home_account_id uuid not null,
+  contact text collate "C",
+  settings jsonb not null,
+  epoch bigint not null,
+  version bigint not null,
+  created_at timestamptz not null,
+  updated_at timestamptz not null,
+  constraint connections_tenant unique (tenant_id, id),
+  constraint connections_slug unique (tenant_id, slug),
+  constraint connections_home foreign key (tenant_id, home_account_id) references accounts (tenant_id, id),
+  constraint connections_protocol check (protocol in ('oidc', 'saml')),
+  constraint connections_state check (state in ('draft', 'enabled', 'disabled')),
+  constraint connections_jit check (jit in ('off', 'if-provisioned', 'on')),
+  constraint connections_missing_claim check (missing_claim in ('clear', 'keep', 'deny'))
+);
+
+create table domains (
+  tenant_id uuid not null references tenants (tenant_id),
+  id uuid not null primary key,
+  domain text collate "C" not null,
+  proof text collate "C" not null,
+  -- The operator may let several tenants use one domain.
+  shared boolean not null,
+  verified_at timestamptz,
+  checked_at timestamptz,
+  failures bigint not null,
+  created_at timestamptz not null,
+  constraint domains_tenant unique (tenant_id, id),
+  constraint domains_once unique (tenant_id, domain)
+);
+create unique index domains_one_owner on domains (domain) where verified_at is not null and not shared;
+
+create table domain_connections (
+  tenant_id uuid not null,
+  domain_id uuid not null,
+  connection_id uuid not null,
+  constraint domain_connections_key primary key (domain_id, connection_id),
+  constraint domain_connections_domain foreign key (tenant_id, domain_id) references domains (tenant_id, id),
+  constraint domain_connections_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id)
+);
+create index domain_connections_by_connection on domain_connections (connection_id);
+
+create table directories (
+  tenant_id uuid not null references tenants (tenant_id),
+  id uuid not null primary key,
+  slug text collate "C" not null,
+  name text collate "C" not null,
+  profile text collate "C" not null,
+  state text collate "C" not null,
+  home_account_id uuid not null,
+  settings jsonb not null,
+  trace boolean not null,
+  created_at timestamptz not null,
+  updated_at timestamptz not null,
+  constraint directories_tenant unique (tenant_id, id),
+  constraint directories_slug unique (tenant_id, slug),
+  constraint directories_home foreign key (tenant_id, home_account_id) references accounts (tenant_id, id),
+  constraint directories_state check (state in ('enabled', 'disabled'))
+);
+
+-- A binding pair: the claim of a sign-in that equals an attribute of the provisioned login.
+create table bindings (
+  tenant_id uuid not null,
+  directory_id uuid not null,
+  connection_id uuid not null,
+  claim text collate "C" not null,
+  attribute text collate "C" not null,
+  created_at timestamptz not null,
+  constraint bindings_key primary key (directory_id, connection_id),
+  constraint bindings_directory foreign key (tenant_id, directory_id) references directories (tenant_id, id),
+  constraint bindings_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id),
+  constraint bindings_attribute check (attribute in ('externalId', 'userName'))
+);
+create index bindings_by_connection on bindings (connection_id);
+
+create table tokens (
+  tenant_id uuid not null,
+  id uuid not null primary key,
+  directory_id uuid not null,
+  name text collate "C" not null,
+  prefix text collate "C" not null,
+  digest bytea not null,
+  scopes jsonb not null,
+  created_at timestamptz not null,
+  expires_at timestamptz,
+  last_used_at timestamptz,
+  revoked_at timestamptz,
+  constraint tokens_prefix unique (prefix),
+  constraint tokens_name unique (directory_id, name),
+  constraint tokens_directory foreign key (tenant_id, directory_id) references directories (tenant_id, id)
+);
+
+create table persons (
+  tenant_id uuid not null references tenants (tenant_id),
+  id uuid not null primary key,
+  state text collate "C" not null,
+  epoch bigint not null,
+  merged_into uuid,
+  created_at timestamptz not null,
+  constraint persons_tenant unique (tenant_id, id),
+  constraint persons_merged_into foreign key (tenant_id, merged_into) references persons (tenant_id, id),
+  constraint persons_state check (state in ('active', 'deactivated', 'merged')),
+  constraint persons_merged check ((state = 'merged') = (merged_into is not null))
+);
+create index persons_by_merged_into on persons (tenant_id, merged_into);
+
+create table logins (
+  tenant_id uuid not null,
+  id uuid not null primary key,
+  person_id uuid not null,
+  -- The person that the login was born with; unlinking restores it.
+  born_person_id uuid not null,
+  slot smallint not null,
+  kind text collate "C" not null,
+  directory_id uuid,
+  connection_id uuid,
+  home_account_id uuid not null,
+  -- The directory, else the connection, else the one constant that all local logins share.
+  namespace_id uuid not null,
+  user_name text collate "C" not null,
+  user_name_key text collate "C" not null,
+  -- Which folding made the keys of this row.
+  folding smallint not null,
+  external_id text collate "C",
+  active boolean not null,
+  -- The attributes as provisioned; search is the same in comparable form, which filters read.
+  scim jsonb not null,
+  search jsonb not null,
+  claims jsonb not null,
+  version bigint not null,
+  facts_version bigint not null,
+  epoch bigint not null,
+  signed_in_at timestamptz,
+  created_at timestamptz not null,
+  updated_at timestamptz not null,
+  constraint logins_tenant unique (tenant_id, id),
+  -- At most two logins a person.
+  constraint logins_slot unique (person_id, slot),
+  constraint logins_slots check (slot in (1, 2)),
+  constraint logins_user_name unique (namespace_id, user_name_key),
+  constraint logins_person foreign key (tenant_id, person_id) references persons (tenant_id, id),
+  constraint logins_born_person foreign key (tenant_id, born_person_id) references persons (tenant_id, id),
+  constraint logins_directory foreign key (tenant_id, directory_id) references directories (tenant_id, id),
+  constraint logins_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id),
+  constraint logins_home foreign key (tenant_id, home_account_id) references accounts (tenant_id, id),
+  constraint logins_kind check (kind in ('byoi', 'local'))
+);
+create index logins_by_directory on logins (tenant_id, directory_id, id);
+create index logins_by_external_id on logins (tenant_id, directory_id, external_id);
+create index logins_by_person on logins (tenant_id, person_id);
+
+create table emails (
+  tenant_id uuid not null,
+  login_id uuid not null,
+  position smallint not null,
+  value text collate "C" not null,
+  value_key text collate "C" not null,
+  constraint emails_key primary key (login_id, position),
+  constraint emails_login foreign key (tenant_id, login_id) references logins (tenant_id, id) on delete cascade
+);
+create index emails_by_value on emails (tenant_id, value_key, login_id);
+
+-- What an identity provider calls a login for ever: the only way a sign-in finds one.
+create table subjects (
+  tenant_id uuid not null,
+  login_id uuid not null,
+  connection_id uuid not null,
+  issuer text collate "C" not null,
+  kind text collate "C" not null,
+  value text collate "C" not null,
+  created_at timestamptz not null,
+  constraint subjects_once primary key (connection_id, issuer, kind, value),
+  constraint subjects_login foreign key (tenant_id, login_id) references logins (tenant_id, id) on delete cascade,
+  constraint subjects_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id),
+  constraint subjects_kind check (kind in ('sub', 'name_id', 'attribute'))
+);
+create index subjects_by_login on subjects (login_id);
+
+-- A deleted login. Sign-in refuses its subjects and pair values until a directory or an administrator lifts it.
+create table tombstones (
+  tenant_id uuid not null references tenants (tenant_id),
+  id uuid not null primary key,
+  person_id uuid not null,
+  directory_id uuid,
+  user_name text collate "C" not null,
+  external_id text collate "C",
+  deleted_at timestamptz not null,
+  lifted_at timestamptz,
+  constraint tombstones_tenant unique (tenant_id, id),
+  constraint tombstones_directory foreign key (tenant_id, directory_id) references directories (tenant_id, id)
+);
+
+create table tombstone_subjects (
+  tenant_id uuid not null,
+  tombstone_id uuid not null,
+  connection_id uuid not null,
+  issuer text collate "C" not null,
+  kind text collate "C" not null,
+  value text collate "C" not null,
+  constraint tombstone_subjects_key primary key (tombstone_id, connection_id, issuer, kind, value),
+  constraint tombstone_subjects_tombstone foreign key (tenant_id, tombstone_id) references tombstones (tenant_id, id)
+);
+create index tombstone_subjects_by_value on tombstone_subjects (tenant_id, connection_id, issuer, kind, value);
+
+-- The value by which each joined connection would have bound the deleted login.
+create table tombstone_pairs (
+  tenant_id uuid not null,
+  tombstone_id uuid not null,
+  connection_id uuid not null,
+  value text collate "C" not null,
+  constraint tombstone_pairs_key primary key (tombstone_id, connection_id),
+  constraint tombstone_pairs_tombstone foreign key (tenant_id, tombstone_id) references tombstones (tenant_id, id)
+);
+create index tombstone_pairs_by_value on tombstone_pairs (tenant_id, connection_id, value);
+
+create table groups (
+  tenant_id uuid not null,
+  id uuid not null primary key,
+  directory_id uuid not null,
+  display text collate "C" not null,
+  display_key text collate "C" not null,
+  -- Filled where the client profile forbids two groups of one name.
+  unique_key text collate "C",
+  external_id text collate "C",
+  scim jsonb not null,
+  search jsonb not null,
+  version bigint not null,
+  created_at timestamptz not null,
+  updated_at timestamptz not null,
+  constraint groups_tenant unique (tenant_id, id),
+  constraint groups_unique_key unique (directory_id, unique_key),
+  constraint groups_directory foreign key (tenant_id, directory_id) references directories (tenant_id, id)
+);
+create index groups_by_directory on groups (tenant_id, directory_id, id);
+create index groups_by_display on groups (tenant_id, directory_id, display_key);
+create index groups_by_external_id on groups (tenant_id, directory_id, external_id);
+
+create table group_logins (
+  tenant_id uuid not null,
+  group_id uuid not null,
+  login_id uuid not null,
+  constraint group_logins_key primary key (group_id, login_id),
+  constraint group_logins_group foreign key (tenant_id, group_id) references groups (tenant_id, id) on delete cascade,
+  constraint group_logins_login foreign key (tenant_id, login_id) references logins (tenant_id, id) on delete cascade
+);
+create index group_logins_by_login on group_logins (login_id, group_id);
+
+create table group_groups (
+  tenant_id uuid not null,
+  group_id uuid not null,
+  member_id uuid not null,
+  constraint group_groups_key primary key (group_id, member_id),
+  constraint group_groups_group foreign key (tenant_id, group_id) references groups (tenant_id, id) on delete cascade,
+  constraint group_groups_member foreign key (tenant_id, member_id) references groups (tenant_id, id) on delete cascade,
+  constraint group_groups_self check (group_id <> member_id)
+);
+create index group_groups_by_member on group_groups (member_id, group_id);
+
+-- The operator's role catalogues, as the files said when the service last started. A role that is gone is retired, never deleted.
+create table roles (
+  catalogue text collate "C" not null,
+  key text collate "C" not null,
+  name text collate "C" not null,
+  description text collate "C" not null,
+  exclusive_set text collate "C",
+  rank bigint not null,
+  retired_at timestamptz,
+  constraint roles_key primary key (catalogue, key)
+);
+
+create table rule_sets (
+  tenant_id uuid not null primary key references tenants (tenant_id),
+  version bigint not null,
+  updated_at timestamptz not null
+);
+
+create table rules (
+  tenant_id uuid not null,
+  id uuid not null primary key,
+  name text collate "C" not null,
+  position bigint not null,
+  directory_id uuid,
+  connection_id uuid,
+  within_id uuid not null,
+  body jsonb not null,
+  version bigint not null,
+  created_at timestamptz not null,
+  updated_at timestamptz not null,
+  constraint rules_name unique (tenant_id, name),
+  constraint rules_set foreign key (tenant_id) references rule_sets (tenant_id),
+  constraint rules_directory foreign key (tenant_id, directory_id) references directories (tenant_id, id),
+  constraint rules_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id),
+  constraint rules_within foreign key (tenant_id, within_id) references accounts (tenant_id, id),
+  constraint rules_one_origin check ((directory_id is null) <> (connection_id is null))
+);
+
+create table assignments (
+  tenant_id uuid not null,
+  id uuid not null primary key,
+  login_id uuid not null,
+  account_id uuid not null,
+  service_id uuid,
+  instance_id uuid,
+  catalogue text collate "C" not null,
+  role text collate "C" not null,
+  source text collate "C" not null,
+  -- The rule, or the login or operator that gave it.
+  source_id uuid not null,
+  granted_at timestamptz not null,
+  constraint assignments_login foreign key (tenant_id, login_id) references logins (tenant_id, id) on delete cascade,
+  constraint assignments_account foreign key (tenant_id, account_id) references accounts (tenant_id, id),
+  constraint assignments_service foreign key (tenant_id, service_id) references services (tenant_id, id),
+  constraint assignments_instance foreign key (tenant_id, instance_id) references instances (tenant_id, id),
+  constraint assignments_role foreign key (catalogue, role) references roles (catalogue, key),
+  constraint assignments_source check (source in ('rule', 'manual', 'operator')),
+  constraint assignments_narrowed check (instance_id is null or service_id is not null)
+);
+-- coalesce makes "every service" one value. A rule and a hand may give the same role, and neither takes the other's away.
+create unique index assignments_once
+  on assignments (login_id, account_id, coalesce(service_id, account_id), coalesce(instance_id, account_id), role, source, source_id);
+create index assignments_by_account on assignments (tenant_id, account_id);
+create index assignments_by_source on assignments (tenant_id, source_id);
+
+create table sessions (
+  tenant_id uuid not null,
+  id uuid not null primary key,
+  digest bytea not null,
+  person_id uuid not null,
+  active_login_id uuid not null,
+  user_agent text collate "C" not null,
+  created_at timestamptz not null,
+  last_seen_at timestamptz not null,
+  expires_at timestamptz not null,
+  constraint sessions_tenant unique (tenant_id, id),
+  constraint sessions_digest unique (digest),
+  constraint sessions_person foreign key (tenant_id, person_id) references persons (tenant_id, id),
+  constraint sessions_active_login foreign key (tenant_id, active_login_id) references logins (tenant_id, id) on delete cascade
+);
+create index sessions_by_person on sessions (tenant_id, person_id);
+create index sessions_by_active_login on sessions (active_login_id);
+create index sessions_by_end on sessions (expires_at);
+
+-- One login within one session; sid is what portals see.
+create table session_logins (
+  tenant_id uuid not null,
+  sid uuid not null primary key,
+  session_id uuid not null,
+  login_id uuid not null,
+  connection_id uuid,
+  -- The epochs when it was authenticated: the session counts while they still hold.
+  login_epoch bigint not null,
+  person_epoch bigint not null,
+  connection_epoch bigint not null,
+  tenant_epoch bigint not null,
+  authenticated_at timestamptz not null,
+  upstream_session text collate "C",
+  acr text collate "C",
+  amr jsonb not null,
+  constraint session_logins_once unique (session_id, login_id),
+  constraint session_logins_session foreign key (tenant_id, session_id) references sessions (tenant_id, id) on delete cascade,
+  constraint session_logins_login foreign key (tenant_id, login_id) references logins (tenant_id, id) on delete cascade,
+  constraint session_logins_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id)
+);
+create index session_logins_by_login on session_logins (login_id);
+create index session_logins_by_upstream on session_logins (connection_id, upstream_session);
+
+create table pending_sign_ins (
+  tenant_id uuid not null,
+  id uuid not null primary key,
+  connection_id uuid not null,
+  state_digest bytea not null,
+  browser_digest bytea not null,
+  -- Nonce and PKCE verifier.
+  proof_sealed bytea not null,
+  return_to text collate "C",
+  created_at timestamptz not null,
+  expires_at timestamptz not null,
+  consumed_at timestamptz,
+  constraint pending_sign_ins_state unique (state_digest),
+  constraint pending_sign_ins_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id)
+);
+create index pending_sign_ins_by_end on pending_sign_ins (expires_at);
+
+-- Portal applications, in the operator's tenant.
+create table clients (
+  tenant_id uuid not null references tenants (tenant_id),
+  id uuid not null primary key,
+  client_id text collate "C" not null,
+  name text collate "C" not null,
+  secret_digest bytea,
+  redirect_uris jsonb not null,
+  settings jsonb not null,
+  created_at timestamptz not null,
+  updated_at timestamptz not null,
+  constraint clients_client_id unique (client_id)
+);
+
+create table keys (
+  tenant_id uuid not null references tenants (tenant_id),
+  id uuid not null primary key,
+  purpose text collate "C" not null,
+  algorithm text collate "C" not null,
+  public jsonb not null,
+  private_sealed bytea not null,
+  created_at timestamptz not null,
+  active_from timestamptz not null,
+  retired_at timestamptz
+);
+create index keys_by_purpose on keys (purpose, active_from);
+
+-- The audit trail. Ids without foreign keys: an event outlives what it tells of.
+create table events (
+  tenant_id uuid not null references tenants (tenant_id),
+  id uuid not null primary key,
+  at timestamptz not null,
+  kind text collate "C" not null,
+  actor jsonb not null,
+  target_id uuid not null,
+  details jsonb not null,
+  request_id text collate "C",
+  constraint events_tenant unique (tenant_id, id)
+);
+create index events_by_tenant on events (tenant_id, at, id);
+create index events_by_target on events (tenant_id, target_id, at);
+
+create table deliveries (
+  tenant_id uuid not null,
+  id uuid not null primary key,
+  event_id uuid not null,
+  target text collate "C" not null,
+  due_at timestamptz not null,
+  attempts bigint not null,
+  leased_until timestamptz,
+  delivered_at timestamptz,
+  constraint deliveries_once unique (event_id, target),
+  constraint deliveries_event foreign key (tenant_id, event_id) references events (tenant_id, id)
+);
+create index deliveries_due on deliveries (due_at) where delivered_at is null;
+
+create table provisioning_log (
+  tenant_id uuid not null,
+  id uuid not null primary key,
+  directory_id uuid not null,
+  at timestamptz not null,
+  operation text collate "C" not null,
+  resource_type text collate "C" not null,
+  resource_id uuid,
+  status bigint not null,
+  scim_type text collate "C",
+  detail text collate "C",
+  -- Names only; values are nobody's business here.
+  attributes jsonb not null,
+  coercions jsonb not null,
+  request_id text collate "C",
+  constraint provisioning_log_directory foreign key (tenant_id, directory_id) references directories (tenant_id, id)
+);
+create index provisioning_log_by_directory on provisioning_log (tenant_id, directory_id, at, id);
+create index provisioning_log_by_age on provisioning_log (at);
+
+-- How a sign-in went, redacted, for the tenant's administrator. The id is the reference number on the page.
+create table sign_in_traces (
+  tenant_id uuid not null,
+  id uuid not null primary key,
+  connection_id uuid not null,
+  at timestamptz not null,
+  outcome text collate "C" not null,
+  login_id uuid,
+  steps jsonb not null,
+  request_id text collate "C",
+  constraint sign_in_traces_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id)
+);
+create index sign_in_traces_by_connection on sign_in_traces (tenant_id, connection_id, at, id);
+create index sign_in_traces_by_age on sign_in_traces (at);
+
+-- Marks that belong to the database as a whole, such as that it is a demo's.
+create table marks (
+  key text collate "C" not null primary key,
+  value text collate "C" not null
+);
+
+-- Events are append-only, whoever holds the connection.
+create function refuse_change() returns trigger language plpgsql as $$
+begin
+  raise exception 'events are append-only';
+end
+$$;
+create trigger events_append_only before update or delete on events for each row execute function refuse_change();
+
+-- The operator's own tenant: who runs Vestibule, apart from every customer.
+insert into tenants (tenant_id, slug, name, catalogue, reserved, state, epoch, created_at)
+values ('00000000-0000-7000-8000-000000000001', 'operator', 'Operator', 'operator', true, 'active', 0, '1970-01-01T00:00:00Z');
+insert into rule_sets (tenant_id, version, updated_at)
+values ('00000000-0000-7000-8000-000000000001', 0, '1970-01-01T00:00:00Z');
