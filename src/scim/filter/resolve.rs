@@ -1,0 +1,383 @@
+//! From a filter as it was written to one that the schema has settled.
+
+use super::super::fold::fold;
+use super::super::message::quoted;
+use super::super::profile::{Coercion, Coercions, Leniency, Profile, rule};
+use super::super::schema::{Attribute, Kind, Location, ResourceKind, Returned};
+use super::super::search_form::normalise_date_time;
+use super::resolved::{
+    Comparison, ElementFilter, ElementTest, Expression, Operand, PathKind, Place, ResolvedFilter, ResolvedPath, Test,
+};
+use super::{AttrPath, CompareOp, Filter, FilterError, Literal, Then};
+use std::borrow::Cow;
+
+/// What a filter is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Users.
+    User,
+    /// Groups.
+    Group,
+    /// What mapping rules see: a User, and beside it `claims.<name>`, the claims of the last sign-in as lists of exact strings.
+    Facts,
+}
+
+impl Scope {
+    fn kind(self) -> ResourceKind {
+        match self {
+            Self::User | Self::Facts => ResourceKind::User,
+            Self::Group => ResourceKind::Group,
+        }
+    }
+}
+
+impl From<ResourceKind> for Scope {
+    fn from(kind: ResourceKind) -> Self {
+        match kind {
+            ResourceKind::User => Self::User,
+            ResourceKind::Group => Self::Group,
+        }
+    }
+}
+
+/// Settles names, types and literals of a filter against the schema.
+pub fn resolve(filter: &Filter, scope: Scope, profile: Profile) -> Result<ResolvedFilter, FilterError> {
+    resolve_recording(filter, scope, profile).map(|(filter, _)| filter)
+}
+
+/// Like [`resolve`], and tells which tolerances were needed.
+pub(in crate::scim) fn resolve_recording(
+    filter: &Filter,
+    scope: Scope,
+    profile: Profile,
+) -> Result<(ResolvedFilter, Vec<Coercion>), FilterError> {
+    let mut coercions = Coercions::default();
+    let mut resolver = Resolver { scope, profile, coercions: &mut coercions };
+    let resolved = resolver.filter(filter)?;
+    Ok((resolved, coercions.into_vec()))
+}
+
+/// Settles the filter in the brackets after a multi-valued complex attribute.
+pub(in crate::scim) fn resolve_elements(
+    filter: &Filter,
+    location: Location,
+    profile: Profile,
+    coercions: &mut Coercions,
+) -> Result<ElementFilter, FilterError> {
+    if !location.attribute.multi_valued || location.attribute.kind != Kind::Complex {
+        return Err(FilterError::NoSelection { path: location.path(None) });
+    }
+    let mut resolver = Resolver {
+        // Inside brackets names are sub-attributes, so the scope is not asked.
+        scope: Scope::User,
+        profile,
+        coercions,
+    };
+    resolver.elements(filter, location)
+}
+
+struct Resolver<'c> {
+    scope: Scope,
+    profile: Profile,
+    coercions: &'c mut Coercions,
+}
+
+/// What a condition of the grammar comes to: `ne` and the comparisons with `null` are written with the others.
+enum Condition {
+    Present,
+    Absent,
+    Is(Comparison, Operand),
+    IsNot(Comparison, Operand),
+}
+
+impl Condition {
+    /// Builds the expression from the two positive tests.
+    fn express<T>(self, present: impl FnOnce() -> T, compare: impl FnOnce(Comparison, Operand) -> T) -> Expression<T> {
+        match self {
+            Self::Present => Expression::Test(present()),
+            Self::Absent => Expression::Test(present()).negated(),
+            Self::Is(comparison, operand) => Expression::Test(compare(comparison, operand)),
+            Self::IsNot(comparison, operand) => Expression::Test(compare(comparison, operand)).negated(),
+        }
+    }
+}
+
+impl Resolver<'_> {
+    fn filter(&mut self, filter: &Filter) -> Result<ResolvedFilter, FilterError> {
+        match filter {
+            Filter::And(operands) => Ok(Expression::And(self.filters(operands)?)),
+            Filter::Or(operands) => Ok(Expression::Or(self.filters(operands)?)),
+            Filter::Not(operand) => Ok(self.filter(operand)?.negated()),
+            Filter::Present { path } => Ok(Expression::Test(Test::Present { path: self.path(path, false)? })),
+            Filter::Compare { path, op, literal } => {
+                let path = self.path(path, *literal != Literal::Null)?;
+                let condition = self.condition(&path.to_string(), path.kind, Some((*op, literal)))?;
+                let same_path = path.clone();
+                Ok(condition.express(
+                    || Test::Present { path: same_path },
+                    |comparison, operand| Test::Compare { path, comparison, operand },
+                ))
+            }
+            Filter::ValuePath { path, filter, then } => self.value_path(path, filter, then.as_ref()),
+        }
+    }
+
+    fn filters(&mut self, filters: &[Filter]) -> Result<Vec<ResolvedFilter>, FilterError> {
+        filters.iter().map(|filter| self.filter(filter)).collect()
+    }
+
+    /// `attribute[filter]`, and `attribute[filter].sub op literal`, which asks the same value for one thing more. Its `ne` is the
+    /// negation of its `eq`, like everywhere.
+    fn value_path(&mut self, path: &AttrPath, filter: &Filter, then: Option<&Then>) -> Result<ResolvedFilter, FilterError> {
+        let location = self.locate(path)?;
+        let elements = resolve_elements(filter, location, self.profile, self.coercions)?;
+        let path = resolved_path(location, None);
+        let Some(then) = then else {
+            return Ok(Expression::Test(Test::Element { path, filter: elements }));
+        };
+        let (sub, kind) = self.sub_attribute(location, &then.sub)?;
+        let name = location.path(Some(sub));
+        let comparison = then.comparison.as_ref().map(|(op, literal)| (*op, literal));
+        let condition = self.condition(&name, kind, comparison)?;
+        let with = |test: ElementTest| Test::Element { path, filter: Expression::And(vec![elements, Expression::Test(test)]) };
+        Ok(match condition {
+            Condition::Present => Expression::Test(with(ElementTest::Present { sub_attribute: sub, kind })),
+            Condition::Absent => Expression::Test(with(ElementTest::Present { sub_attribute: sub, kind })).negated(),
+            Condition::Is(comparison, operand) => {
+                Expression::Test(with(ElementTest::Compare { sub_attribute: sub, kind, comparison, operand }))
+            }
+            Condition::IsNot(comparison, operand) => {
+                Expression::Test(with(ElementTest::Compare { sub_attribute: sub, kind, comparison, operand })).negated()
+            }
+        })
+    }
+
+    fn elements(&mut self, filter: &Filter, location: Location) -> Result<ElementFilter, FilterError> {
+        let (path, comparison) = match filter {
+            Filter::And(operands) => {
+                return operands
+                    .iter()
+                    .map(|operand| self.elements(operand, location))
+                    .collect::<Result<_, _>>()
+                    .map(Expression::And);
+            }
+            Filter::Or(operands) => {
+                return operands
+                    .iter()
+                    .map(|operand| self.elements(operand, location))
+                    .collect::<Result<_, _>>()
+                    .map(Expression::Or);
+            }
+            Filter::Not(operand) => return Ok(self.elements(operand, location)?.negated()),
+            Filter::ValuePath { path, .. } => {
+                return Err(FilterError::NoSelection { path: quoted(&path.to_string()) });
+            }
+            Filter::Present { path } => (path, None),
+            Filter::Compare { path, op, literal } => (path, Some((*op, literal))),
+        };
+        if path.urn.is_some() || path.sub.is_some() {
+            return Err(FilterError::UnknownAttribute { path: quoted(&path.to_string()) });
+        }
+        let (sub_attribute, kind) = self.sub_attribute(location, &path.name)?;
+        let condition = self.condition(&location.path(Some(sub_attribute)), kind, comparison)?;
+        Ok(condition.express(
+            || ElementTest::Present { sub_attribute, kind },
+            |comparison, operand| ElementTest::Compare { sub_attribute, kind, comparison, operand },
+        ))
+    }
+
+    fn sub_attribute(&self, location: Location, name: &str) -> Result<(&'static str, PathKind), FilterError> {
+        location
+            .attribute
+            .sub_attribute(name)
+            .map(|sub| (sub.name.as_str(), path_kind(sub)))
+            .ok_or_else(|| FilterError::UnknownAttribute { path: quoted(&format!("{}.{name}", location.attribute.name)) })
+    }
+
+    fn locate(&mut self, path: &AttrPath) -> Result<Location, FilterError> {
+        let kind = self.scope.kind();
+        let located = kind.locate(path.urn.as_deref(), &path.name).or_else(|| {
+            let tolerance = self.profile.tolerance();
+            if path.urn.is_some() || tolerance.unqualified_extension == Leniency::Refuse {
+                return None;
+            }
+            let located = kind.locate_unqualified(&path.name)?;
+            self.coercions.record(rule::UNQUALIFIED_EXTENSION, &path.to_string());
+            Some(located)
+        });
+        let location = located.ok_or_else(|| FilterError::UnknownAttribute { path: quoted(&path.to_string()) })?;
+        if location.attribute.returned == Returned::Never {
+            return Err(FilterError::NotFilterable { path: location.path(None) });
+        }
+        Ok(location)
+    }
+
+    /// Settles a path; `of_value` asks for something that can be compared, so that a complex attribute stands for its `value` (F06).
+    fn path(&mut self, path: &AttrPath, of_value: bool) -> Result<ResolvedPath, FilterError> {
+        if self.scope == Scope::Facts && path.urn.is_none() && path.name.eq_ignore_ascii_case("claims") {
+            let Some(claim) = &path.sub else {
+                return Err(FilterError::NeedsSubAttribute { path: "claims".to_owned() });
+            };
+            return Ok(ResolvedPath {
+                place: Place::Claims,
+                attribute: Cow::Owned(claim.clone()),
+                sub_attribute: None,
+                multi_valued: true,
+                kind: PathKind::StringExact,
+            });
+        }
+        let location = self.locate(path)?;
+        let sub = match &path.sub {
+            Some(name) => Some(
+                location
+                    .attribute
+                    .sub_attribute(name)
+                    .ok_or_else(|| FilterError::UnknownAttribute { path: quoted(&path.to_string()) })?,
+            ),
+            None if of_value && location.attribute.kind == Kind::Complex => Some(
+                location
+                    .attribute
+                    .sub_attribute("value")
+                    .ok_or_else(|| FilterError::NeedsSubAttribute { path: location.path(None) })?,
+            ),
+            None => None,
+        };
+        Ok(resolved_path(location, sub))
+    }
+
+    fn condition(
+        &mut self,
+        path: &str,
+        kind: PathKind,
+        comparison: Option<(CompareOp, &Literal)>,
+    ) -> Result<Condition, FilterError> {
+        let Some((op, literal)) = comparison else {
+            return Ok(Condition::Present);
+        };
+        match (op, literal) {
+            (CompareOp::Eq, Literal::Null) => return Ok(Condition::Absent),
+            (CompareOp::Ne, Literal::Null) => return Ok(Condition::Present),
+            _ => {}
+        }
+        check_operator(path, kind, op)?;
+        let operand = self.operand(path, kind, literal)?;
+        let comparison = match op {
+            CompareOp::Ne => return Ok(Condition::IsNot(Comparison::Equal, operand)),
+            CompareOp::Eq => Comparison::Equal,
+            CompareOp::Co => Comparison::Contains,
+            CompareOp::Sw => Comparison::StartsWith,
+            CompareOp::Ew => Comparison::EndsWith,
+            CompareOp::Gt => Comparison::Greater,
+            CompareOp::Ge => Comparison::GreaterOrEqual,
+            CompareOp::Lt => Comparison::Less,
+            CompareOp::Le => Comparison::LessOrEqual,
+        };
+        Ok(Condition::Is(comparison, operand))
+    }
+
+    /// The literal in search form, when it is of the attribute's type.
+    fn operand(&mut self, path: &str, kind: PathKind, literal: &Literal) -> Result<Operand, FilterError> {
+        let wrong = |expected| FilterError::WrongLiteral { path: path.to_owned(), expected };
+        match (kind, literal) {
+            (PathKind::StringFolded, Literal::String(text)) => Ok(Operand::Text(fold(text))),
+            (PathKind::StringExact | PathKind::Reference | PathKind::Binary, Literal::String(text)) => {
+                Ok(Operand::Text(text.clone()))
+            }
+            (PathKind::Boolean, Literal::Bool(truth)) => Ok(Operand::Boolean(*truth)),
+            (PathKind::Boolean, Literal::String(text)) => {
+                let truth = boolean_text(text).ok_or_else(|| wrong("true or false"))?;
+                if self.profile.tolerance().string_booleans == Leniency::Refuse {
+                    return Err(wrong("true or false, without quotes"));
+                }
+                self.coercions.record(rule::STRING_BOOLEAN, path);
+                Ok(Operand::Boolean(truth))
+            }
+            (PathKind::Integer, Literal::Number(number)) => {
+                number.as_i64().map(Operand::Integer).ok_or_else(|| wrong("an integer"))
+            }
+            (PathKind::Decimal, Literal::Number(number)) => number.as_f64().map(Operand::Decimal).ok_or_else(|| wrong("a number")),
+            (PathKind::DateTime, Literal::String(text)) => normalise_date_time(text)
+                .map(Operand::Text)
+                .ok_or_else(|| wrong("a date and time such as \"2026-01-31T12:00:00Z\"")),
+            (PathKind::Boolean, _) => Err(wrong("true or false")),
+            (PathKind::Integer, _) => Err(wrong("an integer")),
+            (PathKind::Decimal, _) => Err(wrong("a number")),
+            (PathKind::DateTime, _) => Err(wrong("a date and time in double quotes")),
+            _ => Err(wrong("text in double quotes")),
+        }
+    }
+}
+
+/// `true` and `false` as text, in any letter case.
+pub(in crate::scim) fn boolean_text(text: &str) -> Option<bool> {
+    if text.eq_ignore_ascii_case("true") {
+        Some(true)
+    } else if text.eq_ignore_ascii_case("false") {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+fn resolved_path(location: Location, sub: Option<&'static Attribute>) -> ResolvedPath {
+    ResolvedPath {
+        place: match location.extension {
+            None => Place::Core,
+            Some(extension) => Place::Extension(&extension.id),
+        },
+        attribute: Cow::Borrowed(&location.attribute.name),
+        sub_attribute: sub.map(|sub| sub.name.as_str()),
+        multi_valued: location.attribute.multi_valued,
+        kind: path_kind(sub.unwrap_or(location.attribute)),
+    }
+}
+
+fn path_kind(attribute: &Attribute) -> PathKind {
+    match attribute.kind {
+        Kind::String | Kind::Reference if !attribute.case_exact => PathKind::StringFolded,
+        Kind::String => PathKind::StringExact,
+        Kind::Reference => PathKind::Reference,
+        Kind::Boolean => PathKind::Boolean,
+        Kind::Integer => PathKind::Integer,
+        Kind::Decimal => PathKind::Decimal,
+        Kind::DateTime => PathKind::DateTime,
+        Kind::Binary => PathKind::Binary,
+        Kind::Complex => PathKind::Complex,
+    }
+}
+
+/// Which operators a type knows (RFC 7644 table 3, F12, F13).
+fn check_operator(path: &str, kind: PathKind, op: CompareOp) -> Result<(), FilterError> {
+    let equality = matches!(op, CompareOp::Eq | CompareOp::Ne);
+    let order = matches!(op, CompareOp::Gt | CompareOp::Ge | CompareOp::Lt | CompareOp::Le);
+    let (fits, name) = match kind {
+        PathKind::StringExact | PathKind::StringFolded => (true, "string"),
+        PathKind::Reference => (true, "reference"),
+        PathKind::Boolean => (equality, "boolean"),
+        PathKind::Binary => (equality, "binary"),
+        PathKind::Integer => (equality || order, "integer"),
+        PathKind::Decimal => (equality || order, "decimal"),
+        PathKind::DateTime => (equality || order, "dateTime"),
+        PathKind::Complex => (false, "complex"),
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(FilterError::WrongOperator { path: path.to_owned(), op: op.as_str(), kind: name })
+}
+
+/// The path in the schema's spelling, for messages.
+impl std::fmt::Display for ResolvedPath {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.place {
+            Place::Core => {}
+            Place::Extension(urn) => write!(f, "{urn}:")?,
+            Place::Claims => f.write_str("claims.")?,
+        }
+        f.write_str(&self.attribute)?;
+        match self.sub_attribute {
+            Some(sub) => write!(f, ".{sub}"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! SCIM 2.0 without any IO: bytes and documents in, documents and errors out. Nothing of ours is imported here.
+//!
+//! A request body goes through [`parse`] to a [`Value`], then to a validated [`resource::Resource`] (POST, PUT) or a
+//! [`patch::PatchRequest`], under the client's [`profile::Profile`]. A filter goes through [`filter`]: grammar, then resolution
+//! against the schema to a [`ResolvedFilter`], which is evaluated here on documents or compiled to SQL by the store. Answers are built
+//! from documents by [`project`], [`message`] and [`discovery`].
+//!
+//! | RFC | where |
+//! |---|---|
+//! | 7643 section 2 (attributes, types), 3.1, 4, 7 | [`schema`], `scim-schemas/*.json` |
+//! | 7643 sections 5 and 6, 7644 section 4 | [`discovery`] |
+//! | 7643 section 3, 7644 sections 3.3 and 3.5.1 | [`resource`] |
+//! | 7644 section 3.4.2 | [`query`] |
+//! | 7644 section 3.4.2.2 (filters) | [`filter`] |
+//! | 7644 section 3.5.2 (PATCH) | [`patch`] |
+//! | 7644 sections 3.4.2.5 and 3.9 (attributes) | [`project`] |
+//! | 7644 sections 3.4.2 and 3.12 (lists, errors) | [`message`] |
+//! | 8259 (JSON) | [`parse`], [`value`] |
+//! | what clients do beyond the RFCs | [`profile`] |
+
+pub mod filter;
+pub mod fold;
+pub mod message;
+pub mod parse;
+pub mod profile;
+pub mod schema;
+pub mod search_form;
+pub mod value;
+
+pub use filter::ResolvedFilter;
+pub use search_form::search_form;
+pub use value::{Object, Value};

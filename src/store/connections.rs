@@ -1,0 +1,142 @@
+//! Connections.
+
+use chrono::{DateTime, Utc};
+use sqlx::types::Json;
+
+use super::{Reader, Result, Writer, sql};
+use crate::keys::Sealed;
+use crate::model::{AccountId, Connection, ConnectionId, JitPolicy, MissingClaim, OidcSettings, Protocol};
+
+macro_rules! connection_columns {
+    () => {
+        "id, slug, name, protocol, state, issuer, jit, missing_claim, home_account_id, contact, settings, epoch"
+    };
+}
+
+/// A connection to be made; it is enabled at once.
+#[derive(Clone, Debug)]
+pub struct NewConnection<'a> {
+    pub id: ConnectionId,
+    pub slug: &'a str,
+    pub name: &'a str,
+    pub protocol: Protocol,
+    pub issuer: &'a str,
+    pub secret: Option<&'a Sealed>,
+    pub jit: JitPolicy,
+    pub missing_claim: MissingClaim,
+    pub home_account_id: AccountId,
+    pub contact: Option<&'a str>,
+    pub settings: &'a OidcSettings,
+}
+
+impl Reader {
+    /// A connection of the tenant.
+    pub async fn connection(&mut self, id: ConnectionId) -> Result<Option<Connection>> {
+        sql!(
+            self,
+            fetch_optional::<Connection>(
+                concat!("select ", connection_columns!(), " from connections where tenant_id = $1 and id = $2"),
+                id
+            )
+        )
+    }
+
+    /// All connections of the tenant, by name.
+    pub async fn connections(&mut self) -> Result<Vec<Connection>> {
+        sql!(
+            self,
+            fetch_all::<Connection>(concat!(
+                "select ",
+                connection_columns!(),
+                " from connections where tenant_id = $1 order by name, id"
+            ))
+        )
+    }
+
+    /// The connection's client secret, sealed.
+    pub async fn connection_secret(&mut self, id: ConnectionId) -> Result<Option<Sealed>> {
+        let row = sql!(
+            self,
+            fetch_optional::<(Option<Sealed>,)>("select secret_sealed from connections where tenant_id = $1 and id = $2", id)
+        )?;
+        Ok(row.and_then(|(secret,)| secret))
+    }
+
+    /// The connections that people of an e-mail domain sign in with, if the tenant has proved the domain.
+    pub async fn connections_of_domain(&mut self, domain: &str) -> Result<Vec<Connection>> {
+        sql!(
+            self,
+            fetch_all::<Connection>(
+                concat!(
+                    "select ",
+                    connection_columns!(),
+                    " from connections where tenant_id = $1 and state = 'enabled' and id in (
+                       select dc.connection_id from domain_connections dc join domains d on d.id = dc.domain_id
+                       where d.tenant_id = $1 and d.domain = $2 and d.verified_at is not null)
+                     order by name, id"
+                ),
+                domain
+            )
+        )
+    }
+}
+
+impl Writer {
+    /// Makes a connection.
+    pub async fn insert_connection(&mut self, new: &NewConnection<'_>, now: DateTime<Utc>) -> Result<()> {
+        sql!(
+            self,
+            execute(
+                "insert into connections (tenant_id, id, slug, name, protocol, state, issuer, secret_sealed, jit, missing_claim,
+                   home_account_id, contact, settings, epoch, version, created_at, updated_at)
+                 values ($1, $2, $3, $4, $5, 'enabled', $6, $7, $8, $9, $10, $11, $12, 0, 1, $13, $13)",
+                new.id,
+                new.slug,
+                new.name,
+                new.protocol,
+                new.issuer,
+                new.secret,
+                new.jit,
+                new.missing_claim,
+                new.home_account_id,
+                new.contact,
+                Json(new.settings),
+                now
+            )
+        )?;
+        Ok(())
+    }
+
+    /// Records that the tenant has proved an e-mail domain, and which connections its people use.
+    pub async fn insert_domain(
+        &mut self,
+        id: uuid::Uuid,
+        domain: &str,
+        proof: &str,
+        connections: &[ConnectionId],
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        sql!(
+            self,
+            execute(
+                "insert into domains (tenant_id, id, domain, proof, shared, verified_at, checked_at, failures, created_at)
+                 values ($1, $2, $3, $4, $5, $6, $6, 0, $6)",
+                id,
+                domain,
+                proof,
+                false,
+                now
+            )
+        )?;
+        sql!(
+            self,
+            execute(
+                "insert into domain_connections (tenant_id, domain_id, connection_id)
+                 select $1, $2, id from connections where tenant_id = $1 and id in {ids $3}",
+                id,
+                Json(connections)
+            )
+        )?;
+        Ok(())
+    }
+}

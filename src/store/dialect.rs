@@ -1,0 +1,99 @@
+//! The few things that the two engines spell differently.
+//!
+//! A statement is written once. Where the engines differ it holds a mark in braces, which is replaced when the statement is
+//! first used; the result is kept for the life of the program, so that there are as many texts as there are statements.
+//!
+//! | mark | PostgreSQL | SQLite |
+//! |---|---|---|
+//! | `{for update}` | row locks | nothing: there is one writer |
+//! | `{for share}` | shared row locks | nothing |
+//! | `{ids $2}` | the ids of a JSON array, as a subquery | the same |
+//! | `{rows $2}` | a JSON array as a table `item` of one column `value` | the same |
+//! | `{uuid item.value ->> 'id'}` | a UUID from its text | the same |
+//! | `{each doc -> 'emails'}` | the elements of a JSON array as `element.value` | the same |
+//! | `{scalar element.value}` | the text of a JSON string | the same |
+//! | `{contains a, b}` | whether text a has b in it | the same |
+//! | `{ordered a}` | text in the order of its code points | text always is |
+//! | `{idtext id}` | an id as it is written | the same |
+
+use super::Engine;
+
+impl Engine {
+    /// Writes `text` in the words of the engine, and keeps it.
+    pub(super) fn render(self, text: &str) -> &'static str {
+        Box::leak(self.replace_marks(text).into_boxed_str())
+    }
+
+    pub(super) fn replace_marks(self, text: &str) -> String {
+        let mut rest = text;
+        let mut out = String::with_capacity(text.len() + 64);
+        while let Some((before, after)) = rest.split_once('{') {
+            out.push_str(before);
+            let Some((mark, after)) = after.split_once('}') else {
+                out.push('{');
+                rest = after;
+                continue;
+            };
+            let (word, argument) = mark.split_once(' ').unwrap_or((mark, ""));
+            match self.mark(word, argument) {
+                Some(words) => out.push_str(&words),
+                None => out.extend(["{", mark, "}"]),
+            }
+            rest = after;
+        }
+        out.push_str(rest);
+        out
+    }
+
+    fn mark(self, word: &str, argument: &str) -> Option<String> {
+        Some(match (word, self) {
+            ("for", Self::Postgres) => format!("for {argument}"),
+            ("for", Self::Sqlite) => String::new(),
+            ("ids", Self::Postgres) => format!("(select id::uuid from jsonb_array_elements_text({argument}) as given(id))"),
+            ("ids", Self::Sqlite) => format!("(select unhex(replace(value, '-', '')) from json_each({argument}))"),
+            ("rows", Self::Postgres) => format!("jsonb_array_elements({argument}) as item(value)"),
+            ("rows", Self::Sqlite) => format!("json_each({argument}) as item"),
+            ("uuid", Self::Postgres) => format!("({argument})::uuid"),
+            ("uuid", Self::Sqlite) => format!("unhex(replace({argument}, '-', ''))"),
+            ("each", Self::Postgres) => format!(
+                "jsonb_array_elements(case jsonb_typeof({argument}) when 'array' then {argument} else '[]'::jsonb end) as element(value)"
+            ),
+            ("each", Self::Sqlite) => format!("json_each(coalesce({argument}, '[]')) as element"),
+            ("scalar", Self::Postgres) => format!("({argument} #>> '{{}}')"),
+            ("contains", Self::Postgres) => format!("strpos({argument}) > 0"),
+            ("contains", Self::Sqlite) => format!("instr({argument}) > 0"),
+            ("ordered", Self::Postgres) => format!("({argument}) collate \"C\""),
+            ("scalar" | "ordered", Self::Sqlite) => argument.to_owned(),
+            ("idtext", Self::Postgres) => format!("({argument}::text)"),
+            ("idtext", Self::Sqlite) => {
+                let part = |from, length| format!("substr(lower(hex({argument})), {from}, {length})");
+                format!(
+                    "({} || '-' || {} || '-' || {} || '-' || {} || '-' || {})",
+                    part(1, 8),
+                    part(9, 4),
+                    part(13, 4),
+                    part(17, 4),
+                    part(21, 12)
+                )
+            }
+            // Such as '{}', the empty JSON object.
+            (_, _) => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_replaced_and_the_rest_is_left() {
+        let text = "select id from logins where tenant_id = $1 and id in {ids $2} order by id {for update}";
+        assert_eq!(
+            Engine::Sqlite.replace_marks(text),
+            "select id from logins where tenant_id = $1 and id in (select unhex(replace(value, '-', '')) from json_each($2)) order by id "
+        );
+        assert!(Engine::Postgres.replace_marks(text).ends_with("order by id for update"));
+        assert_eq!(Engine::Sqlite.replace_marks("select '{}'"), "select '{}'");
+    }
+}

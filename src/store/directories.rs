@@ -1,0 +1,89 @@
+//! Directories, and the pairs that bind their logins to sign-ins.
+
+use chrono::{DateTime, Utc};
+
+use super::{Reader, Result, Writer, sql};
+use crate::model::{AccountId, Binding, ConnectionId, Directory, DirectoryId};
+
+/// A directory to be made.
+#[derive(Clone, Debug)]
+pub struct NewDirectory<'a> {
+    pub id: DirectoryId,
+    pub slug: &'a str,
+    pub name: &'a str,
+    pub profile: &'a str,
+    pub home_account_id: AccountId,
+}
+
+impl Reader {
+    /// All directories of the tenant, by name.
+    pub async fn directories(&mut self) -> Result<Vec<Directory>> {
+        sql!(
+            self,
+            fetch_all::<Directory>(
+                "select id, slug, name, profile, home_account_id from directories where tenant_id = $1 order by name, id"
+            )
+        )
+    }
+
+    /// The binding pairs that a connection's sign-ins may bind by.
+    pub async fn bindings_of_connection(&mut self, connection: ConnectionId) -> Result<Vec<Binding>> {
+        sql!(
+            self,
+            fetch_all::<Binding>(
+                "select directory_id, connection_id, claim, attribute from bindings
+                 where tenant_id = $1 and connection_id = $2 order by directory_id",
+                connection
+            )
+        )
+    }
+
+    /// The binding pairs of a directory's logins.
+    pub async fn bindings_of_directory(&mut self, directory: DirectoryId) -> Result<Vec<Binding>> {
+        sql!(
+            self,
+            fetch_all::<Binding>(
+                "select directory_id, connection_id, claim, attribute from bindings
+                 where tenant_id = $1 and directory_id = $2 order by connection_id",
+                directory
+            )
+        )
+    }
+}
+
+impl Writer {
+    /// Makes a directory; it is enabled at once.
+    pub async fn insert_directory(&mut self, new: &NewDirectory<'_>, now: DateTime<Utc>) -> Result<()> {
+        sql!(
+            self,
+            execute(
+                "insert into directories (tenant_id, id, slug, name, profile, state, home_account_id, settings, trace, created_at, updated_at)
+                 values ($1, $2, $3, $4, $5, 'enabled', $6, '{}', $7, $8, $8)",
+                new.id,
+                new.slug,
+                new.name,
+                new.profile,
+                new.home_account_id,
+                false,
+                now
+            )
+        )?;
+        Ok(())
+    }
+
+    /// Joins a directory and a connection by a binding pair.
+    pub async fn insert_binding(&mut self, binding: &Binding, now: DateTime<Utc>) -> Result<()> {
+        sql!(
+            self,
+            execute(
+                "insert into bindings (tenant_id, directory_id, connection_id, claim, attribute, created_at) values ($1, $2, $3, $4, $5, $6)",
+                binding.directory_id,
+                binding.connection_id,
+                &binding.claim,
+                &binding.attribute,
+                now
+            )
+        )?;
+        Ok(())
+    }
+}

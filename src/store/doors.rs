@@ -1,0 +1,159 @@
+//! The doors: the only looks across tenants, each to learn which tenant something belongs to.
+//!
+//! A statement here has no `tenant_id = $1`; every answer holds a tenant, and whoever asks goes on with a [`super::Reader`] or
+//! [`super::Writer`] of that one.
+
+use chrono::{DateTime, Utc};
+
+use super::{PendingRow, Reader, Result, door};
+use crate::keys::HashedToken;
+use crate::model::{ConnectionId, Directory, Session, Tenant, TenantId, TokenId};
+
+/// Looks across tenants.
+#[derive(Debug)]
+pub struct Doors {
+    reader: Reader,
+}
+
+/// A directory's token with its directory.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct TokenRow {
+    pub tenant_id: TenantId,
+    pub token_id: TokenId,
+    pub digest: HashedToken,
+    #[sqlx(json)]
+    pub scopes: Vec<String>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub last_used_at: Option<DateTime<Utc>>,
+    #[sqlx(flatten)]
+    pub directory: Directory,
+}
+
+impl Doors {
+    pub(super) fn new(reader: Reader) -> Self {
+        Self { reader }
+    }
+
+    fn reader(&mut self) -> &mut Reader {
+        &mut self.reader
+    }
+
+    /// A bearer token of a directory, by its public prefix. Revoked ones, and those of directories that are off, are not found.
+    pub async fn token(&mut self, prefix: &str) -> Result<Option<TokenRow>> {
+        door!(
+            self,
+            fetch_optional::<TokenRow>(
+                "select t.tenant_id, t.id as token_id, t.digest, t.scopes, t.expires_at, t.last_used_at,
+                   d.id, d.slug, d.name, d.profile, d.home_account_id
+                 from tokens t join directories d on d.id = t.directory_id join tenants n on n.tenant_id = t.tenant_id
+                 where t.prefix = $1 and t.revoked_at is null and d.state = 'enabled' and n.state = 'active'",
+                prefix
+            )
+        )
+    }
+
+    /// A live session, by the digest of its cookie. One whose login, person, connection or tenant was touched since is not found.
+    pub async fn session(
+        &mut self,
+        digest: &HashedToken,
+        now: DateTime<Utc>,
+        idle_since: DateTime<Utc>,
+    ) -> Result<Option<Session>> {
+        door!(
+            self,
+            fetch_optional::<Session>(
+                "select s.id, s.tenant_id, s.person_id, s.active_login_id, s.created_at, s.last_seen_at, s.expires_at
+                 from sessions s
+                   join session_logins sl on sl.session_id = s.id and sl.login_id = s.active_login_id
+                   join logins l on l.id = sl.login_id
+                   join persons p on p.id = l.person_id
+                   join tenants t on t.tenant_id = s.tenant_id
+                   left join connections c on c.id = sl.connection_id
+                 where s.digest = $1 and s.expires_at > $2 and s.last_seen_at > $3
+                   and l.active and l.epoch = sl.login_epoch and l.person_id = s.person_id
+                   and p.state = 'active' and p.epoch = sl.person_epoch
+                   and t.state = 'active' and t.epoch = sl.tenant_epoch
+                   and (c.id is null or (c.state = 'enabled' and c.epoch = sl.connection_epoch))",
+                digest,
+                now,
+                idle_since
+            )
+        )
+    }
+
+    /// A sign-in that waits for its callback, by the digest of its state. One that was used is not found.
+    pub async fn pending_sign_in(&mut self, state: &HashedToken) -> Result<Option<(TenantId, PendingRow)>> {
+        #[derive(sqlx::FromRow)]
+        struct Row {
+            tenant_id: TenantId,
+            #[sqlx(flatten)]
+            pending: PendingRow,
+        }
+        let row = door!(
+            self,
+            fetch_optional::<Row>(
+                "select tenant_id, id, connection_id, browser_digest, proof_sealed, return_to, expires_at from pending_sign_ins
+                 where state_digest = $1 and consumed_at is null",
+                state
+            )
+        )?;
+        Ok(row.map(|row| (row.tenant_id, row.pending)))
+    }
+
+    /// The tenant that a connection belongs to, for the address with which a sign-in begins.
+    pub async fn tenant_of_connection(&mut self, id: ConnectionId) -> Result<Option<TenantId>> {
+        let row = door!(self, fetch_optional::<(TenantId,)>("select tenant_id from connections where id = $1", id))?;
+        Ok(row.map(|(tenant,)| tenant))
+    }
+
+    /// The tenants that have proved an e-mail domain; several only where the operator lets them share it.
+    pub async fn tenants_of_domain(&mut self, domain: &str) -> Result<Vec<TenantId>> {
+        let rows = door!(
+            self,
+            fetch_all::<(TenantId,)>(
+                "select tenant_id from domains where domain = $1 and verified_at is not null order by tenant_id",
+                domain
+            )
+        )?;
+        Ok(rows.into_iter().map(|(tenant,)| tenant).collect())
+    }
+
+    /// A tenant by its short name in configuration.
+    pub async fn tenant_by_slug(&mut self, slug: &str) -> Result<Option<Tenant>> {
+        door!(
+            self,
+            fetch_optional::<Tenant>("select tenant_id, slug, name, catalogue, created_at from tenants where slug = $1", slug)
+        )
+    }
+
+    /// Every tenant but the operator's.
+    pub async fn tenants(&mut self) -> Result<Vec<Tenant>> {
+        door!(
+            self,
+            fetch_all::<Tenant>(
+                "select tenant_id, slug, name, catalogue, created_at from tenants where not reserved order by slug"
+            )
+        )
+    }
+
+    /// A value that marks the database as a whole.
+    pub async fn mark(&mut self, key: &str) -> Result<Option<String>> {
+        let row = door!(self, fetch_optional::<(String,)>("select value from marks where key = $1", key))?;
+        Ok(row.map(|(value,)| value))
+    }
+}
+
+impl super::Writer {
+    /// Marks the database as a whole. A mark that is there stays.
+    pub async fn set_mark(&mut self, key: &str, value: &str) -> Result<()> {
+        door!(self, execute("insert into marks (key, value) values ($1, $2) on conflict (key) do nothing", key, value))?;
+        Ok(())
+    }
+
+    /// Removes sessions and pending sign-ins whose time is over, everywhere.
+    pub async fn purge_expired(&mut self, now: DateTime<Utc>) -> Result<u64> {
+        let sessions = door!(self, execute("delete from sessions where expires_at < $1", now))?;
+        let pending = door!(self, execute("delete from pending_sign_ins where expires_at < $1", now))?;
+        Ok(sessions + pending)
+    }
+}

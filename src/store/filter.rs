@@ -1,0 +1,397 @@
+//! From a resolved SCIM filter to a condition in SQL (RFC 7644 section 3.4.2.2), purely.
+//!
+//! The condition must agree with the evaluation in memory on both engines, which a differential property test proves. Three things
+//! make that possible: names, types and literals are settled before ([`ResolvedFilter`]); the `search` column holds the document in
+//! the very form that the evaluation reads; and every test is two-valued, so `coalesce(.., false)` keeps null out of `not`.
+//!
+//! Attributes that have a column, such as `userName`, use it and its index. Relations, such as a User's groups, are looked up
+//! through theirs. The rest is read from `search`. Literals only ever become arguments, never text.
+
+use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, FromRow};
+use uuid::Uuid;
+
+use super::{Link, Page, Reader, Result};
+use crate::model::DirectoryId;
+use crate::scim::ResolvedFilter;
+use crate::scim::filter::{Comparison, ElementTest, Expression, Operand, PathKind, Place, ResolvedPath, Test};
+
+/// A condition and its arguments, which are bound from `$3` on: before them stand the tenant and the directory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Where {
+    pub sql: String,
+    pub args: Vec<Arg>,
+}
+
+/// An argument of a condition.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Arg {
+    Text(String),
+    Integer(i64),
+    Decimal(f64),
+    Id(Uuid),
+    Time(DateTime<Utc>),
+}
+
+/// Where a table keeps the attributes of its resources.
+#[derive(Debug)]
+pub struct Layout {
+    /// The row's id, for relations.
+    pub id: &'static str,
+    /// The column that holds the document in search form.
+    pub search: &'static str,
+    /// Attributes with a column, by `name` or `name.sub`.
+    pub columns: &'static [(&'static str, Column)],
+    /// Multi-valued attributes that are relations.
+    pub relations: &'static [Relation],
+    /// Equality on these is looked up in a table of its own: attribute, subquery up to the value.
+    pub lookups: &'static [(&'static str, &'static str)],
+}
+
+/// A column of a known type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    Id(&'static str),
+    /// Never null where it is required; compared as it is.
+    Text(&'static str),
+    Bool(&'static str),
+    Time(&'static str),
+    /// The same for every row.
+    Constant(&'static str),
+    /// The number inside a weak entity tag.
+    Version(&'static str),
+}
+
+/// A multi-valued attribute whose values are rows elsewhere.
+#[derive(Debug)]
+pub struct Relation {
+    pub attribute: &'static str,
+    /// A subquery that selects the owners' ids, up to and without its last condition.
+    pub select: &'static str,
+    pub columns: &'static [(&'static str, Column)],
+}
+
+/// The number of the first argument of a condition.
+const FIRST: usize = 3;
+
+impl Where {
+    /// The condition that every row meets.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self { sql: "true".to_owned(), args: Vec::new() }
+    }
+
+    /// The condition that a filter comes to on a table.
+    #[must_use]
+    pub fn new(filter: &ResolvedFilter, layout: &Layout) -> Self {
+        let mut compiler = Compiler { layout, args: Vec::new() };
+        let sql = compiler.expression(filter, &mut Compiler::test);
+        Self { sql, args: compiler.args }
+    }
+}
+
+struct Compiler<'l> {
+    layout: &'l Layout,
+    args: Vec<Arg>,
+}
+
+/// What a test compares: an expression, and how it is to be read.
+enum Side {
+    Column(Column),
+    /// A JSON value: the expression that reads it as text, and the one that reads it as JSON.
+    Json {
+        text: String,
+        json: String,
+    },
+}
+
+impl Compiler<'_> {
+    fn arg(&mut self, arg: Arg) -> String {
+        self.args.push(arg);
+        format!("${}", self.args.len() + FIRST - 1)
+    }
+
+    fn expression<T>(&mut self, expression: &Expression<T>, test: &mut impl FnMut(&mut Self, &T) -> String) -> String {
+        match expression {
+            Expression::And(operands) => self.joined(operands, " and ", "true", test),
+            Expression::Or(operands) => self.joined(operands, " or ", "false", test),
+            Expression::Not(operand) => format!("not {}", self.expression(operand, test)),
+            Expression::Test(leaf) => test(self, leaf),
+        }
+    }
+
+    fn joined<T>(
+        &mut self,
+        operands: &[Expression<T>],
+        word: &str,
+        empty: &str,
+        test: &mut impl FnMut(&mut Self, &T) -> String,
+    ) -> String {
+        if operands.is_empty() {
+            return empty.to_owned();
+        }
+        let parts: Vec<_> = operands.iter().map(|operand| self.expression(operand, test)).collect();
+        format!("({})", parts.join(word))
+    }
+
+    fn test(&mut self, test: &Test) -> String {
+        match test {
+            Test::Compare { path, comparison, operand } => self.compare_path(path, *comparison, operand),
+            Test::Present { path } => self.present_path(path),
+            Test::Element { path, filter } => self.elements(path, |compiler, element| {
+                compiler.expression(filter, &mut |compiler, test| compiler.element_test(element, test))
+            }),
+        }
+    }
+
+    fn compare_path(&mut self, path: &ResolvedPath, comparison: Comparison, operand: &Operand) -> String {
+        let name = full_name(path);
+        if let (Comparison::Equal, Operand::Text(text)) = (comparison, operand)
+            && let Some((_, select)) = self.layout.lookups.iter().find(|(attribute, _)| *attribute == name)
+        {
+            let arg = self.arg(Arg::Text(text.clone()));
+            return format!("{} in ({select} = {arg})", self.layout.id);
+        }
+        if let Some(column) = column_of(self.layout.columns, path.place, &name) {
+            return self.compare(&Side::Column(column), path.kind, comparison, operand);
+        }
+        if !path.multi_valued {
+            let side = self.json_side(path);
+            return self.compare(&side, path.kind, comparison, operand);
+        }
+        let (sub, kind) = (path.sub_attribute, path.kind);
+        self.elements(path, |compiler, element| {
+            element.side(sub).map_or_else(never, |side| compiler.compare(&side, kind, comparison, operand))
+        })
+    }
+
+    fn present_path(&mut self, path: &ResolvedPath) -> String {
+        let name = full_name(path);
+        if let Some(column) = column_of(self.layout.columns, path.place, &name) {
+            return present(&Side::Column(column), path.kind);
+        }
+        let relation = path.place == Place::Core && self.relation(&path.attribute).is_some();
+        if path.multi_valued && (relation || path.sub_attribute.is_some()) {
+            let (sub, kind) = (path.sub_attribute, path.kind);
+            return self.elements(path, |_, element| match (sub, element.side(sub)) {
+                (None, _) => "true".to_owned(),
+                (Some(_), side) => side.map_or_else(never, |side| present(&side, kind)),
+            });
+        }
+        present(&self.json_side(path), if path.multi_valued { PathKind::Complex } else { path.kind })
+    }
+
+    fn element_test(&mut self, element: &Element, test: &ElementTest) -> String {
+        match test {
+            ElementTest::Compare { sub_attribute, kind, comparison, operand } => {
+                element.side(Some(sub_attribute)).map_or_else(never, |side| self.compare(&side, *kind, *comparison, operand))
+            }
+            ElementTest::Present { sub_attribute, kind } => {
+                element.side(Some(sub_attribute)).map_or_else(never, |side| present(&side, *kind))
+            }
+        }
+    }
+
+    fn relation(&self, attribute: &str) -> Option<&'static Relation> {
+        self.layout.relations.iter().find(|relation| relation.attribute == attribute)
+    }
+
+    /// That one value of a multi-valued attribute meets a condition.
+    fn elements(&mut self, path: &ResolvedPath, condition: impl FnOnce(&mut Self, &Element) -> String) -> String {
+        if path.place == Place::Core
+            && let Some(relation) = self.relation(&path.attribute)
+        {
+            let condition = condition(self, &Element::Row(relation.columns));
+            return format!("{} in ({} and {condition})", self.layout.id, relation.select);
+        }
+        let Some(array) = self.json(path.place, &path.attribute) else { return never() };
+        let condition = condition(self, &Element::Json);
+        format!("exists (select 1 from {{each {array}}} where {condition})")
+    }
+
+    /// The JSON of an attribute.
+    fn json(&self, place: Place, attribute: &str) -> Option<String> {
+        let search = self.layout.search;
+        match place {
+            Place::Core => Some(format!("({search} -> '{attribute}')")),
+            Place::Extension(urn) => Some(format!("({search} -> '{urn}' -> '{attribute}')")),
+            // Claims are no column of the tables: only rules read them, in memory.
+            Place::Claims => None,
+        }
+    }
+
+    fn json_side(&self, path: &ResolvedPath) -> Side {
+        let base = match path.place {
+            Place::Extension(urn) => format!("{} -> '{urn}'", self.layout.search),
+            Place::Core | Place::Claims => self.layout.search.to_owned(),
+        };
+        let (base, last) = match path.sub_attribute {
+            Some(sub) => (format!("{base} -> '{}'", path.attribute), sub),
+            None => (base, path.attribute.as_ref()),
+        };
+        if path.place == Place::Claims {
+            return Side::Json { text: "null".to_owned(), json: "null".to_owned() };
+        }
+        Side::Json { text: format!("({base} ->> '{last}')"), json: format!("({base} -> '{last}')") }
+    }
+
+    fn compare(&mut self, side: &Side, kind: PathKind, comparison: Comparison, operand: &Operand) -> String {
+        let condition = match (side, operand) {
+            (Side::Column(Column::Id(column)), Operand::Text(text)) if comparison == Comparison::Equal => {
+                // An id in another spelling than ours is no id.
+                match Uuid::try_parse(text).ok().filter(|id| id.hyphenated().to_string() == *text) {
+                    Some(id) => format!("{column} = {}", self.arg(Arg::Id(id))),
+                    None => return never(),
+                }
+            }
+            (Side::Column(Column::Time(column)), Operand::Text(text)) => match DateTime::parse_from_rfc3339(text) {
+                Ok(time) => {
+                    let arg = self.arg(Arg::Time(time.to_utc()));
+                    relate(column, comparison, &arg)
+                }
+                Err(_) => return never(),
+            },
+            (Side::Column(Column::Bool(column)), Operand::Boolean(value)) => format!("{column} = {value}"),
+            (Side::Json { json, .. }, Operand::Boolean(value)) => format!("{json} = '{value}'"),
+            (Side::Json { text, .. }, Operand::Integer(value)) if kind == PathKind::Integer => {
+                let arg = self.arg(Arg::Integer(*value));
+                relate(&format!("cast({text} as bigint)"), comparison, &arg)
+            }
+            (Side::Json { text, .. }, Operand::Decimal(value)) if kind == PathKind::Decimal => {
+                let arg = self.arg(Arg::Decimal(*value));
+                relate(&format!("cast({text} as double precision)"), comparison, &arg)
+            }
+            (side, Operand::Text(text)) => {
+                let Some(column) = side.text() else { return never() };
+                let arg = self.arg(Arg::Text(text.clone()));
+                relate(&column, comparison, &arg)
+            }
+            _ => return never(),
+        };
+        format!("coalesce({condition}, false)")
+    }
+}
+
+/// One value of a multi-valued attribute.
+enum Element {
+    Json,
+    Row(&'static [(&'static str, Column)]),
+}
+
+impl Element {
+    fn side(&self, sub: Option<&str>) -> Option<Side> {
+        match (self, sub) {
+            (Self::Json, Some(sub)) => {
+                Some(Side::Json { text: format!("(element.value ->> '{sub}')"), json: format!("(element.value -> '{sub}')") })
+            }
+            (Self::Json, None) => Some(Side::Json { text: "{scalar element.value}".to_owned(), json: "element.value".to_owned() }),
+            (Self::Row(columns), sub) => {
+                let sub = sub.unwrap_or("value");
+                columns.iter().find(|(name, _)| *name == sub).map(|(_, column)| Side::Column(*column))
+            }
+        }
+    }
+}
+
+impl Side {
+    /// The value as text, if it has one.
+    fn text(&self) -> Option<String> {
+        Some(match self {
+            Self::Json { text, .. } => text.clone(),
+            Self::Column(Column::Text(column)) => (*column).to_owned(),
+            Self::Column(Column::Id(column)) => format!("{{idtext {column}}}"),
+            Self::Column(Column::Constant(value)) => format!("'{value}'"),
+            Self::Column(Column::Version(column)) => format!("('W/\"' || cast({column} as text) || '\"')"),
+            Self::Column(Column::Bool(_) | Column::Time(_)) => return None,
+        })
+    }
+}
+
+fn never() -> String {
+    "false".to_owned()
+}
+
+fn relate(left: &str, comparison: Comparison, right: &str) -> String {
+    match comparison {
+        Comparison::Equal => format!("{left} = {right}"),
+        Comparison::Contains => format!("{{contains {left}, {right}}}"),
+        Comparison::StartsWith => format!("substr({left}, 1, length({right})) = {right}"),
+        Comparison::EndsWith => {
+            format!("(length({left}) >= length({right}) and substr({left}, length({left}) - length({right}) + 1) = {right})")
+        }
+        Comparison::Greater => format!("{{ordered {left}}} > {right}"),
+        Comparison::GreaterOrEqual => format!("{{ordered {left}}} >= {right}"),
+        Comparison::Less => format!("{{ordered {left}}} < {right}"),
+        Comparison::LessOrEqual => format!("{{ordered {left}}} <= {right}"),
+    }
+}
+
+fn present(side: &Side, kind: PathKind) -> String {
+    match side {
+        Side::Column(Column::Text(column)) => format!("coalesce({column} <> '', false)"),
+        Side::Column(_) => "true".to_owned(),
+        Side::Json { json, .. }
+            if matches!(kind, PathKind::Complex | PathKind::Boolean | PathKind::Integer | PathKind::Decimal) =>
+        {
+            format!("({json} is not null)")
+        }
+        Side::Json { text, .. } => format!("coalesce({text} <> '', false)"),
+    }
+}
+
+fn full_name(path: &ResolvedPath) -> String {
+    match path.sub_attribute {
+        Some(sub) => format!("{}.{sub}", path.attribute),
+        None => path.attribute.clone().into_owned(),
+    }
+}
+
+fn column_of(columns: &[(&str, Column)], place: Place, name: &str) -> Option<Column> {
+    (place == Place::Core).then(|| columns.iter().find(|(attribute, _)| *attribute == name).map(|(_, column)| *column))?
+}
+
+impl Reader {
+    /// Runs a statement that holds a condition: tenant and directory are `$1` and `$2`, then the condition's arguments, then limit
+    /// and offset where there is a page.
+    pub(super) async fn filtered<T>(
+        &mut self,
+        text: &str,
+        directory: DirectoryId,
+        page: Option<Page>,
+        filter: &Where,
+    ) -> Result<Vec<T>>
+    where
+        T: for<'r> FromRow<'r, sqlx::sqlite::SqliteRow> + for<'r> FromRow<'r, sqlx::postgres::PgRow> + Send + Unpin,
+    {
+        let mut text = text.to_owned();
+        if page.is_some() {
+            let next = FIRST + filter.args.len();
+            text.push_str(&format!(" limit ${next} offset ${}", next + 1));
+        }
+        let tenant = self.tenant();
+        let text = AssertSqlSafe(self.engine().replace_marks(&text));
+        macro_rules! run {
+            ($link:expr) => {{
+                let mut connection = $link.lend().await?;
+                let mut query = sqlx::query_as(text).bind(tenant).bind(directory);
+                for arg in &filter.args {
+                    query = match arg {
+                        Arg::Text(value) => query.bind(value),
+                        Arg::Integer(value) => query.bind(value),
+                        Arg::Decimal(value) => query.bind(value),
+                        Arg::Id(value) => query.bind(value),
+                        Arg::Time(value) => query.bind(value),
+                    };
+                }
+                if let Some(page) = page {
+                    query = query.bind(page.limit).bind(page.offset);
+                }
+                Ok(query.fetch_all(&mut *connection).await?)
+            }};
+        }
+        match &mut self.link {
+            Link::Sqlite(link) => run!(link),
+            Link::Postgres(link) => run!(link),
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Groups. Their members are rows: adding one costs the same in a group of ten and of a million.
+
+use chrono::{DateTime, Utc};
+use sqlx::types::Json;
+
+use super::filter::{Column, Layout, Relation, Where};
+use super::{Error, Page, Reader, Result, Writer, sql};
+use crate::model::{DirectoryId, Group, GroupId, LoginId};
+
+macro_rules! group_columns {
+    () => {
+        "g.id, g.directory_id, g.display, g.external_id, g.version, g.created_at, g.updated_at"
+    };
+}
+
+/// What a directory says of a group, without its members.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewGroup {
+    pub display: String,
+    /// The display name, folded.
+    pub display_key: String,
+    /// The display name, folded, where the client profile forbids two groups of one name.
+    pub unique_key: Option<String>,
+    pub external_id: Option<String>,
+    pub scim: serde_json::Value,
+    pub search: serde_json::Value,
+}
+
+/// A group with what its directory says of it.
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
+pub struct GroupRow {
+    #[sqlx(flatten)]
+    pub group: Group,
+    #[sqlx(json)]
+    pub scim: serde_json::Value,
+}
+
+/// A member as its group shows it.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct MemberRow {
+    pub group_id: GroupId,
+    pub login_id: LoginId,
+    pub user_name: String,
+}
+
+impl Reader {
+    /// A group of a directory.
+    pub async fn group(&mut self, directory: DirectoryId, id: GroupId) -> Result<Option<GroupRow>> {
+        sql!(
+            self,
+            fetch_optional::<GroupRow>(
+                concat!(
+                    "select ",
+                    group_columns!(),
+                    ", g.scim from groups g where g.tenant_id = $1 and g.directory_id = $2 and g.id = $3"
+                ),
+                directory,
+                id
+            )
+        )
+    }
+
+    /// Groups of a directory that fit a filter, in the order in which they were made.
+    pub async fn list_groups(&mut self, directory: DirectoryId, filter: &Where, page: Page) -> Result<Vec<GroupRow>> {
+        let text = format!(
+            "select {}, g.scim from groups g where g.tenant_id = $1 and g.directory_id = $2 and {} order by g.id",
+            group_columns!(),
+            filter.sql
+        );
+        self.filtered(&text, directory, Some(page), filter).await
+    }
+
+    /// How many groups of a directory fit a filter.
+    pub async fn count_groups(&mut self, directory: DirectoryId, filter: &Where) -> Result<i64> {
+        let text = format!("select count(*) from groups g where g.tenant_id = $1 and g.directory_id = $2 and {}", filter.sql);
+        let rows: Vec<(i64,)> = self.filtered(&text, directory, None, filter).await?;
+        Ok(rows.first().map_or(0, |(count,)| *count))
+    }
+
+    /// The direct members of these groups, at most `limit` of them.
+    pub async fn members(&mut self, groups: &[GroupId], limit: i64) -> Result<Vec<MemberRow>> {
+        if groups.is_empty() {
+            return Ok(Vec::new());
+        }
+        sql!(
+            self,
+            fetch_all::<MemberRow>(
+                "select gl.group_id, gl.login_id, l.user_name from group_logins gl join logins l on l.id = gl.login_id
+                 where gl.tenant_id = $1 and gl.group_id in {ids $2} order by gl.group_id, gl.login_id limit $3",
+                Json(groups),
+                limit
+            )
+        )
+    }
+
+    /// The ids of a group's members.
+    pub async fn member_ids(&mut self, group: GroupId) -> Result<Vec<LoginId>> {
+        let rows = sql!(
+            self,
+            fetch_all::<(LoginId,)>(
+                "select login_id from group_logins where tenant_id = $1 and group_id = $2 order by login_id",
+                group
+            )
+        )?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+}
+
+impl Writer {
+    /// Makes a group without members.
+    pub async fn insert_group(&mut self, directory: DirectoryId, id: GroupId, new: &NewGroup, now: DateTime<Utc>) -> Result<()> {
+        sql!(
+            self,
+            execute(
+                "insert into groups (tenant_id, id, directory_id, display, display_key, unique_key, external_id, scim, search, version,
+                   created_at, updated_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $10)",
+                id,
+                directory,
+                &new.display,
+                &new.display_key,
+                new.unique_key.as_deref(),
+                new.external_id.as_deref(),
+                Json(&new.scim),
+                Json(&new.search),
+                now
+            )
+        )?;
+        Ok(())
+    }
+
+    /// Takes a group's row, so that nobody else changes it or its members until this transaction ends.
+    pub async fn group_for_update(&mut self, directory: DirectoryId, id: GroupId) -> Result<Option<GroupRow>> {
+        sql!(
+            self,
+            fetch_optional::<GroupRow>(
+                concat!(
+                    "select ",
+                    group_columns!(),
+                    ", g.scim from groups g where g.tenant_id = $1 and g.directory_id = $2 and g.id = $3 {for update}"
+                ),
+                directory,
+                id
+            )
+        )
+    }
+
+    /// Writes what a directory now says of a group.
+    pub async fn update_group(&mut self, id: GroupId, new: &NewGroup, now: DateTime<Utc>) -> Result<()> {
+        let written = sql!(
+            self,
+            execute(
+                "update groups set display = $3, display_key = $4, unique_key = $5, external_id = $6, scim = $7, search = $8,
+                   version = version + 1, updated_at = $9 where tenant_id = $1 and id = $2",
+                id,
+                &new.display,
+                &new.display_key,
+                new.unique_key.as_deref(),
+                new.external_id.as_deref(),
+                Json(&new.scim),
+                Json(&new.search),
+                now
+            )
+        )?;
+        if written == 1 { Ok(()) } else { Err(Error::Raced) }
+    }
+
+    /// Notes that a group's members changed.
+    pub async fn touch_group(&mut self, id: GroupId, now: DateTime<Utc>) -> Result<()> {
+        sql!(self, execute("update groups set version = version + 1, updated_at = $3 where tenant_id = $1 and id = $2", id, now))?;
+        Ok(())
+    }
+
+    /// Removes a group with its memberships.
+    pub async fn delete_group(&mut self, id: GroupId) -> Result<()> {
+        let gone = sql!(self, execute("delete from groups where tenant_id = $1 and id = $2", id))?;
+        if gone == 1 { Ok(()) } else { Err(Error::Raced) }
+    }
+
+    /// Adds members; those who are in it stay as they are. Answers who is new.
+    pub async fn add_members(&mut self, group: GroupId, logins: &[LoginId]) -> Result<Vec<LoginId>> {
+        let rows = sql!(
+            self,
+            fetch_all::<(LoginId,)>(
+                "insert into group_logins (tenant_id, group_id, login_id)
+                 select $1, $2, id from logins where tenant_id = $1 and id in {ids $3}
+                 on conflict do nothing returning login_id",
+                group,
+                Json(logins)
+            )
+        )?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+
+    /// Removes members; those who are not in it are no error. Answers who went.
+    pub async fn remove_members(&mut self, group: GroupId, logins: &[LoginId]) -> Result<Vec<LoginId>> {
+        let rows = sql!(
+            self,
+            fetch_all::<(LoginId,)>(
+                "delete from group_logins where tenant_id = $1 and group_id = $2 and login_id in {ids $3} returning login_id",
+                group,
+                Json(logins)
+            )
+        )?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+}
+
+/// Where the attributes of a Group lie, for filters.
+pub const GROUP_LAYOUT: Layout = Layout {
+    id: "g.id",
+    search: "g.search",
+    columns: &[
+        ("id", Column::Id("g.id")),
+        ("displayName", Column::Text("g.display_key")),
+        ("externalId", Column::Text("g.external_id")),
+        ("meta.resourceType", Column::Constant("Group")),
+        ("meta.created", Column::Time("g.created_at")),
+        ("meta.lastModified", Column::Time("g.updated_at")),
+        ("meta.version", Column::Version("g.version")),
+    ],
+    relations: &[Relation {
+        attribute: "members",
+        select: "select gl.group_id from group_logins gl join logins m on m.id = gl.login_id where gl.tenant_id = $1",
+        columns: &[("value", Column::Id("m.id")), ("display", Column::Text("m.user_name_key")), ("type", Column::Constant("user"))],
+    }],
+    lookups: &[],
+};

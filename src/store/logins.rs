@@ -1,0 +1,372 @@
+//! Logins: the SCIM Users of directories, and the facts that rules read of them.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::types::Json;
+
+use super::filter::{Column, Layout, Relation, Where};
+use super::{Error, Reader, Result, Writer, sql};
+use crate::model::{AccountId, ConnectionId, DirectoryId, Email, Login, LoginId, LoginKind, Membership, PersonId, Slot};
+
+macro_rules! login_columns {
+    () => {
+        "l.id, l.person_id, l.slot, l.kind, l.directory_id, l.connection_id, l.home_account_id, l.user_name, l.external_id, l.active,
+         l.version, l.epoch, l.created_at, l.updated_at"
+    };
+}
+pub(super) use login_columns;
+
+/// What a directory (or a sign-in that creates) says of a login.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoginDocument {
+    pub user_name: String,
+    /// The user name, folded; unique among the live logins of the namespace.
+    pub user_name_key: String,
+    /// Which folding made the key.
+    pub folding: i16,
+    pub external_id: Option<String>,
+    pub active: bool,
+    /// The attributes in the schema's spelling.
+    pub scim: serde_json::Value,
+    /// The same in the form that filters compare.
+    pub search: serde_json::Value,
+    pub emails: Vec<Email>,
+}
+
+/// A login to be born.
+#[derive(Clone, Debug)]
+pub struct NewLogin<'a> {
+    pub id: LoginId,
+    pub person_id: PersonId,
+    pub slot: Slot,
+    pub kind: LoginKind,
+    pub directory_id: Option<DirectoryId>,
+    pub connection_id: Option<ConnectionId>,
+    pub home_account_id: AccountId,
+    /// Within which the user name is unique: the directory, else the connection.
+    pub namespace: uuid::Uuid,
+    pub document: &'a LoginDocument,
+}
+
+/// A login with what its directory says of it.
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
+pub struct LoginRow {
+    #[sqlx(flatten)]
+    pub login: Login,
+    #[sqlx(json)]
+    pub scim: serde_json::Value,
+}
+
+/// What rules read of a login.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FactsRow {
+    pub login_id: LoginId,
+    pub directory_id: Option<DirectoryId>,
+    pub active: bool,
+    pub search: serde_json::Value,
+    /// The claims of the last sign-in, by connection.
+    pub claims: BTreeMap<ConnectionId, BTreeMap<String, Vec<String>>>,
+    /// Display names of its groups, folded.
+    pub groups: Vec<GroupFact>,
+}
+
+/// A group as rules see it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct GroupFact {
+    pub value: String,
+    pub display: String,
+}
+
+/// Which part of a list to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// How many to leave out.
+    pub offset: i64,
+    /// How many to read at most.
+    pub limit: i64,
+}
+
+type FactsColumns =
+    (LoginId, Option<DirectoryId>, bool, Json<serde_json::Value>, Json<BTreeMap<ConnectionId, BTreeMap<String, Vec<String>>>>);
+
+impl Reader {
+    /// A login of a directory. One of another directory is as unknown as one that never was.
+    pub async fn login(&mut self, directory: DirectoryId, id: LoginId) -> Result<Option<LoginRow>> {
+        sql!(
+            self,
+            fetch_optional::<LoginRow>(
+                concat!(
+                    "select ",
+                    login_columns!(),
+                    ", l.scim from logins l where l.tenant_id = $1 and l.directory_id = $2 and l.id = $3"
+                ),
+                directory,
+                id
+            )
+        )
+    }
+
+    /// Any login of the tenant.
+    pub async fn any_login(&mut self, id: LoginId) -> Result<Option<LoginRow>> {
+        sql!(
+            self,
+            fetch_optional::<LoginRow>(
+                concat!("select ", login_columns!(), ", l.scim from logins l where l.tenant_id = $1 and l.id = $2"),
+                id
+            )
+        )
+    }
+
+    /// Logins of a directory that fit a filter, in the order in which they were made.
+    pub async fn list_logins(&mut self, directory: DirectoryId, filter: &Where, page: Page) -> Result<Vec<LoginRow>> {
+        let text = format!(
+            "select {}, l.scim from logins l where l.tenant_id = $1 and l.directory_id = $2 and {} order by l.id",
+            login_columns!(),
+            filter.sql
+        );
+        self.filtered(&text, directory, Some(page), filter).await
+    }
+
+    /// How many logins of a directory fit a filter.
+    pub async fn count_logins(&mut self, directory: DirectoryId, filter: &Where) -> Result<i64> {
+        let text = format!("select count(*) from logins l where l.tenant_id = $1 and l.directory_id = $2 and {}", filter.sql);
+        let rows: Vec<(i64,)> = self.filtered(&text, directory, None, filter).await?;
+        Ok(rows.first().map_or(0, |(count,)| *count))
+    }
+
+    /// The groups that these logins are direct members of.
+    pub async fn memberships(&mut self, logins: &[LoginId]) -> Result<Vec<Membership>> {
+        if logins.is_empty() {
+            return Ok(Vec::new());
+        }
+        sql!(
+            self,
+            fetch_all::<Membership>(
+                "select gl.group_id, gl.login_id, g.display from group_logins gl join groups g on g.id = gl.group_id
+                 where gl.tenant_id = $1 and gl.login_id in {ids $2} order by gl.login_id, gl.group_id",
+                Json(logins)
+            )
+        )
+    }
+
+    /// What rules read of these logins.
+    pub async fn facts(&mut self, logins: &[LoginId]) -> Result<Vec<FactsRow>> {
+        let rows = sql!(
+            self,
+            fetch_all::<FactsColumns>(
+                "select id, directory_id, active, search, claims from logins where tenant_id = $1 and id in {ids $2} order by id",
+                Json(logins)
+            )
+        )?;
+        let mut groups: BTreeMap<LoginId, Vec<GroupFact>> = BTreeMap::new();
+        let memberships = sql!(
+            self,
+            fetch_all::<(LoginId, crate::model::GroupId, String)>(
+                "select gl.login_id, g.id, g.display_key from group_logins gl join groups g on g.id = gl.group_id
+                 where gl.tenant_id = $1 and gl.login_id in {ids $2} order by gl.login_id, g.id",
+                Json(logins)
+            )
+        )?;
+        for (login, group, display) in memberships {
+            groups.entry(login).or_default().push(GroupFact { value: group.to_string(), display });
+        }
+        Ok(rows
+            .into_iter()
+            .map(|(login_id, directory_id, active, Json(search), Json(claims))| FactsRow {
+                login_id,
+                directory_id,
+                active,
+                search,
+                claims,
+                groups: groups.remove(&login_id).unwrap_or_default(),
+            })
+            .collect())
+    }
+
+    /// Which of these are live logins of the directory.
+    pub async fn known_logins(&mut self, directory: DirectoryId, logins: &[LoginId]) -> Result<Vec<LoginId>> {
+        let rows = sql!(
+            self,
+            fetch_all::<(LoginId,)>(
+                "select id from logins where tenant_id = $1 and directory_id = $2 and id in {ids $3} order by id",
+                directory,
+                Json(logins)
+            )
+        )?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+
+    /// The ids of all live logins of the tenant, after `after`, for work that goes through all of them.
+    pub async fn login_ids(&mut self, after: Option<LoginId>, limit: i64) -> Result<Vec<LoginId>> {
+        let after = after.unwrap_or(LoginId::from_uuid(uuid::Uuid::nil()));
+        let rows = sql!(
+            self,
+            fetch_all::<(LoginId,)>("select id from logins where tenant_id = $1 and id > $2 order by id limit $3", after, limit)
+        )?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+}
+
+impl Writer {
+    /// Makes a login.
+    pub async fn insert_login(&mut self, new: &NewLogin<'_>, now: DateTime<Utc>) -> Result<()> {
+        let document = new.document;
+        sql!(
+            self,
+            execute(
+                "insert into logins (tenant_id, id, person_id, born_person_id, slot, kind, directory_id, connection_id, home_account_id,
+                   namespace_id, user_name, user_name_key, folding, external_id, active, scim, search, claims, version, facts_version,
+                   epoch, created_at, updated_at)
+                 values ($1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, '{}', 1, 1, 0, $17, $17)",
+                new.id,
+                new.person_id,
+                new.slot,
+                new.kind,
+                new.directory_id,
+                new.connection_id,
+                new.home_account_id,
+                new.namespace,
+                &document.user_name,
+                &document.user_name_key,
+                document.folding,
+                document.external_id.as_deref(),
+                document.active,
+                Json(&document.scim),
+                Json(&document.search),
+                now
+            )
+        )?;
+        self.insert_emails(new.id, &document.emails).await
+    }
+
+    /// Takes a login's row, so that nobody else changes it until this transaction ends.
+    pub async fn login_for_update(&mut self, directory: DirectoryId, id: LoginId) -> Result<Option<LoginRow>> {
+        sql!(
+            self,
+            fetch_optional::<LoginRow>(
+                concat!(
+                    "select ",
+                    login_columns!(),
+                    ", l.scim from logins l where l.tenant_id = $1 and l.directory_id = $2 and l.id = $3 {for update}"
+                ),
+                directory,
+                id
+            )
+        )
+    }
+
+    /// Takes the rows of several logins, by ascending id, and answers which of them are there.
+    pub async fn lock_logins(&mut self, logins: &[LoginId]) -> Result<Vec<LoginId>> {
+        let rows = sql!(
+            self,
+            fetch_all::<(LoginId,)>(
+                "select id from logins where tenant_id = $1 and id in {ids $2} order by id {for update}",
+                Json(logins)
+            )
+        )?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+
+    /// Writes what a directory now says of a login, if it still has the version that was read.
+    pub async fn update_login(&mut self, login: &Login, document: &LoginDocument, now: DateTime<Utc>) -> Result<()> {
+        let written = sql!(
+            self,
+            execute(
+                "update logins set user_name = $3, user_name_key = $4, folding = $5, external_id = $6, active = $7, scim = $8, search = $9,
+                   version = version + 1, facts_version = facts_version + 1, updated_at = $10
+                 where tenant_id = $1 and id = $2 and version = $11",
+                login.id,
+                &document.user_name,
+                &document.user_name_key,
+                document.folding,
+                document.external_id.as_deref(),
+                document.active,
+                Json(&document.scim),
+                Json(&document.search),
+                now,
+                login.version
+            )
+        )?;
+        if written != 1 {
+            return Err(Error::Raced);
+        }
+        sql!(self, execute("delete from emails where tenant_id = $1 and login_id = $2", login.id))?;
+        self.insert_emails(login.id, &document.emails).await
+    }
+
+    async fn insert_emails(&mut self, login: LoginId, emails: &[Email]) -> Result<()> {
+        if emails.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<_> = emails
+            .iter()
+            .enumerate()
+            .map(|(position, email)| serde_json::json!({"position": position, "value": email.value, "key": email.value_key}))
+            .collect();
+        sql!(
+            self,
+            execute(
+                "insert into emails (tenant_id, login_id, position, value, value_key)
+                 select $1, $2, cast(item.value ->> 'position' as smallint), item.value ->> 'value', item.value ->> 'key'
+                 from {rows $3} where true",
+                login,
+                Json(&rows)
+            )
+        )?;
+        Ok(())
+    }
+
+    /// Keeps the claims of a sign-in, which rules of that connection read, and notes when it was.
+    pub async fn record_sign_in(
+        &mut self,
+        login: LoginId,
+        claims: &BTreeMap<ConnectionId, BTreeMap<String, Vec<String>>>,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        let written = sql!(
+            self,
+            execute(
+                "update logins set claims = $3, facts_version = facts_version + 1, signed_in_at = $4 where tenant_id = $1 and id = $2",
+                login,
+                Json(claims),
+                now
+            )
+        )?;
+        if written == 1 { Ok(()) } else { Err(Error::Raced) }
+    }
+
+    /// Raises a login's epoch: what was signed in before is no longer.
+    pub async fn raise_login_epoch(&mut self, login: LoginId) -> Result<()> {
+        sql!(self, execute("update logins set epoch = epoch + 1 where tenant_id = $1 and id = $2", login))?;
+        Ok(())
+    }
+
+    /// Removes a login with its e-mails, subjects, memberships, assignments and sessions.
+    pub async fn delete_login(&mut self, login: LoginId) -> Result<()> {
+        let gone = sql!(self, execute("delete from logins where tenant_id = $1 and id = $2", login))?;
+        if gone == 1 { Ok(()) } else { Err(Error::Raced) }
+    }
+}
+
+/// Where the attributes of a User lie, for filters.
+pub const USER_LAYOUT: Layout = Layout {
+    id: "l.id",
+    search: "l.search",
+    columns: &[
+        ("id", Column::Id("l.id")),
+        ("userName", Column::Text("l.user_name_key")),
+        ("externalId", Column::Text("l.external_id")),
+        ("active", Column::Bool("l.active")),
+        ("meta.resourceType", Column::Constant("User")),
+        ("meta.created", Column::Time("l.created_at")),
+        ("meta.lastModified", Column::Time("l.updated_at")),
+        ("meta.version", Column::Version("l.version")),
+    ],
+    relations: &[Relation {
+        attribute: "groups",
+        select: "select gl.login_id from group_logins gl join groups g on g.id = gl.group_id where gl.tenant_id = $1",
+        columns: &[("value", Column::Id("g.id")), ("display", Column::Text("g.display_key")), ("type", Column::Constant("direct"))],
+    }],
+    lookups: &[("emails.value", "select e.login_id from emails e where e.tenant_id = $1 and e.value_key")],
+};

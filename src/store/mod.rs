@@ -1,0 +1,397 @@
+//! The store: one SQL text a statement, two engines.
+//!
+//! SQLite is embedded and needs no server; PostgreSQL serves any number of replicas. A statement is written once, inside [`sql!`],
+//! in words that both understand ([`dialect`] holds the few exceptions), and lives in the file of its noun.
+//!
+//! The wall between tenants is the type: [`Store::read`] and [`Store::write`] want a tenant, and [`sql!`] binds it as `$1` of every
+//! statement. Only [`Doors`] looks across tenants, to find out which one a token, a cookie or a state belongs to.
+//!
+//! A [`Writer`] is one transaction. It is never held while something else is waited for: load, then talk to the network, then
+//! write. Dropped without [`Writer::commit`] it leaves no trace. A command that lost a race is run again as a whole: [`retry`].
+
+mod accounts;
+mod connections;
+mod dialect;
+mod directories;
+mod doors;
+mod error;
+mod events;
+pub mod filter;
+mod groups;
+mod logins;
+mod migrations;
+mod persons;
+mod roles;
+mod secrets;
+mod sessions;
+mod subjects;
+
+use std::ops::{Deref, DerefMut};
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
+
+pub use self::accounts::AccountRow;
+pub use self::connections::NewConnection;
+pub use self::directories::NewDirectory;
+pub use self::doors::{Doors, TokenRow};
+pub use self::error::{Constraint, Error, Result};
+pub use self::events::LogEntry;
+pub use self::groups::{GROUP_LAYOUT, GroupRow, MemberRow, NewGroup};
+pub use self::logins::{FactsRow, GroupFact, LoginDocument, LoginRow, NewLogin, Page, USER_LAYOUT};
+pub use self::migrations::{MIGRATIONS, MigrationState};
+pub use self::roles::{GrantRow, HeldRow, NewRule, RoleRow};
+pub use self::secrets::NewToken;
+pub use self::sessions::{NewPending, NewSession, NewTrace, PendingRow};
+pub use self::subjects::{KnownLogin, NewTombstone, PairAttribute};
+use crate::model::TenantId;
+
+/// Which database runs below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// The database, cheap to clone.
+#[derive(Clone, Debug)]
+pub enum Store {
+    /// A file beside the program: many readers, one writer connection.
+    Sqlite { readers: SqlitePool, writer: SqlitePool },
+    /// A server that any number of replicas share.
+    Postgres(PgPool),
+}
+
+/// How long a statement may wait for a connection before the service says that it is overloaded.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Store {
+    /// Opens the database that `url` names, `sqlite:PATH` or `postgres://…`. Does not touch its schema.
+    ///
+    /// # Errors
+    /// When the URL names neither engine, or the database does not answer.
+    pub async fn open(url: &str, max_connections: u32) -> Result<Self> {
+        if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            let options = PgConnectOptions::from_str(url)?.application_name("vestibule").disable_statement_logging();
+            let pool = PgPoolOptions::new()
+                .max_connections(max_connections)
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .connect_with(options)
+                .await?;
+            return Ok(Self::Postgres(pool));
+        }
+        let options = SqliteConnectOptions::from_str(url)?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // NORMAL may lose a commit that was acknowledged when power fails.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5))
+            .disable_statement_logging();
+        let writer =
+            SqlitePoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options.clone()).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(max_connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options.read_only(true).create_if_missing(false))
+            .await?;
+        Ok(Self::Sqlite { readers, writer })
+    }
+
+    /// Which engine this is.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        match self {
+            Self::Sqlite { .. } => Engine::Sqlite,
+            Self::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// Reads of one tenant, each statement by itself.
+    #[must_use]
+    pub fn read(&self, tenant: TenantId) -> Reader {
+        let link = match self {
+            Self::Sqlite { readers, .. } => Link::Sqlite(SqliteLink::Pool(readers.clone())),
+            Self::Postgres(pool) => Link::Postgres(PgLink::Pool(pool.clone())),
+        };
+        Reader { link, tenant }
+    }
+
+    /// One transaction of one tenant.
+    ///
+    /// # Errors
+    /// When no connection can be had.
+    pub async fn write(&self, tenant: TenantId) -> Result<Writer> {
+        let link = match self {
+            // `begin immediate` takes the write lock at once: a plain `begin` that later wants to write loses to whoever was first.
+            Self::Sqlite { writer, .. } => Link::Sqlite(SqliteLink::Transaction(writer.begin_with("begin immediate").await?)),
+            Self::Postgres(pool) => Link::Postgres(PgLink::Transaction(pool.begin().await?)),
+        };
+        Ok(Writer { reader: Reader { link, tenant } })
+    }
+
+    /// The few looks across tenants.
+    #[must_use]
+    pub fn doors(&self) -> Doors {
+        Doors::new(self.read(TenantId::OPERATOR))
+    }
+
+    /// Asks the database a question that any healthy one answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<()> {
+        match self {
+            Self::Sqlite { readers, .. } => sqlx::query("select 1").execute(readers).await.map(drop)?,
+            Self::Postgres(pool) => sqlx::query("select 1").execute(pool).await.map(drop)?,
+        }
+        Ok(())
+    }
+
+    /// Closes all connections, after the statements that run.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { readers, writer } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl TenantId {
+    /// The operator's own tenant, which the first migration makes.
+    pub const OPERATOR: Self = Self::from_uuid(uuid::Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0001));
+}
+
+/// Statements of one tenant.
+#[derive(Debug)]
+pub struct Reader {
+    link: Link,
+    tenant: TenantId,
+}
+
+/// One transaction of one tenant.
+#[derive(Debug)]
+pub struct Writer {
+    reader: Reader,
+}
+
+#[derive(Debug)]
+enum Link {
+    Sqlite(SqliteLink),
+    Postgres(PgLink),
+}
+
+#[derive(Debug)]
+enum SqliteLink {
+    Pool(SqlitePool),
+    Transaction(Transaction<'static, Sqlite>),
+}
+
+#[derive(Debug)]
+enum PgLink {
+    Pool(PgPool),
+    Transaction(Transaction<'static, Postgres>),
+}
+
+/// A connection for one statement: borrowed from the transaction, or taken from the pool and given back.
+enum Lent<'a, C, P> {
+    Borrowed(&'a mut C),
+    Pooled(P),
+}
+
+impl<C, P: Deref<Target = C>> Deref for Lent<'_, C, P> {
+    type Target = C;
+    fn deref(&self) -> &C {
+        match self {
+            Self::Borrowed(connection) => connection,
+            Self::Pooled(connection) => connection,
+        }
+    }
+}
+
+impl<C, P: DerefMut<Target = C>> DerefMut for Lent<'_, C, P> {
+    fn deref_mut(&mut self) -> &mut C {
+        match self {
+            Self::Borrowed(connection) => connection,
+            Self::Pooled(connection) => connection,
+        }
+    }
+}
+
+impl SqliteLink {
+    async fn lend(&mut self) -> Result<Lent<'_, SqliteConnection, PoolConnection<Sqlite>>> {
+        Ok(match self {
+            Self::Pool(pool) => Lent::Pooled(pool.acquire().await?),
+            Self::Transaction(transaction) => Lent::Borrowed(transaction),
+        })
+    }
+}
+
+impl PgLink {
+    async fn lend(&mut self) -> Result<Lent<'_, PgConnection, PoolConnection<Postgres>>> {
+        Ok(match self {
+            Self::Pool(pool) => Lent::Pooled(pool.acquire().await?),
+            Self::Transaction(transaction) => Lent::Borrowed(transaction),
+        })
+    }
+}
+
+impl Reader {
+    /// The tenant that every statement is bound to.
+    #[must_use]
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    fn reader(&mut self) -> &mut Self {
+        self
+    }
+
+    fn engine(&self) -> Engine {
+        match self.link {
+            Link::Sqlite(_) => Engine::Sqlite,
+            Link::Postgres(_) => Engine::Postgres,
+        }
+    }
+}
+
+impl Writer {
+    /// Makes everything that was written true, at once and for good.
+    ///
+    /// # Errors
+    /// When the database cannot promise it; then nothing was written.
+    pub async fn commit(self) -> Result<()> {
+        match self.reader.link {
+            Link::Sqlite(SqliteLink::Transaction(transaction)) => transaction.commit().await?,
+            Link::Postgres(PgLink::Transaction(transaction)) => transaction.commit().await?,
+            // A Writer is only ever made with a transaction.
+            Link::Sqlite(SqliteLink::Pool(_)) | Link::Postgres(PgLink::Pool(_)) => {}
+        }
+        Ok(())
+    }
+}
+
+impl Deref for Writer {
+    type Target = Reader;
+    fn deref(&self) -> &Reader {
+        &self.reader
+    }
+}
+
+impl DerefMut for Writer {
+    fn deref_mut(&mut self) -> &mut Reader {
+        &mut self.reader
+    }
+}
+
+/// How often a command that lost a race is begun again.
+const ATTEMPTS: u32 = 5;
+
+/// Runs a whole command, and again from the beginning when it lost a race, with a short growing pause.
+///
+/// # Errors
+/// Whatever the last attempt said.
+pub async fn retry<T, E, F>(mut command: impl FnMut() -> F) -> std::result::Result<T, E>
+where
+    F: Future<Output = std::result::Result<T, E>>,
+    E: Races,
+{
+    let mut attempt = 1;
+    loop {
+        match command().await {
+            Err(error) if error.is_race() && attempt < ATTEMPTS => {
+                tracing::debug!(attempt, "lost a race, beginning again");
+                tokio::time::sleep(Duration::from_millis(u64::from(attempt * attempt) * 3)).await;
+                attempt += 1;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Errors that may mean "somebody was faster", for [`retry`].
+pub trait Races {
+    /// Whether the command should be run again.
+    fn is_race(&self) -> bool;
+}
+
+impl Races for Error {
+    fn is_race(&self) -> bool {
+        Error::is_race(self)
+    }
+}
+
+/// Runs one statement of a [`Reader`] or [`Writer`], on whichever engine it has.
+///
+/// The tenant is bound as `$1`, the arguments from `$2` on. `execute` answers how many rows it touched; the others read rows
+/// into the named type.
+macro_rules! sql {
+    ($on:expr, execute($text:expr $(, $argument:expr)* $(,)?)) => {
+        $crate::store::statement!(@run $on, $text, tenant, [tenant $(, $argument)*], text, connection,
+            sqlx::query::<Db>(text), |query| query.execute(&mut *connection).await.map(|done| done.rows_affected()))
+    };
+    ($on:expr, $fetch:ident::<$row:ty>($text:expr $(, $argument:expr)* $(,)?)) => {
+        $crate::store::statement!(@run $on, $text, tenant, [tenant $(, $argument)*], text, connection,
+            sqlx::query_as::<Db, $row>(text), |query| query.$fetch(&mut *connection).await)
+    };
+}
+
+/// Like [`sql!`], for the doors alone: no tenant is bound, and the arguments begin at `$1`.
+macro_rules! door {
+    ($on:expr, execute($text:expr $(, $argument:expr)* $(,)?)) => {
+        $crate::store::statement!(@run $on, $text, tenant, [$($argument),*], text, connection,
+            sqlx::query::<Db>(text), |query| query.execute(&mut *connection).await.map(|done| done.rows_affected()))
+    };
+    ($on:expr, $fetch:ident::<$row:ty>($text:expr $(, $argument:expr)* $(,)?)) => {
+        $crate::store::statement!(@run $on, $text, tenant, [$($argument),*], text, connection,
+            sqlx::query_as::<Db, $row>(text), |query| query.$fetch(&mut *connection).await)
+    };
+}
+
+/// The common part: the session is taken apart first, so that arguments may borrow from whoever asks.
+macro_rules! statement {
+    (@run $on:expr, $text:expr, $tenant:ident, [$($argument:expr),*], $written:ident, $connection:ident,
+        $query:expr, |$bound:ident| $run:expr) => {{
+        use tracing::Instrument as _;
+        static SQLITE: std::sync::OnceLock<&'static str> = std::sync::OnceLock::new();
+        static POSTGRES: std::sync::OnceLock<&'static str> = std::sync::OnceLock::new();
+        let $crate::store::Reader { link, tenant: $tenant } = $on.reader();
+        let $tenant = *$tenant;
+        // A door does not bind it.
+        let _ = $tenant;
+        let span = $crate::store::statement_span($text);
+        match link {
+            $crate::store::Link::Sqlite(link) => {
+                type Db = sqlx::Sqlite;
+                let $written = *SQLITE.get_or_init(|| $crate::store::Engine::Sqlite.render($text));
+                async {
+                    let mut $connection = link.lend().await?;
+                    let $bound = $query$(.bind($argument))*;
+                    Ok::<_, $crate::store::Error>($run?)
+                }.instrument(span).await
+            }
+            $crate::store::Link::Postgres(link) => {
+                type Db = sqlx::Postgres;
+                let $written = *POSTGRES.get_or_init(|| $crate::store::Engine::Postgres.render($text));
+                async {
+                    let mut $connection = link.lend().await?;
+                    let $bound = $query$(.bind($argument))*;
+                    Ok::<_, $crate::store::Error>($run?)
+                }.instrument(span).await
+            }
+        }
+    }};
+}
+use {door, sql, statement};
+
+/// A span a statement, with the text as written here: it has marks and places, never values.
+fn statement_span(text: &'static str) -> tracing::Span {
+    tracing::debug_span!("sql", otel.kind = "client", db.query.text = text)
+}

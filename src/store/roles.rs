@@ -1,0 +1,216 @@
+//! Role catalogues, rules, and the assignments they give.
+
+use chrono::{DateTime, Utc};
+use sqlx::types::Json;
+
+use super::{Reader, Result, Writer, sql};
+use crate::model::{
+    AccountId, AssignmentId, AssignmentSource, ConnectionId, DirectoryId, EffectiveRole, LoginId, Rule, RuleBody, RuleId,
+    RuleOrigin, TenantId,
+};
+
+/// A rule to be made.
+#[derive(Clone, Debug)]
+pub struct NewRule<'a> {
+    pub id: RuleId,
+    pub name: &'a str,
+    pub origin: RuleOrigin,
+    pub within: AccountId,
+    pub body: &'a RuleBody,
+}
+
+/// An assignment to be given by a rule.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct GrantRow {
+    pub id: AssignmentId,
+    pub login: LoginId,
+    pub account: AccountId,
+    pub role: String,
+    pub rule: RuleId,
+}
+
+/// An assignment that a rule gave.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct HeldRow {
+    pub id: AssignmentId,
+    pub login_id: LoginId,
+    pub account_id: AccountId,
+    pub role: String,
+    pub source_id: RuleId,
+}
+
+/// A role of a catalogue file.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct RoleRow {
+    pub key: String,
+    pub name: String,
+    pub description: String,
+    pub rank: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct RuleColumns {
+    id: RuleId,
+    name: String,
+    directory_id: Option<DirectoryId>,
+    connection_id: Option<ConnectionId>,
+    within_id: AccountId,
+    body: Json<RuleBody>,
+    version: i64,
+}
+
+impl Reader {
+    /// The tenant's rules, in their order.
+    pub async fn rules(&mut self) -> Result<Vec<Rule>> {
+        let rows = sql!(
+            self,
+            fetch_all::<RuleColumns>(
+                "select id, name, directory_id, connection_id, within_id, body, version from rules where tenant_id = $1 order by position, id"
+            )
+        )?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| {
+                // The schema holds exactly one of the two.
+                let origin = row.directory_id.map(RuleOrigin::Directory).or(row.connection_id.map(RuleOrigin::Connection))?;
+                let Json(body) = row.body;
+                Some(Rule { id: row.id, name: row.name, origin, within: row.within_id, body, version: row.version })
+            })
+            .collect())
+    }
+
+    /// What rules gave these logins.
+    pub async fn rule_assignments(&mut self, logins: &[LoginId]) -> Result<Vec<HeldRow>> {
+        sql!(
+            self,
+            fetch_all::<HeldRow>(
+                "select id, login_id, account_id, role, source_id from assignments
+                 where tenant_id = $1 and login_id in {ids $2} and source = $3 order by id",
+                Json(logins),
+                AssignmentSource::Rule
+            )
+        )
+    }
+
+    /// What a login holds and why, by account name and the catalogue's order. Suspended accounts and retired roles give nothing.
+    pub async fn effective_roles(&mut self, login: LoginId) -> Result<Vec<EffectiveRole>> {
+        sql!(
+            self,
+            fetch_all::<EffectiveRole>(
+                "select a.account_id, c.name as account_name, a.role, a.source, r.name as rule_name
+                 from assignments a
+                   join logins l on l.id = a.login_id
+                   join accounts c on c.id = a.account_id
+                   join roles k on k.catalogue = a.catalogue and k.key = a.role
+                   left join rules r on r.id = a.source_id
+                 where a.tenant_id = $1 and a.login_id = $2 and l.active and c.state = 'active' and k.retired_at is null
+                 order by c.name, a.account_id, k.rank, a.role, r.name",
+                login
+            )
+        )
+    }
+}
+
+impl Writer {
+    /// Takes the tenant's set of rules as it is: a change of facts may go on beside others, a change of rules may not.
+    pub async fn share_rules(&mut self) -> Result<()> {
+        sql!(self, fetch_optional::<(i64,)>("select version from rule_sets where tenant_id = $1 {for share}"))?;
+        Ok(())
+    }
+
+    /// Takes the tenant's set of rules for a change.
+    pub async fn change_rules(&mut self, now: DateTime<Utc>) -> Result<()> {
+        sql!(self, execute("update rule_sets set version = version + 1, updated_at = $2 where tenant_id = $1", now))?;
+        Ok(())
+    }
+
+    /// Makes a rule, as the last one.
+    pub async fn insert_rule(&mut self, new: &NewRule<'_>, now: DateTime<Utc>) -> Result<()> {
+        let (directory, connection) = match new.origin {
+            RuleOrigin::Directory(id) => (Some(id), None),
+            RuleOrigin::Connection(id) => (None, Some(id)),
+        };
+        sql!(
+            self,
+            execute(
+                "insert into rules (tenant_id, id, name, position, directory_id, connection_id, within_id, body, version, created_at, updated_at)
+                 select $1, $2, $3, coalesce(max(position), 0) + 1, $4, $5, $6, $7, 1, $8, $8 from rules where tenant_id = $1",
+                new.id,
+                new.name,
+                directory,
+                connection,
+                new.within,
+                Json(new.body),
+                now
+            )
+        )?;
+        Ok(())
+    }
+
+    /// Gives what rules now want. Somebody who has it already keeps it.
+    pub async fn grant(&mut self, grants: &[GrantRow], now: DateTime<Utc>) -> Result<()> {
+        if grants.is_empty() {
+            return Ok(());
+        }
+        sql!(
+            self,
+            execute(
+                "insert into assignments (tenant_id, id, login_id, account_id, catalogue, role, source, source_id, granted_at)
+                 select $1, {uuid item.value ->> 'id'}, {uuid item.value ->> 'login'}, {uuid item.value ->> 'account'}, t.catalogue,
+                   item.value ->> 'role', $4, {uuid item.value ->> 'rule'}, $3
+                 from tenants t, {rows $2} where t.tenant_id = $1 on conflict do nothing",
+                Json(grants),
+                now,
+                AssignmentSource::Rule
+            )
+        )?;
+        Ok(())
+    }
+
+    /// Takes away what rules no longer want. Only what rules gave can go this way.
+    pub async fn revoke(&mut self, assignments: &[AssignmentId]) -> Result<()> {
+        if assignments.is_empty() {
+            return Ok(());
+        }
+        sql!(
+            self,
+            execute(
+                "delete from assignments where tenant_id = $1 and id in {ids $2} and source = $3",
+                Json(assignments),
+                AssignmentSource::Rule
+            )
+        )?;
+        Ok(())
+    }
+
+    /// Makes the roles table say what a catalogue file says. A role that is gone from the file is retired and gives nothing; it comes
+    /// back with the file. Catalogues belong to the operator, whose tenant this writer must have.
+    pub async fn sync_roles(&mut self, catalogue: &str, roles: &[RoleRow], now: DateTime<Utc>) -> Result<()> {
+        debug_assert_eq!(self.tenant(), TenantId::OPERATOR);
+        sql!(
+            self,
+            execute(
+                "insert into roles (catalogue, key, name, description, rank)
+                 select $2, item.value ->> 'key', item.value ->> 'name', item.value ->> 'description',
+                   cast(item.value ->> 'rank' as bigint)
+                 from tenants t, {rows $3} where t.tenant_id = $1
+                 on conflict (catalogue, key) do update set name = excluded.name, description = excluded.description,
+                   rank = excluded.rank, retired_at = null",
+                catalogue,
+                Json(roles)
+            )
+        )?;
+        sql!(
+            self,
+            execute(
+                "update roles set retired_at = $3 where catalogue = $2 and retired_at is null
+                   and key not in (select item.value ->> 'key' from {rows $4})
+                   and exists (select 1 from tenants where tenant_id = $1)",
+                catalogue,
+                now,
+                Json(roles)
+            )
+        )?;
+        Ok(())
+    }
+}

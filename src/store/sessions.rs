@@ -1,0 +1,210 @@
+//! Sessions, sign-ins that wait for their callback, and the traces that sign-ins leave.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::types::Json;
+
+use super::{Reader, Result, Writer, sql};
+use crate::keys::{HashedToken, Sealed};
+use crate::model::{ConnectionId, LoginId, PendingId, PersonId, SessionId, Sid, TraceId};
+
+/// A session to be begun, with the login that has just signed in as its active one.
+#[derive(Clone, Debug)]
+pub struct NewSession<'a> {
+    pub id: SessionId,
+    pub sid: Sid,
+    pub digest: &'a HashedToken,
+    pub person_id: PersonId,
+    pub login_id: LoginId,
+    pub connection_id: ConnectionId,
+    pub user_agent: &'a str,
+    pub upstream_session: Option<&'a str>,
+    pub acr: Option<&'a str>,
+    pub amr: &'a [String],
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A sign-in that begins.
+#[derive(Clone, Debug)]
+pub struct NewPending<'a> {
+    pub id: PendingId,
+    pub connection_id: ConnectionId,
+    pub state: &'a HashedToken,
+    /// Digest of the value in the browser's cookie.
+    pub browser: &'a HashedToken,
+    /// Nonce and PKCE verifier.
+    pub proof: &'a Sealed,
+    pub return_to: Option<&'a str>,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A sign-in that waits for its callback, as it was begun.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct PendingRow {
+    pub id: PendingId,
+    pub connection_id: ConnectionId,
+    pub browser_digest: HashedToken,
+    pub proof_sealed: Sealed,
+    pub return_to: Option<String>,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// How one sign-in went, for the tenant's administrator. Redacted before it comes here.
+#[derive(Clone, Debug)]
+pub struct NewTrace<'a> {
+    pub id: TraceId,
+    pub connection_id: ConnectionId,
+    /// `signed_in`, or the stable name of the refusal.
+    pub outcome: &'a str,
+    pub login_id: Option<LoginId>,
+    pub steps: serde_json::Value,
+}
+
+impl Reader {
+    /// The outcomes of a connection's sign-ins, oldest first.
+    pub async fn trace_outcomes(&mut self, connection: ConnectionId) -> Result<Vec<(TraceId, String)>> {
+        sql!(
+            self,
+            fetch_all::<(TraceId, String)>(
+                "select id, outcome from sign_in_traces where tenant_id = $1 and connection_id = $2 order by at, id",
+                connection
+            )
+        )
+    }
+
+    /// The claims that a login's last sign-ins brought, by connection.
+    pub async fn claims(&mut self, login: LoginId) -> Result<BTreeMap<ConnectionId, BTreeMap<String, Vec<String>>>> {
+        let row = sql!(
+            self,
+            fetch_optional::<(Json<BTreeMap<ConnectionId, BTreeMap<String, Vec<String>>>>,)>(
+                "select claims from logins where tenant_id = $1 and id = $2",
+                login
+            )
+        )?;
+        Ok(row.map(|(Json(claims),)| claims).unwrap_or_default())
+    }
+}
+
+impl Writer {
+    /// Begins a session. It holds while the epochs of its login, person, connection and tenant stay what they are now.
+    pub async fn insert_session(&mut self, new: &NewSession<'_>, now: DateTime<Utc>) -> Result<()> {
+        sql!(
+            self,
+            execute(
+                "insert into sessions (tenant_id, id, digest, person_id, active_login_id, user_agent, created_at, last_seen_at, expires_at)
+                 values ($1, $2, $3, $4, $5, $6, $7, $7, $8)",
+                new.id,
+                new.digest,
+                new.person_id,
+                new.login_id,
+                new.user_agent,
+                now,
+                new.expires_at
+            )
+        )?;
+        sql!(
+            self,
+            execute(
+                "insert into session_logins (tenant_id, sid, session_id, login_id, connection_id, login_epoch, person_epoch,
+                   connection_epoch, tenant_epoch, authenticated_at, upstream_session, acr, amr)
+                 select l.tenant_id, $2, $3, l.id, c.id, l.epoch, p.epoch, c.epoch, t.epoch, $6, $7, $8, $9
+                 from logins l join persons p on p.id = l.person_id join tenants t on t.tenant_id = l.tenant_id
+                   join connections c on c.tenant_id = l.tenant_id and c.id = $5
+                 where l.tenant_id = $1 and l.id = $4",
+                new.sid,
+                new.id,
+                new.login_id,
+                new.connection_id,
+                now,
+                new.upstream_session,
+                new.acr,
+                Json(new.amr)
+            )
+        )?;
+        Ok(())
+    }
+
+    /// Ends one session.
+    pub async fn end_session(&mut self, id: SessionId) -> Result<u64> {
+        sql!(self, execute("delete from sessions where tenant_id = $1 and id = $2", id))
+    }
+
+    /// Ends every session that a login takes part in. Answers how many.
+    pub async fn end_sessions_of_login(&mut self, login: LoginId) -> Result<u64> {
+        sql!(
+            self,
+            execute(
+                "delete from sessions where tenant_id = $1 and id in (
+                   select session_id from session_logins where tenant_id = $1 and login_id = $2)",
+                login
+            )
+        )
+    }
+
+    /// Notes that a session is in use, to the minute.
+    pub async fn touch_session(&mut self, id: SessionId, now: DateTime<Utc>) -> Result<()> {
+        sql!(
+            self,
+            execute(
+                "update sessions set last_seen_at = $3 where tenant_id = $1 and id = $2 and last_seen_at < $4",
+                id,
+                now,
+                now - chrono::TimeDelta::minutes(1)
+            )
+        )?;
+        Ok(())
+    }
+
+    /// Keeps what the callback of a sign-in must match.
+    pub async fn insert_pending(&mut self, new: &NewPending<'_>, now: DateTime<Utc>) -> Result<()> {
+        sql!(
+            self,
+            execute(
+                "insert into pending_sign_ins (tenant_id, id, connection_id, state_digest, browser_digest, proof_sealed, return_to,
+                   created_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                new.id,
+                new.connection_id,
+                new.state,
+                new.browser,
+                new.proof,
+                new.return_to,
+                now,
+                new.expires_at
+            )
+        )?;
+        Ok(())
+    }
+
+    /// Takes a pending sign-in for this callback and no other. Answers false when somebody was faster.
+    pub async fn consume_pending(&mut self, id: PendingId, now: DateTime<Utc>) -> Result<bool> {
+        let taken = sql!(
+            self,
+            execute(
+                "update pending_sign_ins set consumed_at = $3 where tenant_id = $1 and id = $2 and consumed_at is null",
+                id,
+                now
+            )
+        )?;
+        Ok(taken == 1)
+    }
+
+    /// Leaves the trace of a sign-in.
+    pub async fn insert_trace(&mut self, new: &NewTrace<'_>, now: DateTime<Utc>, request_id: Option<&str>) -> Result<()> {
+        sql!(
+            self,
+            execute(
+                "insert into sign_in_traces (tenant_id, id, connection_id, at, outcome, login_id, steps, request_id)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8)",
+                new.id,
+                new.connection_id,
+                now,
+                new.outcome,
+                new.login_id,
+                Json(&new.steps),
+                request_id
+            )
+        )?;
+        Ok(())
+    }
+}
