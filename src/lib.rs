@@ -8,3 +8,4 @@
 pub mod clock;
 pub mod keys;
 pub mod model;
+pub mod net;
