@@ -6,7 +6,9 @@
 //! - [`model`] and [`scim`] know nothing of ours; [`clock`] and [`config`] neither.
 
 pub mod clock;
+pub mod directory;
 pub mod keys;
 pub mod model;
+pub mod net;
 pub mod scim;
 pub mod store;

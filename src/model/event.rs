@@ -41,6 +41,7 @@ kinds! {
     TenantCreated = "tenant.created",
     AccountCreated = "account.created",
     ConnectionCreated = "connection.created",
+    DomainCreated = "domain.created",
     DirectoryCreated = "directory.created",
     BindingCreated = "binding.created",
     TokenCreated = "token.created",

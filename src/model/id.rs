@@ -81,6 +81,8 @@ ids! {
     GroupId
     /// The trust with one identity provider.
     ConnectionId
+    /// An e-mail domain of a tenant.
+    DomainId
     /// One SCIM provisioning domain.
     DirectoryId
     /// A bearer token of a directory.

@@ -20,9 +20,12 @@
 
 pub mod filter;
 pub mod fold;
+pub mod limits;
 pub mod message;
 pub mod parse;
+pub mod patch;
 pub mod profile;
+pub mod resource;
 pub mod schema;
 pub mod search_form;
 pub mod value;

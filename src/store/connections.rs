@@ -5,7 +5,7 @@ use sqlx::types::Json;
 
 use super::{Reader, Result, Writer, sql};
 use crate::keys::Sealed;
-use crate::model::{AccountId, Connection, ConnectionId, JitPolicy, MissingClaim, OidcSettings, Protocol};
+use crate::model::{AccountId, Connection, ConnectionId, DomainId, JitPolicy, MissingClaim, OidcSettings, Protocol};
 
 macro_rules! connection_columns {
     () => {
@@ -110,7 +110,7 @@ impl Writer {
     /// Records that the tenant has proved an e-mail domain, and which connections its people use.
     pub async fn insert_domain(
         &mut self,
-        id: uuid::Uuid,
+        id: DomainId,
         domain: &str,
         proof: &str,
         connections: &[ConnectionId],

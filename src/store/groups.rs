@@ -170,6 +170,26 @@ impl Writer {
         Ok(())
     }
 
+    /// Takes several groups, by ascending id, and notes that their members changed.
+    pub async fn touch_groups(&mut self, ids: &[GroupId], now: DateTime<Utc>) -> Result<()> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        sql!(
+            self,
+            fetch_all::<(GroupId,)>("select id from groups where tenant_id = $1 and id in {ids $2} order by id {for update}", Json(ids))
+        )?;
+        sql!(
+            self,
+            execute(
+                "update groups set version = version + 1, updated_at = $3 where tenant_id = $1 and id in {ids $2}",
+                Json(ids),
+                now
+            )
+        )?;
+        Ok(())
+    }
+
     /// Removes a group with its memberships.
     pub async fn delete_group(&mut self, id: GroupId) -> Result<()> {
         let gone = sql!(self, execute("delete from groups where tenant_id = $1 and id = $2", id))?;

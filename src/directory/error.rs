@@ -1,0 +1,65 @@
+//! Why a command of this module did not happen.
+
+use crate::store::{self, Constraint, Races};
+
+/// A command that changed nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such thing here. One of another tenant or directory is no different from one that never was.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// Another live login of the directory has this user name.
+    #[error("another user of this directory has this userName")]
+    UserNameTaken,
+    /// Another group of the directory has this name, and the client profile forbids that.
+    #[error("another group of this directory has this displayName")]
+    GroupNameTaken,
+    /// These members are not users of the directory.
+    #[error("no user of this directory has the id {}", .0.join(", "))]
+    UnknownMembers(Vec<String>),
+    /// The caller's precondition no longer holds.
+    #[error("the resource was changed in the meantime; fetch it again")]
+    VersionMismatch,
+    /// A saved rule can no longer be read.
+    #[error("the rule {0:?} cannot be read")]
+    BrokenRule(String),
+    /// A configuration names something that is not there, or contradicts itself.
+    #[error("{0}")]
+    Invalid(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A store error whose constraints were given their meaning.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct StoreError(store::Error);
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        match error.constraint() {
+            Some(Constraint::UserName) => Self::UserNameTaken,
+            Some(Constraint::GroupName) => Self::GroupNameTaken,
+            // What was referred to went between our look and our write.
+            Some(Constraint::Reference | Constraint::Subject) => Self::Store(StoreError(store::Error::Raced)),
+            _ => Self::Store(StoreError(error)),
+        }
+    }
+}
+
+impl StoreError {
+    /// The database could not be asked; trying again later may help.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self.0, store::Error::Unavailable(_)) || self.0.is_race()
+    }
+}
+
+impl Races for Error {
+    fn is_race(&self) -> bool {
+        matches!(self, Self::Store(StoreError(error)) if error.is_race())
+    }
+}
+
+/// Shorthand of this module.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

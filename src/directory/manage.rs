@@ -1,0 +1,369 @@
+//! What the operator sets up: tenants, accounts, connections, directories, tokens, rules, clients.
+//!
+//! Every function makes what is missing and leaves what is there as it is, even where it differs: a second run of the same
+//! file never undoes what somebody changed since. Each is one transaction with its event.
+
+use std::collections::BTreeMap;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
+
+use super::catalogue::Catalogue;
+use super::recompute::recompute;
+use super::{Caller, Error, Result, mapping};
+use crate::keys::{BearerToken, HashedToken, Place, Sealer};
+use crate::model::{
+    Account, AccountId, Binding, ClientId, ConnectionId, DirectoryId, DomainId, EventKind, Grant, JitPolicy, MissingClaim, OidcSettings, Protocol,
+    RuleBody, RuleId, RuleOrigin, TenantId, TokenId,
+};
+use crate::scim::Profile;
+use crate::store::{AccountRow, NewClient, NewConnection, NewDirectory, NewRule, NewToken, Store};
+
+/// Where the client secret of a connection lies, for sealing.
+#[must_use]
+pub fn connection_secret_place(id: ConnectionId) -> Place {
+    Place { table: "connections", column: "secret_sealed", row: id.uuid() }
+}
+
+/// Claims that name a mailbox and not a person. They never bind anybody.
+const EMAIL_CLAIMS: &[&str] = &["email", "preferred_username", "upn", "unique_name", "verified_primary_email"];
+
+/// One tenant, as its operator sets it up.
+#[derive(Clone, Copy, Debug)]
+pub struct Manage<'a> {
+    pub store: &'a Store,
+    pub sealer: &'a Sealer,
+    pub caller: Caller<'a>,
+}
+
+/// A connection to be made.
+#[derive(Clone, Debug)]
+pub struct ConnectionSpec<'a> {
+    pub slug: &'a str,
+    pub name: &'a str,
+    pub issuer: &'a str,
+    pub secret: Option<&'a SecretString>,
+    pub jit: JitPolicy,
+    pub contact: Option<&'a str>,
+    pub settings: OidcSettings,
+}
+
+/// A rule to be made.
+#[derive(Clone, Debug)]
+pub struct RuleSpec<'a> {
+    pub name: &'a str,
+    pub origin: RuleOrigin,
+    /// Path of the subtree that the rule may give roles in.
+    pub within: &'a str,
+    pub when: &'a str,
+    /// Role and path of the account below `within`; `.` is `within` itself.
+    pub grants: &'a [(String, String)],
+}
+
+/// What an `ensure` found or made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ensured<T> {
+    pub id: T,
+    /// It was not there before.
+    pub made: bool,
+}
+
+impl Manage<'_> {
+    /// Makes a tenant.
+    ///
+    /// # Errors
+    /// When the slug is no slug or the catalogue is unknown.
+    pub async fn ensure_tenant(&self, slug: &str, name: &str, catalogue: &str, known: &[Catalogue]) -> Result<Ensured<TenantId>> {
+        if let Some(tenant) = self.store.doors().tenant_by_slug(slug).await? {
+            return Ok(Ensured { id: tenant.id, made: false });
+        }
+        check_slug("tenant", slug)?;
+        if !known.iter().any(|candidate| candidate.name == catalogue) {
+            let names: Vec<_> = known.iter().map(|candidate| candidate.name.as_str()).collect();
+            return Err(Error::Invalid(format!("there is no role catalogue {catalogue:?}; there are {}", names.join(", "))));
+        }
+        let id = TenantId::new(self.caller.now);
+        let mut writer = self.store.write(id).await?;
+        writer.insert_tenant(slug, name, catalogue, self.caller.now).await?;
+        let event = self.caller.event(EventKind::TenantCreated, id.uuid(), json!({ "slug": slug, "catalogue": catalogue }));
+        writer.record(&[event], self.caller.request_id).await?;
+        writer.commit().await?;
+        Ok(Ensured { id, made: true })
+    }
+
+    /// Makes an account. Its path is the slugs from the root down, joined by `/`; the parent must be there.
+    ///
+    /// # Errors
+    /// When the parent is not there, or there is another root.
+    pub async fn ensure_account(&self, tenant: TenantId, path: &str, name: &str) -> Result<Ensured<AccountId>> {
+        let mut writer = self.store.write(tenant).await?;
+        let tree = Tree::new(writer.accounts().await?);
+        if let Some(id) = tree.find(path) {
+            return Ok(Ensured { id, made: false });
+        }
+        let (parent, slug) = match path.rsplit_once('/') {
+            Some((parent, slug)) => {
+                let parent = tree.find(parent).ok_or_else(|| Error::Invalid(format!("account {path:?}: its parent {parent:?} is not there")))?;
+                (Some(parent), slug)
+            }
+            None if tree.is_empty() => (None, path),
+            None => return Err(Error::Invalid(format!("account {path:?}: the tenant has another root; write its path below that one"))),
+        };
+        check_slug("account", slug)?;
+        let id = AccountId::new(self.caller.now);
+        writer.insert_account(&AccountRow { id, parent_id: parent, slug, name }, self.caller.now).await?;
+        let event = self.caller.event(EventKind::AccountCreated, id.uuid(), json!({ "path": path }));
+        writer.record(&[event], self.caller.request_id).await?;
+        writer.commit().await?;
+        Ok(Ensured { id, made: true })
+    }
+
+    /// Makes an OpenID Connect connection, enabled, with its home at the root account.
+    ///
+    /// # Errors
+    /// When the tenant has no root account.
+    pub async fn ensure_connection(&self, tenant: TenantId, spec: &ConnectionSpec<'_>) -> Result<Ensured<ConnectionId>> {
+        let mut writer = self.store.write(tenant).await?;
+        if let Some(found) = writer.connections().await?.into_iter().find(|connection| connection.slug == spec.slug) {
+            return Ok(Ensured { id: found.id, made: false });
+        }
+        check_slug("connection", spec.slug)?;
+        let home = Tree::new(writer.accounts().await?).root()?;
+        let id = ConnectionId::new(self.caller.now);
+        let sealed = spec.secret.map(|secret| self.sealer.seal_text(&connection_secret_place(id), secret));
+        let new = NewConnection {
+            id,
+            slug: spec.slug,
+            name: spec.name,
+            protocol: Protocol::Oidc,
+            issuer: spec.issuer,
+            secret: sealed.as_ref(),
+            jit: spec.jit,
+            missing_claim: MissingClaim::Clear,
+            home_account_id: home,
+            contact: spec.contact,
+            settings: &spec.settings,
+        };
+        writer.insert_connection(&new, self.caller.now).await?;
+        let event = self.caller.event(EventKind::ConnectionCreated, id.uuid(), json!({ "slug": spec.slug, "issuer": spec.issuer }));
+        writer.record(&[event], self.caller.request_id).await?;
+        writer.commit().await?;
+        Ok(Ensured { id, made: true })
+    }
+
+    /// Records that the operator knows an e-mail domain to be the tenant's, and which connections its people use.
+    ///
+    /// # Errors
+    /// When another tenant has proved the domain.
+    pub async fn ensure_domain(&self, tenant: TenantId, domain: &str, connections: &[ConnectionId]) -> Result<bool> {
+        let domain = domain.to_lowercase();
+        let owners = self.store.doors().tenants_of_domain(&domain).await?;
+        if owners.contains(&tenant) {
+            return Ok(false);
+        }
+        if !owners.is_empty() {
+            return Err(Error::Invalid(format!("the domain {domain:?} cannot be given to this tenant")));
+        }
+        let mut writer = self.store.write(tenant).await?;
+        let id = DomainId::new(self.caller.now);
+        writer.insert_domain(id, &domain, "operator", connections, self.caller.now).await?;
+        let event = self.caller.event(EventKind::DomainCreated, id.uuid(), json!({ "domain": domain }));
+        writer.record(&[event], self.caller.request_id).await?;
+        writer.commit().await?;
+        Ok(true)
+    }
+
+    /// Makes a directory, enabled, with its home at the root account.
+    ///
+    /// # Errors
+    /// When there is no such client profile.
+    pub async fn ensure_directory(&self, tenant: TenantId, slug: &str, name: &str, profile: &str) -> Result<Ensured<DirectoryId>> {
+        let mut writer = self.store.write(tenant).await?;
+        if let Some(found) = writer.directories().await?.into_iter().find(|directory| directory.slug == slug) {
+            return Ok(Ensured { id: found.id, made: false });
+        }
+        check_slug("directory", slug)?;
+        if profile.parse::<Profile>().is_err() {
+            return Err(Error::Invalid(format!("directory {slug:?}: there is no client profile {profile:?}")));
+        }
+        let home = Tree::new(writer.accounts().await?).root()?;
+        let id = DirectoryId::new(self.caller.now);
+        writer.insert_directory(&NewDirectory { id, slug, name, profile, home_account_id: home }, self.caller.now).await?;
+        let event = self.caller.event(EventKind::DirectoryCreated, id.uuid(), json!({ "slug": slug, "profile": profile }));
+        writer.record(&[event], self.caller.request_id).await?;
+        writer.commit().await?;
+        Ok(Ensured { id, made: true })
+    }
+
+    /// Gives a directory a bearer token that the operator chose. Only its digest is kept.
+    ///
+    /// # Errors
+    /// When the text is not a token of this service's form.
+    pub async fn ensure_token(&self, tenant: TenantId, directory: DirectoryId, name: &str, token: &SecretString) -> Result<bool> {
+        let parsed = BearerToken::parse(token.expose_secret()).map_err(|error| Error::Invalid(format!("token {name:?}: {error}")))?;
+        let mut writer = self.store.write(tenant).await?;
+        let id = TokenId::new(self.caller.now);
+        let new = NewToken {
+            id,
+            directory_id: directory,
+            name,
+            prefix: parsed.lookup,
+            digest: &parsed.digest,
+            scopes: &["scim".to_owned()],
+            expires_at: None,
+        };
+        if !writer.insert_token(&new, self.caller.now).await? {
+            return Ok(false);
+        }
+        let event = self.caller.event(EventKind::TokenCreated, id.uuid(), json!({ "directory": directory, "name": name }));
+        writer.record(&[event], self.caller.request_id).await?;
+        writer.commit().await?;
+        Ok(true)
+    }
+
+    /// Joins a directory and a connection by a binding pair.
+    ///
+    /// # Errors
+    /// When the claim names a mailbox, or the attribute is not one that binds.
+    pub async fn ensure_binding(&self, tenant: TenantId, binding: &Binding) -> Result<bool> {
+        if EMAIL_CLAIMS.contains(&binding.claim.as_str()) {
+            return Err(Error::Invalid(format!(
+                "the claim {:?} names a mailbox, which can change hands; bind by an immutable one such as \"sub\" or \"oid\"",
+                binding.claim
+            )));
+        }
+        if !matches!(binding.attribute.as_str(), "externalId" | "userName") {
+            return Err(Error::Invalid(format!("the attribute {:?} cannot bind; use externalId or userName", binding.attribute)));
+        }
+        let mut writer = self.store.write(tenant).await?;
+        let there = writer.bindings_of_directory(binding.directory_id).await?;
+        if there.iter().any(|other| other.connection_id == binding.connection_id) {
+            return Ok(false);
+        }
+        writer.insert_binding(binding, self.caller.now).await?;
+        let event = self.caller.event(
+            EventKind::BindingCreated,
+            binding.directory_id.uuid(),
+            json!({ "connection": binding.connection_id, "claim": binding.claim, "attribute": binding.attribute }),
+        );
+        writer.record(&[event], self.caller.request_id).await?;
+        writer.commit().await?;
+        Ok(true)
+    }
+
+    /// Makes a mapping rule and gives what it wants, to everybody, in the same transaction.
+    ///
+    /// # Errors
+    /// When its condition is no filter over facts, a role is not in the catalogue, or an account is not below `within`.
+    pub async fn ensure_rule(&self, tenant: TenantId, spec: &RuleSpec<'_>, catalogue: &Catalogue) -> Result<Ensured<RuleId>> {
+        let mut writer = self.store.write(tenant).await?;
+        writer.change_rules(self.caller.now).await?;
+        if let Some(found) = writer.rules().await?.into_iter().find(|rule| rule.name == spec.name) {
+            return Ok(Ensured { id: found.id, made: false });
+        }
+        let (within, body) = resolve_rule(spec, catalogue, &Tree::new(writer.accounts().await?))?;
+        let id = RuleId::new(self.caller.now);
+        writer.insert_rule(&NewRule { id, name: spec.name, origin: spec.origin, within, body: &body }, self.caller.now).await?;
+        let event = self.caller.event(EventKind::RuleCreated, id.uuid(), json!({ "name": spec.name, "when": spec.when }));
+        writer.record(&[event], self.caller.request_id).await?;
+        let mut after = None;
+        loop {
+            let logins = writer.login_ids(after, 1_000).await?;
+            recompute(&mut writer, &logins, &self.caller).await?;
+            after = logins.last().copied();
+            if after.is_none() {
+                break;
+            }
+        }
+        writer.commit().await?;
+        Ok(Ensured { id, made: true })
+    }
+
+    /// Registers a portal application, in the operator's tenant.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn ensure_client(&self, client_id: &str, name: &str, redirect_uris: &[String], secret: Option<&SecretString>) -> Result<bool> {
+        let mut writer = self.store.write(TenantId::OPERATOR).await?;
+        let id = ClientId::new(self.caller.now);
+        let digest = secret.map(|secret| HashedToken::of(secret.expose_secret()));
+        let new = NewClient { id, client_id, name, secret: digest.as_ref(), redirect_uris };
+        if !writer.insert_client(&new, self.caller.now).await? {
+            return Ok(false);
+        }
+        let event = self.caller.event(EventKind::ClientCreated, id.uuid(), json!({ "client_id": client_id }));
+        writer.record(&[event], self.caller.request_id).await?;
+        writer.commit().await?;
+        Ok(true)
+    }
+}
+
+fn resolve_rule(spec: &RuleSpec<'_>, catalogue: &Catalogue, tree: &Tree) -> Result<(AccountId, RuleBody)> {
+    let named = |text: String| Error::Invalid(format!("rule {:?}: {text}", spec.name));
+    mapping::compile_condition(spec.when).map_err(|error| named(error.to_string()))?;
+    let within = tree.find(spec.within).ok_or_else(|| named(format!("there is no account {:?}", spec.within)))?;
+    let mut grants = Vec::new();
+    for (role, below) in spec.grants {
+        if catalogue.role(role).is_none() {
+            return Err(named(format!("the catalogue {:?} has no role {role:?}", catalogue.name)));
+        }
+        let path = if below == "." { spec.within.to_owned() } else { format!("{}/{below}", spec.within) };
+        let account = tree.find(&path).ok_or_else(|| named(format!("there is no account {path:?}")))?;
+        grants.push(Grant { role: role.clone(), account });
+    }
+    Ok((within, RuleBody { when: spec.when.to_owned(), grants }))
+}
+
+/// The account tree by paths.
+struct Tree {
+    by_path: BTreeMap<String, AccountId>,
+    root: Option<AccountId>,
+}
+
+impl Tree {
+    fn new(accounts: Vec<Account>) -> Self {
+        let by_id: BTreeMap<AccountId, &Account> = accounts.iter().map(|account| (account.id, account)).collect();
+        let path = |account: &Account| {
+            let mut slugs = vec![account.slug.as_str()];
+            let mut at = account;
+            // A tree has no loops, but a loop here must not hang: no path is longer than there are accounts.
+            while let Some(parent) = at.parent_id.and_then(|id| by_id.get(&id)) {
+                if slugs.len() > by_id.len() {
+                    break;
+                }
+                slugs.push(&parent.slug);
+                at = parent;
+            }
+            slugs.reverse();
+            slugs.join("/")
+        };
+        let by_path = accounts.iter().map(|account| (path(account), account.id)).collect();
+        let root = accounts.iter().find(|account| account.parent_id.is_none()).map(|account| account.id);
+        Self { by_path, root }
+    }
+
+    fn find(&self, path: &str) -> Option<AccountId> {
+        self.by_path.get(path).copied()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.by_path.is_empty()
+    }
+
+    fn root(&self) -> Result<AccountId> {
+        self.root.ok_or_else(|| Error::Invalid("the tenant has no account yet; the first one is its root".to_owned()))
+    }
+}
+
+fn check_slug(what: &str, slug: &str) -> Result<()> {
+    let fits = !slug.is_empty()
+        && slug.len() <= 63
+        && slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && !slug.starts_with('-')
+        && !slug.ends_with('-');
+    if fits {
+        Ok(())
+    } else {
+        Err(Error::Invalid(format!("{what} {slug:?}: a slug has 1 to 63 lower-case letters, digits and hyphens, none at its ends")))
+    }
+}

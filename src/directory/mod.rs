@@ -1,0 +1,42 @@
+//! Who is who, and who may do what: the commands that change logins, groups, bindings and roles.
+//!
+//! | command | from | decided by | events |
+//! |---|---|---|---|
+//! | [`provision::create_login`], [`provision::change_login`], [`provision::delete_login`] | SCIM | the schema's constraints | `login.*` |
+//! | [`provision::create_group`], [`provision::change_group`], [`provision::delete_group`] | SCIM | the schema's constraints | `group.*` |
+//! | [`sign_in::sign_in`] | a verified [`crate::model::ExternalIdentity`] | [`decide`] | `login.bound`, `session.*` |
+//! | [`sign_in::sign_out`] | a person | | `session.signed_out` |
+//! | [`manage`] | the operator | its own checks | `*.created` |
+//!
+//! Each is one transaction with its events in it: it happened whole, or not at all. [`decide`] and [`mapping`] are pure. A command
+//! that lost a race is decided again from the beginning.
+
+pub mod catalogue;
+pub mod decide;
+mod error;
+pub mod manage;
+pub mod mapping;
+pub mod provision;
+mod recompute;
+pub mod sign_in;
+
+use chrono::{DateTime, Utc};
+
+pub use self::error::{Error, Result, StoreError};
+
+use crate::model::{Actor, Event, EventId, EventKind};
+
+/// Who asks, and when: the same instant for all that one command writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    pub actor: Actor,
+    pub now: DateTime<Utc>,
+    /// Ties events and log entries to the request that caused them.
+    pub request_id: Option<&'a str>,
+}
+
+impl Caller<'_> {
+    fn event(&self, kind: EventKind, target: uuid::Uuid, details: serde_json::Value) -> Event {
+        Event { id: EventId::new(self.now), at: self.now, kind, actor: self.actor, target, details }
+    }
+}

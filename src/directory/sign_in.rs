@@ -1,0 +1,242 @@
+//! From a verified identity to a session: load what is known, decide, apply, in one transaction with its events and its trace.
+
+use serde_json::json;
+
+use super::decide::{Decision, Known, Pair, Refusal, decide};
+use super::recompute::recompute;
+use super::{Caller, Error, Result};
+use crate::keys::HashedToken;
+use crate::model::{
+    Binding, EventKind, ExternalIdentity, LoginId, LoginKind, PersonId, Session, SessionId, Sid, Slot, Subject, TraceId,
+};
+use crate::scim::fold::{FOLDING_VERSION, fold};
+use crate::store::{
+    KnownLogin, LoginDocument, NewLogin, NewSession, NewTrace, PairAttribute, Store, Writer, retry,
+};
+
+/// The browser that signs in.
+#[derive(Clone, Copy, Debug)]
+pub struct Browser<'a> {
+    /// Digest of the value that its new session cookie will have.
+    pub session: &'a HashedToken,
+    pub user_agent: &'a str,
+    /// How long the session may last at most, in seconds.
+    pub lifetime: chrono::TimeDelta,
+}
+
+/// What became of a sign-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    SignedIn { login: LoginId, session: SessionId },
+    /// Nobody was signed in. The trace's id is the reference number on the page.
+    Refused { refusal: Refusal, reference: TraceId },
+}
+
+/// Signs a verified identity in, or says why not. Either way it leaves a trace.
+///
+/// # Errors
+/// When the database cannot be asked or written; then nobody was signed in.
+pub async fn sign_in(
+    store: &Store,
+    caller: Caller<'_>,
+    identity: &ExternalIdentity,
+    browser: Browser<'_>,
+    steps: &serde_json::Value,
+) -> Result<Outcome> {
+    // The loser of a race to bind one subject is decided again, and then finds the subject.
+    retry(|| async {
+        let mut writer = store.write(identity.tenant).await?;
+        writer.share_rules().await?;
+        let known = known_for_update(&mut writer, identity).await?;
+        let decision = decide(&known, identity);
+        let outcome = apply(&mut writer, caller, &known, identity, decision, browser, steps).await?;
+        writer.commit().await?;
+        Ok(outcome)
+    })
+    .await
+}
+
+async fn known_for_update(writer: &mut Writer, identity: &ExternalIdentity) -> Result<Known> {
+    let subject = &identity.subject;
+    let connection = writer.connection(subject.connection).await?.ok_or(Error::NotFound("connection"))?;
+    let by_subject = writer.login_of_subject(subject).await?;
+    if by_subject.is_some() {
+        return Ok(Known { connection, by_subject, tombstoned: false, pairs: Vec::new() });
+    }
+    let mut pairs = Vec::new();
+    for binding in writer.bindings_of_connection(subject.connection).await? {
+        let value = identity.claim(&binding.claim).map(ToOwned::to_owned);
+        let matches = match &value {
+            Some(value) => matches(writer, &binding, value, subject).await?,
+            None => Vec::new(),
+        };
+        pairs.push(Pair { value, matches });
+    }
+    let values: Vec<String> = pairs.iter().filter_map(|pair| pair.value.clone()).collect();
+    let tombstoned = writer.is_tombstoned(subject, &values).await?;
+    Ok(Known { connection, by_subject, tombstoned, pairs })
+}
+
+async fn matches(writer: &mut Writer, binding: &Binding, value: &str, subject: &Subject) -> Result<Vec<KnownLogin>> {
+    let key = fold(value);
+    let attribute = match binding.attribute.as_str() {
+        "externalId" => PairAttribute::ExternalId(value),
+        _ => PairAttribute::UserName { key: &key, value },
+    };
+    Ok(writer.logins_of_pair(binding.directory_id, attribute, subject.connection).await?)
+}
+
+async fn apply(
+    writer: &mut Writer,
+    caller: Caller<'_>,
+    known: &Known,
+    identity: &ExternalIdentity,
+    decision: Decision,
+    browser: Browser<'_>,
+    steps: &serde_json::Value,
+) -> Result<Outcome> {
+    let connection = &known.connection;
+    let mut events = Vec::new();
+    let login = match decision {
+        Decision::Refuse(refusal) => return refuse(writer, caller, identity, refusal, steps).await,
+        Decision::SignIn { login } => login,
+        Decision::Bind { login } => {
+            writer.insert_subject(login, &identity.subject, caller.now).await?;
+            events.push(caller.event(EventKind::LoginBound, login.uuid(), json!({ "connection": connection.id })));
+            login
+        }
+        Decision::Create => {
+            let login = create(writer, caller, known, identity).await?;
+            events.push(caller.event(EventKind::LoginCreated, login.uuid(), json!({ "connection": connection.id })));
+            login
+        }
+    };
+    let mut claims = writer.claims(login).await?;
+    claims.insert(connection.id, identity.claims.clone());
+    writer.record_sign_in(login, &claims, caller.now).await?;
+    recompute(writer, &[login], &caller).await?;
+    let person = writer.any_login(login).await?.ok_or(Error::NotFound("login"))?.login.person_id;
+    let session = SessionId::new(caller.now);
+    let new = NewSession {
+        id: session,
+        sid: Sid::new(caller.now),
+        digest: browser.session,
+        person_id: person,
+        login_id: login,
+        connection_id: connection.id,
+        user_agent: browser.user_agent,
+        upstream_session: identity.upstream_session.as_deref(),
+        acr: identity.acr.as_deref(),
+        amr: &identity.amr,
+        expires_at: caller.now + browser.lifetime,
+    };
+    writer.insert_session(&new, caller.now).await?;
+    events.push(caller.event(EventKind::SignedIn, login.uuid(), json!({ "session": session, "connection": connection.id })));
+    writer.record(&events, caller.request_id).await?;
+    let trace = NewTrace {
+        id: TraceId::new(caller.now),
+        connection_id: connection.id,
+        outcome: "signed_in",
+        login_id: Some(login),
+        steps: steps.clone(),
+    };
+    writer.insert_trace(&trace, caller.now, caller.request_id).await?;
+    Ok(Outcome::SignedIn { login, session })
+}
+
+async fn refuse(
+    writer: &mut Writer,
+    caller: Caller<'_>,
+    identity: &ExternalIdentity,
+    refusal: Refusal,
+    steps: &serde_json::Value,
+) -> Result<Outcome> {
+    let reference = TraceId::new(caller.now);
+    let connection = identity.subject.connection;
+    let trace = NewTrace { id: reference, connection_id: connection, outcome: refusal.reason(), login_id: None, steps: steps.clone() };
+    writer.insert_trace(&trace, caller.now, caller.request_id).await?;
+    let event = caller.event(
+        EventKind::SignInRefused,
+        connection.uuid(),
+        json!({ "reason": refusal.reason(), "reference": reference }),
+    );
+    writer.record(&[event], caller.request_id).await?;
+    Ok(Outcome::Refused { refusal, reference })
+}
+
+/// Just-in-time provisioning: a login of the connection itself, named by its subject.
+async fn create(writer: &mut Writer, caller: Caller<'_>, known: &Known, identity: &ExternalIdentity) -> Result<LoginId> {
+    let connection = &known.connection;
+    let (id, person_id) = (LoginId::new(caller.now), PersonId::new(caller.now));
+    let user_name = identity.subject.value.clone();
+    let user_name_key = fold(&user_name);
+    let mut scim = serde_json::Map::new();
+    scim.insert("userName".to_owned(), json!(user_name));
+    scim.insert("active".to_owned(), json!(true));
+    let mut search = scim.clone();
+    search.insert("userName".to_owned(), json!(user_name_key));
+    if let Some(name) = identity.claim("name") {
+        scim.insert("displayName".to_owned(), json!(name));
+        search.insert("displayName".to_owned(), json!(fold(name)));
+    }
+    let document = LoginDocument {
+        user_name,
+        user_name_key,
+        folding: FOLDING_VERSION,
+        external_id: None,
+        active: true,
+        scim: scim.into(),
+        search: search.into(),
+        emails: Vec::new(),
+    };
+    writer.insert_person(person_id, caller.now).await?;
+    let new = NewLogin {
+        id,
+        person_id,
+        slot: Slot::One,
+        kind: LoginKind::Byoi,
+        directory_id: None,
+        connection_id: Some(connection.id),
+        home_account_id: connection.home_account_id,
+        namespace: connection.id.uuid(),
+        document: &document,
+    };
+    writer.insert_login(&new, caller.now).await?;
+    writer.insert_subject(id, &identity.subject, caller.now).await?;
+    Ok(id)
+}
+
+/// Leaves the trace of a sign-in that federation refused before there was an identity. Answers the reference number.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn record_failure(
+    store: &Store,
+    tenant: crate::model::TenantId,
+    caller: Caller<'_>,
+    connection: crate::model::ConnectionId,
+    reason: &str,
+    steps: &serde_json::Value,
+) -> Result<TraceId> {
+    let reference = TraceId::new(caller.now);
+    let mut writer = store.write(tenant).await?;
+    let trace = NewTrace { id: reference, connection_id: connection, outcome: reason, login_id: None, steps: steps.clone() };
+    writer.insert_trace(&trace, caller.now, caller.request_id).await?;
+    let event = caller.event(EventKind::SignInRefused, connection.uuid(), json!({ "reason": reason, "reference": reference }));
+    writer.record(&[event], caller.request_id).await?;
+    writer.commit().await?;
+    Ok(reference)
+}
+
+/// Ends a session because its person wants to.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn sign_out(store: &Store, caller: Caller<'_>, session: &Session) -> Result<()> {
+    let mut writer = store.write(session.tenant_id).await?;
+    writer.end_session(session.id).await?;
+    let event = caller.event(EventKind::SignedOut, session.active_login_id.uuid(), json!({ "session": session.id }));
+    writer.record(&[event], caller.request_id).await?;
+    writer.commit().await?;
+    Ok(())
+}

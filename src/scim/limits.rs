@@ -1,0 +1,26 @@
+//! The limits that are announced by `/ServiceProviderConfig` or in the documentation, in one place: what is announced is what is
+//! enforced (D01). Those of filters stand with [`super::filter`], the depth of bodies with [`super::parse`].
+
+pub use super::filter::{MAX_FILTER_CHARS, MAX_FILTER_DEPTH, MAX_FILTER_TERMS};
+pub use super::parse::MAX_DEPTH;
+
+/// Resources on one page of a list.
+pub const MAX_RESULTS: u64 = 200;
+/// Resources on a page when the client does not say how many.
+pub const DEFAULT_RESULTS: u64 = 100;
+/// Operations in one PATCH request (P26).
+pub const MAX_PATCH_OPERATIONS: usize = 1_000;
+/// Members named in one request, over all of its operations.
+pub const MAX_MEMBERS: usize = 10_000;
+/// Members that are written into a group without being asked for.
+pub const MAX_INLINE_MEMBERS: usize = 5_000;
+/// Bytes of a request body; enforced by the HTTP layer.
+pub const MAX_BODY_BYTES: usize = 2 * 1_024 * 1_024;
+/// Values of one multi-valued attribute.
+pub const MAX_VALUES: usize = 1_000;
+/// Bytes of one text.
+pub const MAX_TEXT_BYTES: usize = 64 * 1_024;
+/// Characters of a text that the databases index: user names, external ids, display names, e-mail addresses, ids of members.
+pub const MAX_KEY_CHARS: usize = 512;
+/// Bytes of such a text when it is folded; a B-tree page of PostgreSQL holds no more than 2 704.
+pub const MAX_KEY_BYTES: usize = 2_048;
