@@ -10,5 +10,6 @@ pub mod directory;
 pub mod keys;
 pub mod model;
 pub mod net;
+pub mod provisioning;
 pub mod scim;
 pub mod store;

@@ -66,7 +66,9 @@ impl Catalogue {
             toml::from_str(text).map_err(|error| Error::Invalid(format!("catalogue {file}: {}", error.to_string().trim_end())))?;
         let mut seen = std::collections::BTreeSet::new();
         for role in &catalogue.roles {
-            if role.key.is_empty() || !role.key.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
+            if role.key.is_empty()
+                || !role.key.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+            {
                 return Err(Error::Invalid(format!(
                     "catalogue {file}: the role key {:?} may hold only lower-case letters, digits and hyphens",
                     role.key

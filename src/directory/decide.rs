@@ -31,9 +31,13 @@ pub struct Pair {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// The subject is known.
-    SignIn { login: LoginId },
+    SignIn {
+        login: LoginId,
+    },
     /// First sign-in of a provisioned login: the subject becomes its own.
-    Bind { login: LoginId },
+    Bind {
+        login: LoginId,
+    },
     /// First sign-in of somebody whom no directory provisioned, where the connection allows that.
     Create,
     Refuse(Refusal),
@@ -118,6 +122,3 @@ impl Pair {
 fn usable(known: &KnownLogin) -> Result<LoginId, Refusal> {
     if known.login.active && known.person_state == PersonState::Active { Ok(known.login.id) } else { Err(Refusal::Inactive) }
 }
-
-#[cfg(test)]
-mod tests;

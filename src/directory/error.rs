@@ -55,9 +55,15 @@ impl StoreError {
     }
 }
 
+impl Races for StoreError {
+    fn is_race(&self) -> bool {
+        self.0.is_race()
+    }
+}
+
 impl Races for Error {
     fn is_race(&self) -> bool {
-        matches!(self, Self::Store(StoreError(error)) if error.is_race())
+        matches!(self, Self::Store(error) if error.is_race())
     }
 }
 

@@ -13,10 +13,10 @@ use super::recompute::recompute;
 use super::{Caller, Error, Result, mapping};
 use crate::keys::{BearerToken, HashedToken, Place, Sealer};
 use crate::model::{
-    Account, AccountId, Binding, ClientId, ConnectionId, DirectoryId, DomainId, EventKind, Grant, JitPolicy, MissingClaim, OidcSettings, Protocol,
-    RuleBody, RuleId, RuleOrigin, TenantId, TokenId,
+    Account, AccountId, Binding, ClientId, ConnectionId, DirectoryId, DomainId, EventKind, Grant, JitPolicy, MissingClaim,
+    OidcSettings, Protocol, RuleBody, RuleId, RuleOrigin, TenantId, TokenId,
 };
-use crate::scim::Profile;
+use crate::scim::profile::Profile;
 use crate::store::{AccountRow, NewClient, NewConnection, NewDirectory, NewRule, NewToken, Store};
 
 /// Where the client secret of a connection lies, for sealing.
@@ -97,17 +97,21 @@ impl Manage<'_> {
     /// When the parent is not there, or there is another root.
     pub async fn ensure_account(&self, tenant: TenantId, path: &str, name: &str) -> Result<Ensured<AccountId>> {
         let mut writer = self.store.write(tenant).await?;
-        let tree = Tree::new(writer.accounts().await?);
+        let tree = Tree::new(&writer.accounts().await?);
         if let Some(id) = tree.find(path) {
             return Ok(Ensured { id, made: false });
         }
         let (parent, slug) = match path.rsplit_once('/') {
             Some((parent, slug)) => {
-                let parent = tree.find(parent).ok_or_else(|| Error::Invalid(format!("account {path:?}: its parent {parent:?} is not there")))?;
+                let parent = tree
+                    .find(parent)
+                    .ok_or_else(|| Error::Invalid(format!("account {path:?}: its parent {parent:?} is not there")))?;
                 (Some(parent), slug)
             }
             None if tree.is_empty() => (None, path),
-            None => return Err(Error::Invalid(format!("account {path:?}: the tenant has another root; write its path below that one"))),
+            None => {
+                return Err(Error::Invalid(format!("account {path:?}: the tenant has another root; write its path below that one")));
+            }
         };
         check_slug("account", slug)?;
         let id = AccountId::new(self.caller.now);
@@ -128,7 +132,7 @@ impl Manage<'_> {
             return Ok(Ensured { id: found.id, made: false });
         }
         check_slug("connection", spec.slug)?;
-        let home = Tree::new(writer.accounts().await?).root()?;
+        let home = Tree::new(&writer.accounts().await?).root()?;
         let id = ConnectionId::new(self.caller.now);
         let sealed = spec.secret.map(|secret| self.sealer.seal_text(&connection_secret_place(id), secret));
         let new = NewConnection {
@@ -186,7 +190,7 @@ impl Manage<'_> {
         if profile.parse::<Profile>().is_err() {
             return Err(Error::Invalid(format!("directory {slug:?}: there is no client profile {profile:?}")));
         }
-        let home = Tree::new(writer.accounts().await?).root()?;
+        let home = Tree::new(&writer.accounts().await?).root()?;
         let id = DirectoryId::new(self.caller.now);
         writer.insert_directory(&NewDirectory { id, slug, name, profile, home_account_id: home }, self.caller.now).await?;
         let event = self.caller.event(EventKind::DirectoryCreated, id.uuid(), json!({ "slug": slug, "profile": profile }));
@@ -200,7 +204,8 @@ impl Manage<'_> {
     /// # Errors
     /// When the text is not a token of this service's form.
     pub async fn ensure_token(&self, tenant: TenantId, directory: DirectoryId, name: &str, token: &SecretString) -> Result<bool> {
-        let parsed = BearerToken::parse(token.expose_secret()).map_err(|error| Error::Invalid(format!("token {name:?}: {error}")))?;
+        let parsed =
+            BearerToken::parse(token.expose_secret()).map_err(|error| Error::Invalid(format!("token {name:?}: {error}")))?;
         let mut writer = self.store.write(tenant).await?;
         let id = TokenId::new(self.caller.now);
         let new = NewToken {
@@ -261,7 +266,7 @@ impl Manage<'_> {
         if let Some(found) = writer.rules().await?.into_iter().find(|rule| rule.name == spec.name) {
             return Ok(Ensured { id: found.id, made: false });
         }
-        let (within, body) = resolve_rule(spec, catalogue, &Tree::new(writer.accounts().await?))?;
+        let (within, body) = resolve_rule(spec, catalogue, &Tree::new(&writer.accounts().await?))?;
         let id = RuleId::new(self.caller.now);
         writer.insert_rule(&NewRule { id, name: spec.name, origin: spec.origin, within, body: &body }, self.caller.now).await?;
         let event = self.caller.event(EventKind::RuleCreated, id.uuid(), json!({ "name": spec.name, "when": spec.when }));
@@ -283,7 +288,13 @@ impl Manage<'_> {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub async fn ensure_client(&self, client_id: &str, name: &str, redirect_uris: &[String], secret: Option<&SecretString>) -> Result<bool> {
+    pub async fn ensure_client(
+        &self,
+        client_id: &str,
+        name: &str,
+        redirect_uris: &[String],
+        secret: Option<&SecretString>,
+    ) -> Result<bool> {
         let mut writer = self.store.write(TenantId::OPERATOR).await?;
         let id = ClientId::new(self.caller.now);
         let digest = secret.map(|secret| HashedToken::of(secret.expose_secret()));
@@ -321,7 +332,7 @@ struct Tree {
 }
 
 impl Tree {
-    fn new(accounts: Vec<Account>) -> Self {
+    fn new(accounts: &[Account]) -> Self {
         let by_id: BTreeMap<AccountId, &Account> = accounts.iter().map(|account| (account.id, account)).collect();
         let path = |account: &Account| {
             let mut slugs = vec![account.slug.as_str()];

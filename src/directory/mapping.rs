@@ -11,8 +11,9 @@ use serde_json::json;
 
 use super::{Error, Result};
 use crate::model::{AccountId, AssignmentId, Grant, Rule, RuleId, RuleOrigin};
-use crate::scim::filter::{self, Filter, ResolvedFilter, Scope};
-use crate::scim::{Profile, Value};
+use crate::scim::filter::{Filter, FilterError, Scope, resolve};
+use crate::scim::profile::Profile;
+use crate::scim::{ResolvedFilter, Value};
 use crate::store::{FactsRow, HeldRow};
 
 /// A rule whose filter is settled.
@@ -43,9 +44,8 @@ pub struct Change {
 ///
 /// # Errors
 /// When it is no filter, or names an attribute that facts do not have; the text says where.
-pub fn compile_condition(when: &str) -> std::result::Result<ResolvedFilter, filter::FilterError> {
-    let parsed: Filter = filter::parse(when)?;
-    filter::resolve(&parsed, Scope::Facts, Profile::Strict)
+pub fn compile_condition(when: &str) -> std::result::Result<ResolvedFilter, FilterError> {
+    resolve(&Filter::parse(when)?, Scope::Facts, Profile::Strict)
 }
 
 /// Settles the filters of saved rules.
@@ -72,9 +72,11 @@ pub fn wanted(rules: &[CompiledRule], facts: &FactsRow) -> BTreeSet<Wanted> {
     for rule in rules {
         let Some(document) = document(rule.origin, facts) else { continue };
         if rule.filter.matches(&document) {
-            wanted.extend(
-                rule.grants.iter().map(|grant| Wanted { rule: rule.id, account: grant.account, role: grant.role.clone() }),
-            );
+            wanted.extend(rule.grants.iter().map(|grant| Wanted {
+                rule: rule.id,
+                account: grant.account,
+                role: grant.role.clone(),
+            }));
         }
     }
     wanted

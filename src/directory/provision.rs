@@ -10,8 +10,11 @@ use serde_json::json;
 use super::recompute::recompute;
 use super::{Caller, Error, Result};
 use crate::model::{Directory, EventKind, GroupId, LoginId, LoginKind, PersonId, Slot, TenantId};
+use crate::scim::filter::ElementFilter;
+use crate::scim::fold::fold;
+use crate::scim::{Object, Value};
 use crate::store::{
-    GroupRow, LogEntry, LoginDocument, LoginRow, NewGroup, NewLogin, NewTombstone, Races, Store, Writer, retry,
+    GroupRow, LogEntry, LoginDocument, LoginRow, MemberRow, NewGroup, NewLogin, NewTombstone, Races, Store, Writer, retry,
 };
 
 /// Whose directory is changed, by whom.
@@ -35,10 +38,12 @@ pub struct Operation {
 }
 
 /// One step of a change of members. Steps are taken in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum MemberStep {
     Add(Vec<LoginId>),
     Remove(Vec<LoginId>),
+    /// The members that the filter selects by `value`, `display` or `type`.
+    RemoveMatching(ElementFilter),
     /// Only these are members afterwards.
     Replace(Vec<LoginId>),
 }
@@ -90,9 +95,9 @@ pub async fn create_login(to: Provisioning<'_>, document: &LoginDocument, operat
             document,
         };
         writer.insert_login(&new, now).await?;
-        let lifted =
-            writer.lift_tombstones(to.directory.id, &document.user_name, document.external_id.as_deref(), now).await?;
-        let event = to.caller.event(EventKind::LoginCreated, id.uuid(), json!({ "person": person_id, "tombstones_lifted": lifted }));
+        let lifted = writer.lift_tombstones(to.directory.id, &document.user_name, document.external_id.as_deref(), now).await?;
+        let event =
+            to.caller.event(EventKind::LoginCreated, id.uuid(), json!({ "person": person_id, "tombstones_lifted": lifted }));
         writer.record(&[event], to.caller.request_id).await?;
         recompute(&mut writer, &[id], &to.caller).await?;
         log(&mut writer, &to, operation, "User", id.uuid(), keys(&document.scim), &[]).await?;
@@ -137,8 +142,11 @@ where
 async fn write_login(writer: &mut Writer, to: &Provisioning<'_>, current: &LoginRow, document: &LoginDocument) -> Result<()> {
     let login = &current.login;
     writer.update_login(login, document, to.caller.now).await?;
-    let mut events =
-        vec![to.caller.event(EventKind::LoginUpdated, login.id.uuid(), json!({ "attributes": changed_keys(&current.scim, &document.scim) }))];
+    let mut events = vec![to.caller.event(
+        EventKind::LoginUpdated,
+        login.id.uuid(),
+        json!({ "attributes": changed_keys(&current.scim, &document.scim) }),
+    )];
     match (login.active, document.active) {
         (true, false) => {
             let ended = end_login(writer, login.id).await?;
@@ -167,7 +175,8 @@ pub async fn delete_login(to: Provisioning<'_>, id: LoginId, operation: &Operati
         let mut writer = to.store.write(to.tenant).await?;
         writer.share_rules().await?;
         // Groups come before logins in the order of locks, and their versions change with their members.
-        let groups: BTreeSet<GroupId> = writer.memberships(&[id]).await?.into_iter().map(|membership| membership.group_id).collect();
+        let groups: BTreeSet<GroupId> =
+            writer.memberships(&[id]).await?.into_iter().map(|membership| membership.group_id).collect();
         let current = if groups.is_empty() { None } else { writer.login(to.directory.id, id).await? };
         if current.is_some() {
             writer.touch_groups(&groups.into_iter().collect::<Vec<_>>(), now).await?;
@@ -184,7 +193,8 @@ pub async fn delete_login(to: Provisioning<'_>, id: LoginId, operation: &Operati
         writer.insert_tombstone(&tombstone, now).await?;
         let ended = writer.end_sessions_of_login(id).await?;
         writer.delete_login(id).await?;
-        let event = to.caller.event(EventKind::LoginDeleted, id.uuid(), json!({ "person": login.person_id, "sessions_ended": ended }));
+        let event =
+            to.caller.event(EventKind::LoginDeleted, id.uuid(), json!({ "person": login.person_id, "sessions_ended": ended }));
         writer.record(&[event], to.caller.request_id).await?;
         log(&mut writer, &to, operation, "User", id.uuid(), Vec::new(), &[]).await?;
         writer.commit().await?;
@@ -267,7 +277,7 @@ async fn write_group(
         writer.update_group(id, group, now).await?;
         attributes = changed_keys(&current.scim, &group.scim);
         events.push(to.caller.event(EventKind::GroupUpdated, id.uuid(), json!({ "attributes": attributes })));
-        if group.display_key != current_display_key(current) {
+        if group.display_key != fold(&current.group.display) {
             // Rules read the name of a group, so a new name is a change of facts for everybody in it.
             members.touched.extend(writer.member_ids(id).await?);
         }
@@ -352,16 +362,33 @@ impl MemberChanges {
         match step {
             MemberStep::Add(logins) => self.came(&add_members(writer, to, group, logins, unknown).await?),
             MemberStep::Remove(logins) => self.went(&writer.remove_members(group, logins).await?),
+            MemberStep::RemoveMatching(filter) => {
+                let members = writer.members(&[group], i64::MAX).await?;
+                let selected: Vec<_> = members
+                    .iter()
+                    .filter(|member| filter.matches_element(&as_element(member)))
+                    .map(|member| member.login_id)
+                    .collect();
+                self.went(&writer.remove_members(group, &selected).await?);
+            }
             MemberStep::Replace(logins) => {
                 let wanted: BTreeSet<_> = logins.iter().copied().collect();
-                let surplus: Vec<_> =
-                    writer.member_ids(group).await?.into_iter().filter(|login| !wanted.contains(login)).collect();
+                let surplus: Vec<_> = writer.member_ids(group).await?.into_iter().filter(|login| !wanted.contains(login)).collect();
                 self.went(&writer.remove_members(group, &surplus).await?);
                 self.came(&add_members(writer, to, group, logins, unknown).await?);
             }
         }
         Ok(())
     }
+}
+
+/// A member in the form that filters compare.
+fn as_element(member: &MemberRow) -> Value {
+    Value::Object(Object::from_iter([
+        ("value", member.login_id.to_string()),
+        ("display", fold(&member.user_name)),
+        ("type", fold("User")),
+    ]))
 }
 
 async fn add_members(
@@ -440,10 +467,6 @@ async fn log(
     };
     writer.log_provisioning(&entry, to.caller.request_id).await?;
     Ok(())
-}
-
-fn current_display_key(current: &GroupRow) -> String {
-    crate::scim::fold::fold(&current.group.display)
 }
 
 fn keys(document: &serde_json::Value) -> Vec<String> {

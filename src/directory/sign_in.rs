@@ -10,9 +10,7 @@ use crate::model::{
     Binding, EventKind, ExternalIdentity, LoginId, LoginKind, PersonId, Session, SessionId, Sid, Slot, Subject, TraceId,
 };
 use crate::scim::fold::{FOLDING_VERSION, fold};
-use crate::store::{
-    KnownLogin, LoginDocument, NewLogin, NewSession, NewTrace, PairAttribute, Store, Writer, retry,
-};
+use crate::store::{KnownLogin, LoginDocument, NewLogin, NewSession, NewTrace, PairAttribute, Store, Writer, retry};
 
 /// The browser that signs in.
 #[derive(Clone, Copy, Debug)]
@@ -27,9 +25,15 @@ pub struct Browser<'a> {
 /// What became of a sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    SignedIn { login: LoginId, session: SessionId },
+    SignedIn {
+        login: LoginId,
+        session: SessionId,
+    },
     /// Nobody was signed in. The trace's id is the reference number on the page.
-    Refused { refusal: Refusal, reference: TraceId },
+    Refused {
+        refusal: Refusal,
+        reference: TraceId,
+    },
 }
 
 /// Signs a verified identity in, or says why not. Either way it leaves a trace.
@@ -153,13 +157,11 @@ async fn refuse(
 ) -> Result<Outcome> {
     let reference = TraceId::new(caller.now);
     let connection = identity.subject.connection;
-    let trace = NewTrace { id: reference, connection_id: connection, outcome: refusal.reason(), login_id: None, steps: steps.clone() };
+    let trace =
+        NewTrace { id: reference, connection_id: connection, outcome: refusal.reason(), login_id: None, steps: steps.clone() };
     writer.insert_trace(&trace, caller.now, caller.request_id).await?;
-    let event = caller.event(
-        EventKind::SignInRefused,
-        connection.uuid(),
-        json!({ "reason": refusal.reason(), "reference": reference }),
-    );
+    let event =
+        caller.event(EventKind::SignInRefused, connection.uuid(), json!({ "reason": refusal.reason(), "reference": reference }));
     writer.record(&[event], caller.request_id).await?;
     Ok(Outcome::Refused { refusal, reference })
 }

@@ -27,8 +27,8 @@ pub use connection::{Binding, Connection, ConnectionState, JitPolicy, MissingCla
 pub use directory::{Directory, Group, Membership};
 pub use event::{Actor, Event, EventKind};
 pub use id::{
-    AccountId, AssignmentId, ClientId, ConnectionId, DirectoryId, DomainId, EventId, GroupId, InstanceId, KeyId, LoginId, PendingId,
-    PersonId, RuleId, ServiceId, SessionId, Sid, TenantId, TokenId, TraceId,
+    AccountId, AssignmentId, ClientId, ConnectionId, DirectoryId, DomainId, EventId, GroupId, InstanceId, KeyId, LoginId,
+    PendingId, PersonId, RuleId, ServiceId, SessionId, Sid, TenantId, TokenId, TraceId,
 };
 pub use identity::{Email, ExternalIdentity, Login, LoginKind, Slot, Subject, SubjectKind};
 pub use person::{Person, PersonState};

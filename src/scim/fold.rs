@@ -24,9 +24,7 @@ pub fn fold(text: &str) -> String {
     // Normalising can bring up new capitals and folding can denormalise. Two rounds settle both (Unicode section 3.13, D146).
     let mut folded = normalizer.normalize(text).into_owned();
     for _ in 0..2 {
-        folded = normalizer
-            .normalize(&cases.fold_string(&folded))
-            .into_owned();
+        folded = normalizer.normalize(&cases.fold_string(&folded)).into_owned();
     }
     folded
 }
@@ -74,10 +72,6 @@ mod tests {
                 digest = (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
             }
         }
-        assert_eq!(
-            (changed, digest),
-            (0, 0),
-            "the folding changed: raise FOLDING_VERSION and pin the new digest"
-        );
+        assert_eq!((changed, digest), (0, 0), "the folding changed: raise FOLDING_VERSION and pin the new digest");
     }
 }

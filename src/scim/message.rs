@@ -17,8 +17,7 @@ pub mod urn {
     /// A resource type definition (RFC 7643 section 6).
     pub const RESOURCE_TYPE: &str = "urn:ietf:params:scim:schemas:core:2.0:ResourceType";
     /// The service provider's configuration (RFC 7643 section 5).
-    pub const SERVICE_PROVIDER_CONFIG: &str =
-        "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig";
+    pub const SERVICE_PROVIDER_CONFIG: &str = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig";
     /// An error response (RFC 7644 section 3.12).
     pub const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
     /// A list response (RFC 7644 section 3.4.2).
@@ -89,21 +88,13 @@ impl ScimError {
     /// An error without a keyword.
     #[must_use]
     pub fn new(status: u16, detail: impl Into<String>) -> Self {
-        Self {
-            status,
-            scim_type: None,
-            detail: detail.into(),
-        }
+        Self { status, scim_type: None, detail: detail.into() }
     }
 
     /// A 400 with its keyword.
     #[must_use]
     pub fn bad_request(scim_type: ScimType, detail: impl Into<String>) -> Self {
-        Self {
-            status: 400,
-            scim_type: Some(scim_type),
-            detail: detail.into(),
-        }
+        Self { status: 400, scim_type: Some(scim_type), detail: detail.into() }
     }
 
     /// 400 `invalidSyntax`.
@@ -139,20 +130,13 @@ impl ScimError {
     /// 409 `uniqueness`.
     #[must_use]
     pub fn uniqueness(detail: impl Into<String>) -> Self {
-        Self {
-            status: 409,
-            scim_type: Some(ScimType::Uniqueness),
-            detail: detail.into(),
-        }
+        Self { status: 409, scim_type: Some(ScimType::Uniqueness), detail: detail.into() }
     }
 
     /// 404 for an id that names nothing in this directory.
     #[must_use]
     pub fn not_found(id: &str) -> Self {
-        Self::new(
-            404,
-            format!("no resource with the id {} is here", quoted(id)),
-        )
+        Self::new(404, format!("no resource with the id {} is here", quoted(id)))
     }
 
     /// The response body; the status in it is a string.
@@ -186,14 +170,8 @@ impl ListResponse {
     pub fn into_value(self) -> Value {
         let mut body = Object::new();
         body.insert("schemas", vec![urn::LIST_RESPONSE]);
-        body.insert(
-            "totalResults",
-            Value::Number(serde_json::Number::from(self.total_results)),
-        );
-        body.insert(
-            "startIndex",
-            Value::Number(serde_json::Number::from(self.start_index)),
-        );
+        body.insert("totalResults", Value::Number(serde_json::Number::from(self.total_results)));
+        body.insert("startIndex", Value::Number(serde_json::Number::from(self.start_index)));
         body.insert("itemsPerPage", self.resources.len());
         body.insert("Resources", Value::Array(self.resources));
         Value::Object(body)
@@ -209,11 +187,7 @@ pub(super) fn quoted(input: &str) -> String {
             text.push('…');
             break;
         }
-        text.push(if character.is_control() {
-            '\u{fffd}'
-        } else {
-            character
-        });
+        text.push(if character.is_control() { '\u{fffd}' } else { character });
     }
     text.push('"');
     text
@@ -227,9 +201,7 @@ mod tests {
     #[test]
     fn a01_errors_have_a_string_status() {
         assert_eq!(
-            ScimError::uniqueness("this userName is taken")
-                .to_value()
-                .to_string(),
+            ScimError::uniqueness("this userName is taken").to_value().to_string(),
             r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"409","scimType":"uniqueness","detail":"this userName is taken"}"#
         );
         assert_eq!(
@@ -240,25 +212,14 @@ mod tests {
 
     #[test]
     fn f21_l01_an_empty_list_has_resources_and_numbers() {
-        let page = ListResponse {
-            total_results: 7,
-            start_index: 9,
-            resources: vec![],
-        };
+        let page = ListResponse { total_results: 7, start_index: 9, resources: vec![] };
         assert_eq!(
             page.into_value().to_string(),
             r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":7,"startIndex":9,"itemsPerPage":0,"Resources":[]}"#
         );
-        let page = ListResponse {
-            total_results: 7,
-            start_index: 1,
-            resources: vec![Value::Null, Value::Null],
-        };
+        let page = ListResponse { total_results: 7, start_index: 1, resources: vec![Value::Null, Value::Null] };
         let page = page.into_value();
-        assert_eq!(
-            page.as_object().unwrap().get("itemsPerPage"),
-            Some(&Value::from(2_usize))
-        );
+        assert_eq!(page.as_object().unwrap().get("itemsPerPage"), Some(&Value::from(2_usize)));
     }
 
     #[test]

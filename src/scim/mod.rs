@@ -18,6 +18,7 @@
 //! | 8259 (JSON) | [`parse`], [`value`] |
 //! | what clients do beyond the RFCs | [`profile`] |
 
+pub mod discovery;
 pub mod filter;
 pub mod fold;
 pub mod limits;
@@ -25,6 +26,8 @@ pub mod message;
 pub mod parse;
 pub mod patch;
 pub mod profile;
+pub mod project;
+pub mod query;
 pub mod resource;
 pub mod schema;
 pub mod search_form;

@@ -35,9 +35,7 @@ pub enum BodyError {
         column: usize,
     },
     /// Two members of one object have the same name, in any letter case.
-    #[error(
-        "an object has the same member twice at line {line}, column {column}; names do not differ by letter case"
-    )]
+    #[error("an object has the same member twice at line {line}, column {column}; names do not differ by letter case")]
     DuplicateName {
         /// Line, from 1.
         line: usize,
@@ -70,36 +68,26 @@ impl From<BodyError> for ScimError {
 
 /// Reads a whole request body as one JSON value (A05).
 pub fn parse(body: &[u8]) -> Result<Value, BodyError> {
-    let text = std::str::from_utf8(body).map_err(|error| BodyError::InvalidUtf8 {
-        at: error.valid_up_to(),
-    })?;
+    let text = std::str::from_utf8(body).map_err(|error| BodyError::InvalidUtf8 { at: error.valid_up_to() })?;
     let fault = Cell::new(None);
     let mut json = serde_json::Deserializer::from_str(text);
-    let seed = Seed {
-        depth: 0,
-        fault: &fault,
-    };
-    seed.deserialize(&mut json)
-        .and_then(|value| json.end().map(|()| value))
-        .map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            match fault.get() {
-                Some(Fault::Duplicate) => BodyError::DuplicateName { line, column },
-                Some(Fault::Nul) => BodyError::Nul { line, column },
-                Some(Fault::TooDeep) => BodyError::TooDeep { line, column },
-                None => BodyError::Malformed { line, column },
-            }
-        })
+    let seed = Seed { depth: 0, fault: &fault };
+    seed.deserialize(&mut json).and_then(|value| json.end().map(|()| value)).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        match fault.get() {
+            Some(Fault::Duplicate) => BodyError::DuplicateName { line, column },
+            Some(Fault::Nul) => BodyError::Nul { line, column },
+            Some(Fault::TooDeep) => BodyError::TooDeep { line, column },
+            None => BodyError::Malformed { line, column },
+        }
+    })
 }
 
 /// For rows of the database, and with the same rules.
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let fault = Cell::new(None);
-        let seed = Seed {
-            depth: 0,
-            fault: &fault,
-        };
+        let seed = Seed { depth: 0, fault: &fault };
         seed.deserialize(deserializer)
     }
 }
@@ -108,10 +96,7 @@ impl<'de> Deserialize<'de> for Object {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
             Value::Object(object) => Ok(object),
-            other => Err(de::Error::invalid_type(
-                de::Unexpected::Other(other.kind_name()),
-                &"an object",
-            )),
+            other => Err(de::Error::invalid_type(de::Unexpected::Other(other.kind_name()), &"an object")),
         }
     }
 }
@@ -140,10 +125,7 @@ impl Seed<'_> {
         if self.depth == MAX_DEPTH {
             return Err(self.refuse(Fault::TooDeep));
         }
-        Ok(Self {
-            depth: self.depth + 1,
-            ..self
-        })
+        Ok(Self { depth: self.depth + 1, ..self })
     }
 
     fn text<E: de::Error>(self, text: String) -> Result<String, E> {
@@ -186,9 +168,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<Value, E> {
-        serde_json::Number::from_f64(number)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("not a finite number"))
+        serde_json::Number::from_f64(number).map(Value::Number).ok_or_else(|| E::custom("not a finite number"))
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {
@@ -218,9 +198,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
                 seen.extend(members.iter().map(|(name, _)| name.to_ascii_lowercase()));
             }
             let duplicate = if members.len() < FEW {
-                members
-                    .iter()
-                    .any(|(other, _)| other.eq_ignore_ascii_case(&name))
+                members.iter().any(|(other, _)| other.eq_ignore_ascii_case(&name))
             } else {
                 !seen.insert(name.to_ascii_lowercase())
             };
@@ -241,53 +219,24 @@ mod tests {
 
     #[test]
     fn a05_what_is_not_json_is_refused_with_its_place() {
-        assert_eq!(
-            parse(b"{\n \"a\": ]}"),
-            Err(BodyError::Malformed { line: 2, column: 7 })
-        );
-        assert_eq!(
-            parse(b"{\"a\":\"\xff\"}"),
-            Err(BodyError::InvalidUtf8 { at: 6 })
-        );
-        for body in [
-            "",
-            " ",
-            "{",
-            "{} {}",
-            "{\"a\":1,}",
-            "nul",
-            "'a'",
-            "1e999",
-            "\"\\ud800\"",
-            "\u{feff}{}",
-        ] {
-            assert!(
-                matches!(parse(body.as_bytes()), Err(BodyError::Malformed { .. })),
-                "{body}"
-            );
+        assert_eq!(parse(b"{\n \"a\": ]}"), Err(BodyError::Malformed { line: 2, column: 7 }));
+        assert_eq!(parse(b"{\"a\":\"\xff\"}"), Err(BodyError::InvalidUtf8 { at: 6 }));
+        for body in ["", " ", "{", "{} {}", "{\"a\":1,}", "nul", "'a'", "1e999", "\"\\ud800\"", "\u{feff}{}"] {
+            assert!(matches!(parse(body.as_bytes()), Err(BodyError::Malformed { .. })), "{body}");
         }
     }
 
     #[test]
     fn a05_duplicate_names_are_refused_in_any_case_and_at_any_size() {
         for body in [r#"{"a":1,"a":2}"#, r#"[{"userName":1,"USERNAME":1}]"#] {
-            assert!(
-                matches!(parse(body.as_bytes()), Err(BodyError::DuplicateName { .. })),
-                "{body}"
-            );
+            assert!(matches!(parse(body.as_bytes()), Err(BodyError::DuplicateName { .. })), "{body}");
         }
         let names = |last: &str| {
             let many: Vec<String> = (0..40).map(|n| format!("\"n{n}\":{n}")).collect();
             format!("{{{},\"{last}\":0}}", many.join(","))
         };
         for last in ["N0", "n15", "N16", "n17", "n39"] {
-            assert!(
-                matches!(
-                    parse(names(last).as_bytes()),
-                    Err(BodyError::DuplicateName { .. })
-                ),
-                "{last}"
-            );
+            assert!(matches!(parse(names(last).as_bytes()), Err(BodyError::DuplicateName { .. })), "{last}");
         }
         assert!(parse(names("n40").as_bytes()).is_ok());
     }
@@ -295,10 +244,7 @@ mod tests {
     #[test]
     fn a05_nul_is_refused_in_strings_and_names() {
         for body in [r#"{"a":"x\u0000"}"#, r#"{"a\u0000":1}"#, r#"["\u0000"]"#] {
-            assert!(
-                matches!(parse(body.as_bytes()), Err(BodyError::Nul { .. })),
-                "{body}"
-            );
+            assert!(matches!(parse(body.as_bytes()), Err(BodyError::Nul { .. })), "{body}");
         }
     }
 
@@ -306,10 +252,7 @@ mod tests {
     fn a05_depth_is_limited() {
         let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
         assert!(parse(nested(MAX_DEPTH).as_bytes()).is_ok());
-        assert!(matches!(
-            parse(nested(MAX_DEPTH + 1).as_bytes()),
-            Err(BodyError::TooDeep { .. })
-        ));
+        assert!(matches!(parse(nested(MAX_DEPTH + 1).as_bytes()), Err(BodyError::TooDeep { .. })));
         assert!(parse(nested(100_000).as_bytes()).is_err());
     }
 
@@ -324,12 +267,8 @@ mod tests {
     #[test]
     fn numbers_keep_whether_they_were_written_as_integers() {
         let numbers = parse(b"[1, -1, 1.0, 1e2, 18446744073709551615]").unwrap();
-        let integers: Vec<bool> = numbers
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|number| matches!(number, super::Value::Number(n) if !n.is_f64()))
-            .collect();
+        let integers: Vec<bool> =
+            numbers.as_array().unwrap().iter().map(|number| matches!(number, super::Value::Number(n) if !n.is_f64())).collect();
         assert_eq!(integers, [true, true, false, false, true]);
     }
 }

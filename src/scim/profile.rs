@@ -28,22 +28,12 @@ pub enum Profile {
 
 /// A name that is no client profile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "no such client profile; use one of strict, entra, okta, onelogin, google, jumpcloud, ping"
-)]
+#[error("no such client profile; use one of strict, entra, okta, onelogin, google, jumpcloud, ping")]
 pub struct UnknownProfile;
 
 impl Profile {
     /// Every profile.
-    pub const ALL: [Self; 7] = [
-        Self::Strict,
-        Self::Entra,
-        Self::Okta,
-        Self::OneLogin,
-        Self::Google,
-        Self::JumpCloud,
-        Self::Ping,
-    ];
+    pub const ALL: [Self; 7] = [Self::Strict, Self::Entra, Self::Okta, Self::OneLogin, Self::Google, Self::JumpCloud, Self::Ping];
 
     /// The name in settings, in the database and in the API.
     #[must_use]
@@ -84,10 +74,7 @@ impl FromStr for Profile {
     type Err = UnknownProfile;
 
     fn from_str(name: &str) -> Result<Self, UnknownProfile> {
-        Self::ALL
-            .into_iter()
-            .find(|profile| profile.as_str() == name)
-            .ok_or(UnknownProfile)
+        Self::ALL.into_iter().find(|profile| profile.as_str() == name).ok_or(UnknownProfile)
     }
 }
 
@@ -191,11 +178,7 @@ const ENTRA: Tolerance = Tolerance {
     ..STRICT
 };
 
-const OKTA: Tolerance = Tolerance {
-    bare_member: Leniency::Refuse,
-    json_in_roles: Leniency::Refuse,
-    ..ENTRA
-};
+const OKTA: Tolerance = Tolerance { bare_member: Leniency::Refuse, json_in_roles: Leniency::Refuse, ..ENTRA };
 
 const ONELOGIN: Tolerance = Tolerance {
     json_in_roles: Leniency::Refuse,
@@ -204,17 +187,9 @@ const ONELOGIN: Tolerance = Tolerance {
     ..ENTRA
 };
 
-const GOOGLE: Tolerance = Tolerance {
-    missing_schemas: Leniency::Coerce,
-    unknown_path: Leniency::Coerce,
-    ..STRICT
-};
+const GOOGLE: Tolerance = Tolerance { missing_schemas: Leniency::Coerce, unknown_path: Leniency::Coerce, ..STRICT };
 
-const JUMPCLOUD: Tolerance = Tolerance {
-    json_in_roles: Leniency::Refuse,
-    unknown_member: UnknownMember::Ignore,
-    ..ENTRA
-};
+const JUMPCLOUD: Tolerance = Tolerance { json_in_roles: Leniency::Refuse, unknown_member: UnknownMember::Ignore, ..ENTRA };
 
 const PING: Tolerance = Tolerance {
     string_booleans: Leniency::Refuse,
@@ -274,11 +249,7 @@ impl Coercions {
     const LONGEST: usize = 120;
 
     pub(super) fn record(&mut self, rule: &'static str, path: &str) {
-        let path: String = path
-            .chars()
-            .filter(|character| !character.is_control())
-            .take(Self::LONGEST)
-            .collect();
+        let path: String = path.chars().filter(|character| !character.is_control()).take(Self::LONGEST).collect();
         let coercion = Coercion { rule, path };
         if self.found.len() < Self::MOST && !self.found.contains(&coercion) {
             self.found.push(coercion);

@@ -262,9 +262,7 @@ impl Registry {
     /// Never on input: it reads only what was compiled in, and a test reads it too.
     pub fn get() -> &'static Self {
         static REGISTRY: OnceLock<Registry> = OnceLock::new();
-        REGISTRY.get_or_init(|| {
-            Self::read().expect("the schema files are compiled in and tested to be readable")
-        })
+        REGISTRY.get_or_init(|| Self::read().expect("the schema files are compiled in and tested to be readable"))
     }
 
     fn read() -> Result<Self, serde_json::Error> {
@@ -276,22 +274,15 @@ impl Registry {
         ];
         Ok(Self {
             common: serde_json::from_str(include_str!("../../scim-schemas/common.json"))?,
-            schemas: files
-                .into_iter()
-                .map(serde_json::from_str)
-                .collect::<Result<_, _>>()?,
-            resource_types: serde_json::from_str(include_str!(
-                "../../scim-schemas/resource-types.json"
-            ))?,
+            schemas: files.into_iter().map(serde_json::from_str).collect::<Result<_, _>>()?,
+            resource_types: serde_json::from_str(include_str!("../../scim-schemas/resource-types.json"))?,
         })
     }
 
     /// The schema with this URN, in any letter case, published or not.
     #[must_use]
     pub fn schema(&self, urn: &str) -> Option<&Schema> {
-        self.schemas
-            .iter()
-            .find(|schema| schema.id.eq_ignore_ascii_case(urn))
+        self.schemas.iter().find(|schema| schema.id.eq_ignore_ascii_case(urn))
     }
 
     /// The resource types, in the order of their file.
@@ -305,10 +296,7 @@ impl Registry {
         self.schemas.iter().filter(|schema| {
             self.resource_types.iter().any(|resource_type| {
                 resource_type.schema == schema.id
-                    || resource_type
-                        .schema_extensions
-                        .iter()
-                        .any(|extension| extension.schema == schema.id)
+                    || resource_type.schema_extensions.iter().any(|extension| extension.schema == schema.id)
             })
         })
     }
@@ -365,24 +353,20 @@ impl ResourceKind {
     /// The published extension with this URN, in any letter case.
     #[must_use]
     pub fn extension(self, urn: &str) -> Option<&'static Schema> {
-        self.extensions()
-            .find(|schema| schema.id.eq_ignore_ascii_case(urn))
+        self.extensions().find(|schema| schema.id.eq_ignore_ascii_case(urn))
     }
 
     /// The common attributes and those of the core schema.
     pub fn attributes(self) -> impl Iterator<Item = &'static Attribute> {
         let registry = Registry::get();
-        let core = registry
-            .schema(self.urn())
-            .map_or(&[][..], |schema| &schema.attributes);
+        let core = registry.schema(self.urn()).map_or(&[][..], |schema| &schema.attributes);
         registry.common.iter().chain(core)
     }
 
     /// The common or core attribute with this name, in any letter case.
     #[must_use]
     pub fn attribute(self, name: &str) -> Option<&'static Attribute> {
-        self.attributes()
-            .find(|attribute| attribute.name.eq_ignore_ascii_case(name))
+        self.attributes().find(|attribute| attribute.name.eq_ignore_ascii_case(name))
     }
 
     /// The attribute that a path names: under the URN of the core schema or of an extension, or without URN in the core schema.
@@ -391,15 +375,9 @@ impl ResourceKind {
         match urn {
             Some(urn) if !urn.eq_ignore_ascii_case(self.urn()) => {
                 let extension = self.extension(urn)?;
-                Some(Location {
-                    extension: Some(extension),
-                    attribute: extension.attribute(name)?,
-                })
+                Some(Location { extension: Some(extension), attribute: extension.attribute(name)? })
             }
-            _ => Some(Location {
-                extension: None,
-                attribute: self.attribute(name)?,
-            }),
+            _ => Some(Location { extension: None, attribute: self.attribute(name)? }),
         }
     }
 
@@ -409,12 +387,9 @@ impl ResourceKind {
         if self.attribute(name).is_some() {
             return None;
         }
-        let mut found = self.extensions().filter_map(|extension| {
-            Some(Location {
-                extension: Some(extension),
-                attribute: extension.attribute(name)?,
-            })
-        });
+        let mut found = self
+            .extensions()
+            .filter_map(|extension| Some(Location { extension: Some(extension), attribute: extension.attribute(name)? }));
         let first = found.next()?;
         found.next().is_none().then_some(first)
     }
@@ -448,9 +423,7 @@ impl Location {
 }
 
 fn find<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a Attribute> {
-    attributes
-        .iter()
-        .find(|attribute| attribute.name.eq_ignore_ascii_case(name))
+    attributes.iter().find(|attribute| attribute.name.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]
@@ -471,37 +444,18 @@ mod tests {
         assert_eq!(registry.schemas.len(), 4);
         let mut check = |attribute: &Attribute| {
             let name = &attribute.name;
-            assert_eq!(
-                attribute.kind == Kind::Complex,
-                !attribute.sub_attributes.is_empty(),
-                "{name}"
-            );
-            assert_eq!(
-                attribute.kind == Kind::Reference,
-                !attribute.reference_types.is_empty(),
-                "{name}"
-            );
+            assert_eq!(attribute.kind == Kind::Complex, !attribute.sub_attributes.is_empty(), "{name}");
+            assert_eq!(attribute.kind == Kind::Reference, !attribute.reference_types.is_empty(), "{name}");
             assert!(attribute.description.ends_with('.'), "{name}");
-            assert!(
-                attribute
-                    .name
-                    .starts_with(|c: char| c.is_ascii_alphabetic() || c == '$')
-            );
+            assert!(attribute.name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '$'));
         };
         every(&registry.common, &mut check);
         for schema in &registry.schemas {
             every(&schema.attributes, &mut check);
         }
         for kind in [ResourceKind::User, ResourceKind::Group] {
-            let entry = registry
-                .resource_types()
-                .iter()
-                .find(|entry| entry.schema == kind.urn())
-                .unwrap();
-            assert_eq!(
-                (entry.name.as_str(), entry.endpoint.as_str()),
-                (kind.name(), kind.endpoint())
-            );
+            let entry = registry.resource_types().iter().find(|entry| entry.schema == kind.urn()).unwrap();
+            assert_eq!((entry.name.as_str(), entry.endpoint.as_str()), (kind.name(), kind.endpoint()));
         }
     }
 
@@ -511,12 +465,7 @@ mod tests {
         for schema in &registry.schemas {
             for attribute in &schema.attributes {
                 for sub in &attribute.sub_attributes {
-                    assert!(
-                        sub.kind != Kind::Complex && !sub.multi_valued,
-                        "{}.{}",
-                        attribute.name,
-                        sub.name
-                    );
+                    assert!(sub.kind != Kind::Complex && !sub.multi_valued, "{}.{}", attribute.name, sub.name);
                 }
             }
         }
@@ -539,11 +488,7 @@ mod tests {
     fn the_portal_extension_is_known_but_not_published() {
         let registry = Registry::get();
         assert!(registry.schema(urn::PORTAL_USER).is_some());
-        assert!(
-            registry
-                .published()
-                .all(|schema| schema.id != urn::PORTAL_USER)
-        );
+        assert!(registry.published().all(|schema| schema.id != urn::PORTAL_USER));
         assert!(ResourceKind::User.extension(urn::PORTAL_USER).is_none());
         assert_eq!(registry.published().count(), 3);
     }
@@ -553,23 +498,14 @@ mod tests {
         let user = ResourceKind::User;
         let urn = urn::ENTERPRISE_USER.to_uppercase();
         assert_eq!(
-            user.locate(Some(&urn), "MANAGER")
-                .unwrap()
-                .path(Some("value")),
+            user.locate(Some(&urn), "MANAGER").unwrap().path(Some("value")),
             format!("{}:manager.value", urn::ENTERPRISE_USER)
         );
-        assert_eq!(
-            user.locate(Some(urn::USER), "username").unwrap().path(None),
-            "userName"
-        );
+        assert_eq!(user.locate(Some(urn::USER), "username").unwrap().path(None), "userName");
         assert!(user.locate(None, "manager").is_none());
         assert!(user.locate(Some(urn::GROUP), "displayName").is_none());
         assert!(user.locate_unqualified("Department").is_some());
         assert!(user.locate_unqualified("displayName").is_none());
-        assert!(
-            ResourceKind::Group
-                .locate_unqualified("department")
-                .is_none()
-        );
+        assert!(ResourceKind::Group.locate_unqualified("department").is_none());
     }
 }

@@ -32,10 +32,7 @@ fn extension_form(extension: &Schema, document: &Object) -> Object {
     attributes_form(extension.attributes.iter(), document)
 }
 
-fn attributes_form<'a>(
-    attributes: impl Iterator<Item = &'a Attribute>,
-    document: &Object,
-) -> Object {
+fn attributes_form<'a>(attributes: impl Iterator<Item = &'a Attribute>, document: &Object) -> Object {
     let mut form = Object::new();
     for attribute in attributes.filter(|attribute| attribute.returned != Returned::Never) {
         if let Some(value) = document.get(&attribute.name)
@@ -69,12 +66,8 @@ pub(super) fn value_form(attribute: &Attribute, value: &Value) -> Option<Value> 
             let form = attributes_form(attribute.sub_attributes.iter(), object);
             (!form.is_empty()).then_some(Value::Object(form))
         }
-        (Kind::String | Kind::Reference, Value::String(text)) if !attribute.case_exact => {
-            Some(Value::String(fold(text)))
-        }
-        (Kind::DateTime, Value::String(text)) => Some(Value::String(
-            normalise_date_time(text).unwrap_or_else(|| text.clone()),
-        )),
+        (Kind::String | Kind::Reference, Value::String(text)) if !attribute.case_exact => Some(Value::String(fold(text))),
+        (Kind::DateTime, Value::String(text)) => Some(Value::String(normalise_date_time(text).unwrap_or_else(|| text.clone()))),
         (_, other) => Some(other.clone()),
     }
 }
@@ -90,14 +83,9 @@ pub fn normalise_date_time(text: &str) -> Option<String> {
     }
     let moment = DateTime::parse_from_rfc3339(text)
         .map(|moment| moment.with_timezone(&Utc))
-        .or_else(|_| {
-            NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f")
-                .map(|moment| moment.and_utc())
-        })
+        .or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").map(|moment| moment.and_utc()))
         .ok()?;
-    (0..=9_999)
-        .contains(&moment.year())
-        .then(|| moment.to_rfc3339_opts(SecondsFormat::Micros, true))
+    (0..=9_999).contains(&moment.year()).then(|| moment.to_rfc3339_opts(SecondsFormat::Micros, true))
 }
 
 #[cfg(test)]
@@ -147,12 +135,7 @@ mod tests {
     #[test]
     fn f12_r12_times_have_one_width_and_their_order_is_that_of_text() {
         let same = Some("2026-01-31T12:00:00.000000Z".to_owned());
-        for text in [
-            "2026-01-31T12:00:00Z",
-            "2026-01-31T14:00:00+02:00",
-            "2026-01-31T12:00:00.0000009Z",
-            "2026-01-31T12:00:00",
-        ] {
+        for text in ["2026-01-31T12:00:00Z", "2026-01-31T14:00:00+02:00", "2026-01-31T12:00:00.0000009Z", "2026-01-31T12:00:00"] {
             assert_eq!(normalise_date_time(text), same, "{text}");
         }
         for text in [
@@ -167,9 +150,6 @@ mod tests {
         ] {
             assert_eq!(normalise_date_time(text), None, "{text}");
         }
-        assert!(
-            normalise_date_time("2026-01-31T12:00:00.5Z")
-                > normalise_date_time("2026-01-31T12:00:00Z")
-        );
+        assert!(normalise_date_time("2026-01-31T12:00:00.5Z") > normalise_date_time("2026-01-31T12:00:00Z"));
     }
 }

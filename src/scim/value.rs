@@ -71,6 +71,28 @@ impl Value {
         }
     }
 
+    /// A text that two values share exactly when they are equal, to find repetitions among many values.
+    pub(super) fn fingerprint(&self) -> String {
+        match self {
+            Self::Object(object) => {
+                let mut members: Vec<String> = object
+                    .iter()
+                    .map(|(name, value)| {
+                        let name = Self::String(name.to_ascii_lowercase());
+                        format!("{name}:{}", value.fingerprint())
+                    })
+                    .collect();
+                members.sort_unstable();
+                format!("{{{}}}", members.join(","))
+            }
+            Self::Array(elements) => {
+                let elements: Vec<String> = elements.iter().map(Self::fingerprint).collect();
+                format!("[{}]", elements.join(","))
+            }
+            simple => simple.to_string(),
+        }
+    }
+
     /// What kind of JSON this is, for messages to the client.
     #[must_use]
     pub fn kind_name(&self) -> &'static str {
@@ -101,18 +123,12 @@ impl Object {
     /// The value of the member with this name, in any ASCII letter case.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.members
-            .iter()
-            .find(|(own, _)| own.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        self.members.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     /// Like [`Object::get`], to change the value in place.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Value> {
-        self.members
-            .iter_mut()
-            .find(|(own, _)| own.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        self.members.iter_mut().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     /// Whether a member has this name, in any ASCII letter case.
@@ -134,23 +150,16 @@ impl Object {
 
     /// Takes a member out; the others keep their order.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
-        let at = self
-            .members
-            .iter()
-            .position(|(own, _)| own.eq_ignore_ascii_case(name))?;
+        let at = self.members.iter().position(|(own, _)| own.eq_ignore_ascii_case(name))?;
         Some(self.members.remove(at).1)
     }
 
     /// The object under this name, to change it in place. What stands there and is no object, or is missing, becomes an empty one.
     pub(super) fn object_mut(&mut self, name: &str) -> &mut Self {
-        let at = self
-            .members
-            .iter()
-            .position(|(own, _)| own.eq_ignore_ascii_case(name))
-            .unwrap_or_else(|| {
-                self.members.push((name.to_owned(), Value::Null));
-                self.members.len() - 1
-            });
+        let at = self.members.iter().position(|(own, _)| own.eq_ignore_ascii_case(name)).unwrap_or_else(|| {
+            self.members.push((name.to_owned(), Value::Null));
+            self.members.len() - 1
+        });
         let slot = &mut self.members[at].1;
         if !matches!(slot, Value::Object(_)) {
             *slot = Value::Object(Self::new());
@@ -163,9 +172,7 @@ impl Object {
 
     /// The members in document order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.members
-            .iter()
-            .map(|(name, value)| (name.as_str(), value))
+        self.members.iter().map(|(name, value)| (name.as_str(), value))
     }
 
     /// How many members there are.
@@ -188,10 +195,7 @@ impl Object {
 
 impl PartialEq for Object {
     fn eq(&self, other: &Self) -> bool {
-        self.len() == other.len()
-            && self
-                .iter()
-                .all(|(name, value)| other.get(name) == Some(value))
+        self.len() == other.len() && self.iter().all(|(name, value)| other.get(name) == Some(value))
     }
 }
 
@@ -278,12 +282,7 @@ impl From<Value> for serde_json::Value {
             Value::Number(number) => Self::Number(number),
             Value::String(text) => Self::String(text),
             Value::Array(elements) => Self::Array(elements.into_iter().map(Into::into).collect()),
-            Value::Object(object) => Self::Object(
-                object
-                    .into_iter()
-                    .map(|(name, value)| (name, value.into()))
-                    .collect(),
-            ),
+            Value::Object(object) => Self::Object(object.into_iter().map(|(name, value)| (name, value.into())).collect()),
         }
     }
 }
@@ -341,10 +340,7 @@ mod tests {
         let mut user = object(serde_json::json!({ "userName": "joe" }));
         assert_eq!(user.get("USERNAME"), Some(&Value::from("joe")));
         assert_eq!(user.insert("username", "jane"), Some(Value::from("joe")));
-        assert_eq!(
-            Value::Object(user.clone()).to_string(),
-            r#"{"userName":"jane"}"#
-        );
+        assert_eq!(Value::Object(user.clone()).to_string(), r#"{"userName":"jane"}"#);
         assert_eq!(user.remove("UserName"), Some(Value::from("jane")));
         assert!(user.is_empty());
     }
@@ -355,19 +351,13 @@ mod tests {
             object(serde_json::json!({ "a": 1, "b": { "c": 2, "d": 3 } })),
             object(serde_json::json!({ "B": { "D": 3, "C": 2 }, "A": 1 }))
         );
-        assert_ne!(
-            object(serde_json::json!({ "a": 1 })),
-            object(serde_json::json!({ "a": 1, "b": 2 }))
-        );
+        assert_ne!(object(serde_json::json!({ "a": 1 })), object(serde_json::json!({ "a": 1, "b": 2 })));
         assert_ne!(Value::from(vec![1_i64, 2]), Value::from(vec![2_i64, 1]));
     }
 
     #[test]
     fn p19_members_keep_document_order() {
         let object: Object = [("z", "1"), ("a", "2"), ("m", "3")].into_iter().collect();
-        assert_eq!(
-            Value::Object(object).to_string(),
-            r#"{"z":"1","a":"2","m":"3"}"#
-        );
+        assert_eq!(Value::Object(object).to_string(), r#"{"z":"1","a":"2","m":"3"}"#);
     }
 }

@@ -7,6 +7,8 @@
 //! Attributes that have a column, such as `userName`, use it and its index. Relations, such as a User's groups, are looked up
 //! through theirs. The rest is read from `search`. Literals only ever become arguments, never text.
 
+use std::fmt::Write as _;
+
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
@@ -366,7 +368,7 @@ impl Reader {
         let mut text = text.to_owned();
         if page.is_some() {
             let next = FIRST + filter.args.len();
-            text.push_str(&format!(" limit ${next} offset ${}", next + 1));
+            let _ = write!(text, " limit ${next} offset ${}", next + 1);
         }
         let tenant = self.tenant();
         let text = AssertSqlSafe(self.engine().replace_marks(&text));

@@ -177,7 +177,10 @@ impl Writer {
         }
         sql!(
             self,
-            fetch_all::<(GroupId,)>("select id from groups where tenant_id = $1 and id in {ids $2} order by id {for update}", Json(ids))
+            fetch_all::<(GroupId,)>(
+                "select id from groups where tenant_id = $1 and id in {ids $2} order by id {for update}",
+                Json(ids)
+            )
         )?;
         sql!(
             self,

@@ -1,9 +1,7 @@
 //! Filters evaluated on documents. The SQL that the store makes of a [`ResolvedFilter`] has to agree with this, on both databases.
 
 use super::super::value::{Object, Value};
-use super::resolved::{
-    Comparison, ElementFilter, ElementTest, Operand, Place, ResolvedFilter, ResolvedPath, Test,
-};
+use super::resolved::{Comparison, ElementFilter, ElementTest, Operand, Place, ResolvedFilter, ResolvedPath, Test};
 
 impl ResolvedFilter {
     /// Whether a document in search form fulfils the filter. Total: a document of any shape gets an answer.
@@ -27,15 +25,9 @@ impl ElementFilter {
 impl Test {
     fn matches(&self, document: &Value) -> bool {
         match self {
-            Self::Compare {
-                path,
-                comparison,
-                operand,
-            } => path.any(document, &|value| comparison.holds(value, operand)),
+            Self::Compare { path, comparison, operand } => path.any(document, &|value| comparison.holds(value, operand)),
             Self::Present { path } => path.any(document, &is_present),
-            Self::Element { path, filter } => {
-                path.any(document, &|element| filter.matches_element(element))
-            }
+            Self::Element { path, filter } => path.any(document, &|element| filter.matches_element(element)),
         }
     }
 }
@@ -43,17 +35,10 @@ impl Test {
 impl ElementTest {
     fn matches(&self, element: &Object) -> bool {
         match self {
-            Self::Compare {
-                sub_attribute,
-                comparison,
-                operand,
-                ..
-            } => element
-                .get(sub_attribute)
-                .is_some_and(|value| comparison.holds(value, operand)),
-            Self::Present { sub_attribute, .. } => {
-                element.get(sub_attribute).is_some_and(is_present)
+            Self::Compare { sub_attribute, comparison, operand, .. } => {
+                element.get(sub_attribute).is_some_and(|value| comparison.holds(value, operand))
             }
+            Self::Present { sub_attribute, .. } => element.get(sub_attribute).is_some_and(is_present),
         }
     }
 }
@@ -65,18 +50,9 @@ impl ResolvedPath {
         };
         let on_value = |value: &Value| match self.sub_attribute {
             None => test(value),
-            Some(sub) => value
-                .as_object()
-                .and_then(|object| object.get(sub))
-                .is_some_and(test),
+            Some(sub) => value.as_object().and_then(|object| object.get(sub)).is_some_and(test),
         };
-        if self.multi_valued {
-            found
-                .as_array()
-                .is_some_and(|elements| elements.iter().any(on_value))
-        } else {
-            on_value(found)
-        }
+        if self.multi_valued { found.as_array().is_some_and(|elements| elements.iter().any(on_value)) } else { on_value(found) }
     }
 
     fn find<'d>(&self, document: &'d Value) -> Option<&'d Value> {
@@ -84,12 +60,9 @@ impl ResolvedPath {
         match self.place {
             Place::Core => document.get(&self.attribute),
             Place::Extension(urn) => document.get(urn)?.as_object()?.get(&self.attribute),
-            Place::Claims => document
-                .get("claims")?
-                .as_object()?
-                .iter()
-                .find(|(name, _)| *name == self.attribute)
-                .map(|(_, values)| values),
+            Place::Claims => {
+                document.get("claims")?.as_object()?.iter().find(|(name, _)| *name == self.attribute).map(|(_, values)| values)
+            }
         }
     }
 }
@@ -113,15 +86,13 @@ impl Comparison {
                 Self::EndsWith => value.ends_with(operand.as_str()),
                 _ => self.orders(value.as_str().partial_cmp(operand.as_str())),
             },
-            (Value::Bool(value), Operand::Boolean(operand)) => {
-                self == Self::Equal && value == operand
+            (Value::Bool(value), Operand::Boolean(operand)) => self == Self::Equal && value == operand,
+            (Value::Number(value), Operand::Integer(operand)) => {
+                value.as_i64().is_some_and(|value| self.orders(value.partial_cmp(operand)))
             }
-            (Value::Number(value), Operand::Integer(operand)) => value
-                .as_i64()
-                .is_some_and(|value| self.orders(value.partial_cmp(operand))),
-            (Value::Number(value), Operand::Decimal(operand)) => value
-                .as_f64()
-                .is_some_and(|value| self.orders(value.partial_cmp(operand))),
+            (Value::Number(value), Operand::Decimal(operand)) => {
+                value.as_f64().is_some_and(|value| self.orders(value.partial_cmp(operand)))
+            }
             _ => false,
         }
     }

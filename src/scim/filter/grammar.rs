@@ -6,8 +6,7 @@
 
 use super::super::message::quoted;
 use super::{
-    AttrPath, CompareOp, Filter, FilterError, Literal, MAX_FILTER_CHARS, MAX_FILTER_DEPTH,
-    MAX_FILTER_TERMS, PatchPath, Then,
+    AttrPath, CompareOp, Filter, FilterError, Literal, MAX_FILTER_CHARS, MAX_FILTER_DEPTH, MAX_FILTER_TERMS, PatchPath, Then,
 };
 use winnow::ascii::Caseless;
 use winnow::combinator::{alt, opt, peek, preceded, repeat};
@@ -47,10 +46,7 @@ impl<'i> ParserError<Input<'i>> for Failure {
 }
 
 fn expected(input: &Input<'_>, what: impl Into<String>) -> Failure {
-    Failure::Expected {
-        at: input.current_token_start(),
-        what: what.into(),
-    }
+    Failure::Expected { at: input.current_token_start(), what: what.into() }
 }
 
 /// Reads a whole filter.
@@ -95,15 +91,11 @@ fn whole<T>(text: &str, parser: impl Fn(&mut Input<'_>) -> Parsed<T>) -> Result<
     if text.len() > MAX_FILTER_CHARS && text.chars().count() > MAX_FILTER_CHARS {
         return Err(FilterError::TooLong);
     }
-    let mut input = Stateful {
-        input: LocatingSlice::new(text),
-        state: Budget::default(),
-    };
+    let mut input = Stateful { input: LocatingSlice::new(text), state: Budget::default() };
     parser(&mut input).map_err(|failure| match failure {
-        Failure::Expected { at, what } => FilterError::Syntax {
-            position: text.get(..at).map_or(0, |before| before.chars().count()) + 1,
-            expected: what,
-        },
+        Failure::Expected { at, what } => {
+            FilterError::Syntax { position: text.get(..at).map_or(0, |before| before.chars().count()) + 1, expected: what }
+        }
         Failure::TooDeep => FilterError::TooDeep,
         Failure::TooManyTerms => FilterError::TooManyTerms,
     })
@@ -160,10 +152,7 @@ fn term(input: &mut Input<'_>) -> Parsed<Filter> {
     if next_is(input, '(') {
         return group(input);
     }
-    if opt((Caseless("not"), space0, peek('(')))
-        .parse_next(input)?
-        .is_some()
-    {
+    if opt((Caseless("not"), space0, peek('('))).parse_next(input)?.is_some() {
         return Ok(Filter::Not(Box::new(group(input)?)));
     }
     let path = attribute(input)?;
@@ -182,10 +171,7 @@ fn group(input: &mut Input<'_>) -> Parsed<Filter> {
 
 fn brackets(input: &mut Input<'_>) -> Parsed<Filter> {
     if input.state.in_brackets {
-        return Err(expected(
-            input,
-            "an operator; brackets cannot stand in brackets",
-        ));
+        return Err(expected(input, "an operator; brackets cannot stand in brackets"));
     }
     input.state.in_brackets = true;
     let filter = enclosed(input, '[', ']', "and, or, or ]")?;
@@ -213,20 +199,14 @@ fn value_path(path: AttrPath, input: &mut Input<'_>) -> Parsed<Filter> {
     let filter = Box::new(brackets(input)?);
     let then = match opt('.').parse_next(input)? {
         None => None,
-        Some(_) => Some(Then {
-            sub: sub_attribute(input)?,
-            comparison: condition(input)?,
-        }),
+        Some(_) => Some(Then { sub: sub_attribute(input)?, comparison: condition(input)? }),
     };
     Ok(Filter::ValuePath { path, filter, then })
 }
 
 fn refuse_sub_attribute(path: &AttrPath, input: &Input<'_>) -> Parsed<()> {
     if path.sub.is_some() {
-        return Err(expected(
-            input,
-            "an operator; brackets follow the attribute itself, not a sub-attribute",
-        ));
+        return Err(expected(input, "an operator; brackets follow the attribute itself, not a sub-attribute"));
     }
     Ok(())
 }
@@ -243,17 +223,11 @@ fn condition(input: &mut Input<'_>) -> Parsed<Option<(CompareOp, Literal)>> {
     }
     let start = input.checkpoint();
     let word: &str = take_while(0.., is_word).parse_next(input)?;
-    let op = CompareOp::ALL
-        .into_iter()
-        .find(|op| op.as_str().eq_ignore_ascii_case(word));
+    let op = CompareOp::ALL.into_iter().find(|op| op.as_str().eq_ignore_ascii_case(word));
     let present = word.eq_ignore_ascii_case("pr");
     if op.is_none() && !present {
         input.reset(&start);
-        let instead = if word.is_empty() {
-            String::new()
-        } else {
-            format!(", not {}", quoted(word))
-        };
+        let instead = if word.is_empty() { String::new() } else { format!(", not {}", quoted(word)) };
         return Err(expected(input, format!("{OPERATORS}{instead}")));
     }
     let condition = match op {
@@ -266,9 +240,7 @@ fn condition(input: &mut Input<'_>) -> Parsed<Option<(CompareOp, Literal)>> {
             Some((op, literal(input)?))
         }
     };
-    let boundary = input
-        .peek_token()
-        .is_none_or(|next| is_space(next) || next == ')' || next == ']');
+    let boundary = input.peek_token().is_none_or(|next| is_space(next) || next == ')' || next == ']');
     if !boundary {
         return Err(expected(input, "a space, a closing bracket, or the end"));
     }
@@ -279,10 +251,7 @@ fn literal(input: &mut Input<'_>) -> Parsed<Literal> {
     match input.peek_token() {
         Some('"') => text(input).map(Literal::String),
         Some('-' | '0'..='9') => number(input),
-        Some('\'') => Err(expected(
-            input,
-            "text in double quotes, not in single quotes",
-        )),
+        Some('\'') => Err(expected(input, "text in double quotes, not in single quotes")),
         _ => {
             let start = input.checkpoint();
             let word: &str = take_while(0.., is_word).parse_next(input)?;
@@ -296,10 +265,7 @@ fn literal(input: &mut Input<'_>) -> Parsed<Literal> {
                     Err(if ["true", "false", "null"].contains(&lower.as_str()) {
                         expected(input, format!("{lower} in lower case"))
                     } else {
-                        expected(
-                            input,
-                            "a value: text in double quotes, a number, true, false or null",
-                        )
+                        expected(input, "a value: text in double quotes, a number, true, false or null")
                     })
                 }
             }
@@ -311,8 +277,7 @@ fn literal(input: &mut Input<'_>) -> Parsed<Literal> {
 fn text(input: &mut Input<'_>) -> Parsed<String> {
     let start = input.checkpoint();
     let character = alt((none_of(['"', '\\']).void(), ('\\', any).void()));
-    let raw: Option<&str> =
-        opt(('"', repeat::<_, _, (), _, _>(0.., character), '"').take()).parse_next(input)?;
+    let raw: Option<&str> = opt(('"', repeat::<_, _, (), _, _>(0.., character), '"').take()).parse_next(input)?;
     let Some(raw) = raw else {
         return Err(expected(input, "text that ends with a double quote"));
     };
@@ -320,10 +285,7 @@ fn text(input: &mut Input<'_>) -> Parsed<String> {
         Ok(text) if !text.contains('\0') => Ok(text),
         _ => {
             input.reset(&start);
-            Err(expected(
-                input,
-                "a JSON string: escape control characters, and no NUL",
-            ))
+            Err(expected(input, "a JSON string: escape control characters, and no NUL"))
         }
     }
 }
@@ -334,25 +296,15 @@ fn number(input: &mut Input<'_>) -> Parsed<Literal> {
     let raw: &str = take_while(1.., ('0'..='9', '-', '+', '.', 'e', 'E')).parse_next(input)?;
     let number = serde_json::from_str::<serde_json::Number>(raw)
         .ok()
-        .and_then(|number| {
-            if number.is_f64() {
-                serde_json::Number::from_f64(raw.parse().ok()?)
-            } else {
-                Some(number)
-            }
-        });
+        .and_then(|number| if number.is_f64() { serde_json::Number::from_f64(raw.parse().ok()?) } else { Some(number) });
     number.map(Literal::Number).ok_or_else(|| {
         input.reset(&start);
-        expected(
-            input,
-            "a JSON number; put dates and other text in double quotes",
-        )
+        expected(input, "a JSON number; put dates and other text in double quotes")
     })
 }
 
 fn attribute(input: &mut Input<'_>) -> Parsed<AttrPath> {
-    const WHAT: &str =
-        "an attribute name such as userName, name.givenName or a URN, a colon and a name";
+    const WHAT: &str = "an attribute name such as userName, name.givenName or a URN, a colon and a name";
     let start = input.checkpoint();
     let word: &str = take_while(0.., is_word).parse_next(input)?;
     read_attribute(word).ok_or_else(|| {
@@ -365,11 +317,7 @@ fn attribute(input: &mut Input<'_>) -> Parsed<AttrPath> {
 fn read_attribute(word: &str) -> Option<AttrPath> {
     let (first, rest) = word.split_once('.').unwrap_or((word, ""));
     if first.eq_ignore_ascii_case("claims") && !rest.is_empty() {
-        return Some(AttrPath {
-            urn: None,
-            name: first.to_owned(),
-            sub: Some(rest.to_owned()),
-        });
+        return Some(AttrPath { urn: None, name: first.to_owned(), sub: Some(rest.to_owned()) });
     }
     let (urn, tail) = match word.rsplit_once(':') {
         Some((urn, tail)) => (Some(urn), tail),
@@ -388,11 +336,7 @@ fn read_attribute(word: &str) -> Option<AttrPath> {
     if !is_name(name) || !sub.is_none_or(is_name) {
         return None;
     }
-    Some(AttrPath {
-        urn: urn.map(str::to_owned),
-        name: name.to_owned(),
-        sub: sub.map(str::to_owned),
-    })
+    Some(AttrPath { urn: urn.map(str::to_owned), name: name.to_owned(), sub: sub.map(str::to_owned) })
 }
 
 fn sub_attribute(input: &mut Input<'_>) -> Parsed<String> {
@@ -409,9 +353,7 @@ fn sub_attribute(input: &mut Input<'_>) -> Parsed<String> {
 fn is_name(word: &str) -> bool {
     let plain = word.strip_prefix('$').unwrap_or(word);
     plain.starts_with(|first: char| first.is_ascii_alphabetic())
-        && plain
-            .chars()
-            .all(|next| next.is_ascii_alphanumeric() || next == '-' || next == '_')
+        && plain.chars().all(|next| next.is_ascii_alphanumeric() || next == '-' || next == '_')
 }
 
 fn is_word(character: char) -> bool {

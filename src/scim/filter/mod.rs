@@ -16,8 +16,7 @@ use resolve::resolve_recording;
 pub use resolve::{Scope, resolve};
 pub(super) use resolve::{boolean_text, resolve_elements};
 pub use resolved::{
-    Comparison, ElementFilter, ElementTest, Expression, Operand, PathKind, Place, ResolvedFilter,
-    ResolvedPath, Test,
+    Comparison, ElementFilter, ElementTest, Expression, Operand, PathKind, Place, ResolvedFilter, ResolvedPath, Test,
 };
 
 use super::message::{ScimError, ScimType};
@@ -84,17 +83,7 @@ pub enum CompareOp {
 
 impl CompareOp {
     /// Every operator.
-    pub const ALL: [Self; 9] = [
-        Self::Eq,
-        Self::Ne,
-        Self::Co,
-        Self::Sw,
-        Self::Ew,
-        Self::Gt,
-        Self::Ge,
-        Self::Lt,
-        Self::Le,
-    ];
+    pub const ALL: [Self; 9] = [Self::Eq, Self::Ne, Self::Co, Self::Sw, Self::Ew, Self::Gt, Self::Ge, Self::Lt, Self::Le];
 
     /// The operator as it is written.
     #[must_use]
@@ -231,9 +220,7 @@ pub enum FilterError {
         path: String,
     },
     /// Brackets after an attribute that has only one value, or no sub-attributes, or inside other brackets.
-    #[error(
-        "{path} cannot be followed by brackets; only multi-valued complex attributes can, once"
-    )]
+    #[error("{path} cannot be followed by brackets; only multi-valued complex attributes can, once")]
     NoSelection {
         /// The path in the schema's spelling.
         path: String,
@@ -262,10 +249,7 @@ impl FilterError {
     /// The refusal of a `filter` parameter: `invalidFilter`.
     #[must_use]
     pub fn in_filter(&self) -> ScimError {
-        ScimError::bad_request(
-            ScimType::InvalidFilter,
-            format!("the filter is not usable: {self}"),
-        )
+        ScimError::bad_request(ScimType::InvalidFilter, format!("the filter is not usable: {self}"))
     }
 
     /// The refusal of a PATCH path: `invalidPath`, or `invalidFilter` when names and grammar are right and only a comparison is not
@@ -273,9 +257,7 @@ impl FilterError {
     #[must_use]
     pub fn in_path(&self) -> ScimError {
         let scim_type = match self {
-            Self::WrongOperator { .. } | Self::WrongLiteral { .. } | Self::NotFilterable { .. } => {
-                ScimType::InvalidFilter
-            }
+            Self::WrongOperator { .. } | Self::WrongLiteral { .. } | Self::NotFilterable { .. } => ScimType::InvalidFilter,
             _ => ScimType::InvalidPath,
         };
         ScimError::bad_request(scim_type, format!("the path is not usable: {self}"))
@@ -283,14 +265,8 @@ impl FilterError {
 }
 
 /// Reads and resolves the `filter` parameter of a request, with the tolerances that were needed.
-pub fn read(
-    text: &str,
-    scope: Scope,
-    profile: Profile,
-) -> Result<(ResolvedFilter, Vec<Coercion>), ScimError> {
-    Filter::parse(text)
-        .and_then(|filter| resolve_recording(&filter, scope, profile))
-        .map_err(|error| error.in_filter())
+pub fn read(text: &str, scope: Scope, profile: Profile) -> Result<(ResolvedFilter, Vec<Coercion>), ScimError> {
+    Filter::parse(text).and_then(|filter| resolve_recording(&filter, scope, profile)).map_err(|error| error.in_filter())
 }
 
 #[cfg(test)]

@@ -22,9 +22,7 @@ impl Display for Literal {
             Self::Null => f.write_str("null"),
             Self::Bool(truth) => write!(f, "{truth}"),
             Self::Number(number) => write!(f, "{number}"),
-            Self::String(text) => {
-                f.write_str(&serde_json::to_string(text).map_err(|_| fmt::Error)?)
-            }
+            Self::String(text) => f.write_str(&serde_json::to_string(text).map_err(|_| fmt::Error)?),
         }
     }
 }
@@ -73,12 +71,7 @@ fn print(filter: &Filter, at_least: Binding, f: &mut Formatter<'_>) -> fmt::Resu
     }
 }
 
-fn print_all(
-    operands: &[Filter],
-    between: &str,
-    at_least: Binding,
-    f: &mut Formatter<'_>,
-) -> fmt::Result {
+fn print_all(operands: &[Filter], between: &str, at_least: Binding, f: &mut Formatter<'_>) -> fmt::Result {
     for (index, operand) in operands.iter().enumerate() {
         if index > 0 {
             f.write_str(between)?;

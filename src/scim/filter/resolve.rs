@@ -6,8 +6,7 @@ use super::super::profile::{Coercion, Coercions, Leniency, Profile, rule};
 use super::super::schema::{Attribute, Kind, Location, ResourceKind, Returned};
 use super::super::search_form::normalise_date_time;
 use super::resolved::{
-    Comparison, ElementFilter, ElementTest, Expression, Operand, PathKind, Place, ResolvedFilter,
-    ResolvedPath, Test,
+    Comparison, ElementFilter, ElementTest, Expression, Operand, PathKind, Place, ResolvedFilter, ResolvedPath, Test,
 };
 use super::{AttrPath, CompareOp, Filter, FilterError, Literal, Then};
 use std::borrow::Cow;
@@ -42,11 +41,7 @@ impl From<ResourceKind> for Scope {
 }
 
 /// Settles names, types and literals of a filter against the schema.
-pub fn resolve(
-    filter: &Filter,
-    scope: Scope,
-    profile: Profile,
-) -> Result<ResolvedFilter, FilterError> {
+pub fn resolve(filter: &Filter, scope: Scope, profile: Profile) -> Result<ResolvedFilter, FilterError> {
     resolve_recording(filter, scope, profile).map(|(filter, _)| filter)
 }
 
@@ -57,11 +52,7 @@ pub(super) fn resolve_recording(
     profile: Profile,
 ) -> Result<(ResolvedFilter, Vec<Coercion>), FilterError> {
     let mut coercions = Coercions::default();
-    let mut resolver = Resolver {
-        scope,
-        profile,
-        coercions: &mut coercions,
-    };
+    let mut resolver = Resolver { scope, profile, coercions: &mut coercions };
     let resolved = resolver.filter(filter)?;
     Ok((resolved, coercions.into_vec()))
 }
@@ -74,9 +65,7 @@ pub(in crate::scim) fn resolve_elements(
     coercions: &mut Coercions,
 ) -> Result<ElementFilter, FilterError> {
     if !location.attribute.multi_valued || location.attribute.kind != Kind::Complex {
-        return Err(FilterError::NoSelection {
-            path: location.path(None),
-        });
+        return Err(FilterError::NoSelection { path: location.path(None) });
     }
     let mut resolver = Resolver {
         // Inside brackets names are sub-attributes, so the scope is not asked.
@@ -103,18 +92,12 @@ enum Condition {
 
 impl Condition {
     /// Builds the expression from the two positive tests.
-    fn express<T>(
-        self,
-        present: impl FnOnce() -> T,
-        compare: impl FnOnce(Comparison, Operand) -> T,
-    ) -> Expression<T> {
+    fn express<T>(self, present: impl FnOnce() -> T, compare: impl FnOnce(Comparison, Operand) -> T) -> Expression<T> {
         match self {
             Self::Present => Expression::Test(present()),
             Self::Absent => Expression::Test(present()).negated(),
             Self::Is(comparison, operand) => Expression::Test(compare(comparison, operand)),
-            Self::IsNot(comparison, operand) => {
-                Expression::Test(compare(comparison, operand)).negated()
-            }
+            Self::IsNot(comparison, operand) => Expression::Test(compare(comparison, operand)).negated(),
         }
     }
 }
@@ -125,26 +108,17 @@ impl Resolver<'_> {
             Filter::And(operands) => Ok(Expression::And(self.filters(operands)?)),
             Filter::Or(operands) => Ok(Expression::Or(self.filters(operands)?)),
             Filter::Not(operand) => Ok(self.filter(operand)?.negated()),
-            Filter::Present { path } => Ok(Expression::Test(Test::Present {
-                path: self.path(path, false)?,
-            })),
+            Filter::Present { path } => Ok(Expression::Test(Test::Present { path: self.path(path, false)? })),
             Filter::Compare { path, op, literal } => {
                 let path = self.path(path, *literal != Literal::Null)?;
-                let condition =
-                    self.condition(&path.to_string(), path.kind, Some((*op, literal)))?;
+                let condition = self.condition(&path.to_string(), path.kind, Some((*op, literal)))?;
                 let same_path = path.clone();
                 Ok(condition.express(
                     || Test::Present { path: same_path },
-                    |comparison, operand| Test::Compare {
-                        path,
-                        comparison,
-                        operand,
-                    },
+                    |comparison, operand| Test::Compare { path, comparison, operand },
                 ))
             }
-            Filter::ValuePath { path, filter, then } => {
-                self.value_path(path, filter, then.as_ref())
-            }
+            Filter::ValuePath { path, filter, then } => self.value_path(path, filter, then.as_ref()),
         }
     }
 
@@ -154,60 +128,31 @@ impl Resolver<'_> {
 
     /// `attribute[filter]`, and `attribute[filter].sub op literal`, which asks the same value for one thing more. Its `ne` is the
     /// negation of its `eq`, like everywhere.
-    fn value_path(
-        &mut self,
-        path: &AttrPath,
-        filter: &Filter,
-        then: Option<&Then>,
-    ) -> Result<ResolvedFilter, FilterError> {
+    fn value_path(&mut self, path: &AttrPath, filter: &Filter, then: Option<&Then>) -> Result<ResolvedFilter, FilterError> {
         let location = self.locate(path)?;
         let elements = resolve_elements(filter, location, self.profile, self.coercions)?;
         let path = resolved_path(location, None);
         let Some(then) = then else {
-            return Ok(Expression::Test(Test::Element {
-                path,
-                filter: elements,
-            }));
+            return Ok(Expression::Test(Test::Element { path, filter: elements }));
         };
         let (sub, kind) = self.sub_attribute(location, &then.sub)?;
         let name = location.path(Some(sub));
         let comparison = then.comparison.as_ref().map(|(op, literal)| (*op, literal));
         let condition = self.condition(&name, kind, comparison)?;
-        let with = |test: ElementTest| Test::Element {
-            path,
-            filter: Expression::And(vec![elements, Expression::Test(test)]),
-        };
+        let with = |test: ElementTest| Test::Element { path, filter: Expression::And(vec![elements, Expression::Test(test)]) };
         Ok(match condition {
-            Condition::Present => Expression::Test(with(ElementTest::Present {
-                sub_attribute: sub,
-                kind,
-            })),
-            Condition::Absent => Expression::Test(with(ElementTest::Present {
-                sub_attribute: sub,
-                kind,
-            }))
-            .negated(),
-            Condition::Is(comparison, operand) => Expression::Test(with(ElementTest::Compare {
-                sub_attribute: sub,
-                kind,
-                comparison,
-                operand,
-            })),
-            Condition::IsNot(comparison, operand) => Expression::Test(with(ElementTest::Compare {
-                sub_attribute: sub,
-                kind,
-                comparison,
-                operand,
-            }))
-            .negated(),
+            Condition::Present => Expression::Test(with(ElementTest::Present { sub_attribute: sub, kind })),
+            Condition::Absent => Expression::Test(with(ElementTest::Present { sub_attribute: sub, kind })).negated(),
+            Condition::Is(comparison, operand) => {
+                Expression::Test(with(ElementTest::Compare { sub_attribute: sub, kind, comparison, operand }))
+            }
+            Condition::IsNot(comparison, operand) => {
+                Expression::Test(with(ElementTest::Compare { sub_attribute: sub, kind, comparison, operand })).negated()
+            }
         })
     }
 
-    fn elements(
-        &mut self,
-        filter: &Filter,
-        location: Location,
-    ) -> Result<ElementFilter, FilterError> {
+    fn elements(&mut self, filter: &Filter, location: Location) -> Result<ElementFilter, FilterError> {
         let (path, comparison) = match filter {
             Filter::And(operands) => {
                 return operands
@@ -225,46 +170,28 @@ impl Resolver<'_> {
             }
             Filter::Not(operand) => return Ok(self.elements(operand, location)?.negated()),
             Filter::ValuePath { path, .. } => {
-                return Err(FilterError::NoSelection {
-                    path: quoted(&path.to_string()),
-                });
+                return Err(FilterError::NoSelection { path: quoted(&path.to_string()) });
             }
             Filter::Present { path } => (path, None),
             Filter::Compare { path, op, literal } => (path, Some((*op, literal))),
         };
         if path.urn.is_some() || path.sub.is_some() {
-            return Err(FilterError::UnknownAttribute {
-                path: quoted(&path.to_string()),
-            });
+            return Err(FilterError::UnknownAttribute { path: quoted(&path.to_string()) });
         }
         let (sub_attribute, kind) = self.sub_attribute(location, &path.name)?;
         let condition = self.condition(&location.path(Some(sub_attribute)), kind, comparison)?;
         Ok(condition.express(
-            || ElementTest::Present {
-                sub_attribute,
-                kind,
-            },
-            |comparison, operand| ElementTest::Compare {
-                sub_attribute,
-                kind,
-                comparison,
-                operand,
-            },
+            || ElementTest::Present { sub_attribute, kind },
+            |comparison, operand| ElementTest::Compare { sub_attribute, kind, comparison, operand },
         ))
     }
 
-    fn sub_attribute(
-        &self,
-        location: Location,
-        name: &str,
-    ) -> Result<(&'static str, PathKind), FilterError> {
+    fn sub_attribute(&self, location: Location, name: &str) -> Result<(&'static str, PathKind), FilterError> {
         location
             .attribute
             .sub_attribute(name)
             .map(|sub| (sub.name.as_str(), path_kind(sub)))
-            .ok_or_else(|| FilterError::UnknownAttribute {
-                path: quoted(&format!("{}.{name}", location.attribute.name)),
-            })
+            .ok_or_else(|| FilterError::UnknownAttribute { path: quoted(&format!("{}.{name}", location.attribute.name)) })
     }
 
     fn locate(&mut self, path: &AttrPath) -> Result<Location, FilterError> {
@@ -275,31 +202,21 @@ impl Resolver<'_> {
                 return None;
             }
             let located = kind.locate_unqualified(&path.name)?;
-            self.coercions
-                .record(rule::UNQUALIFIED_EXTENSION, &path.to_string());
+            self.coercions.record(rule::UNQUALIFIED_EXTENSION, &path.to_string());
             Some(located)
         });
-        let location = located.ok_or_else(|| FilterError::UnknownAttribute {
-            path: quoted(&path.to_string()),
-        })?;
+        let location = located.ok_or_else(|| FilterError::UnknownAttribute { path: quoted(&path.to_string()) })?;
         if location.attribute.returned == Returned::Never {
-            return Err(FilterError::NotFilterable {
-                path: location.path(None),
-            });
+            return Err(FilterError::NotFilterable { path: location.path(None) });
         }
         Ok(location)
     }
 
     /// Settles a path; `of_value` asks for something that can be compared, so that a complex attribute stands for its `value` (F06).
     fn path(&mut self, path: &AttrPath, of_value: bool) -> Result<ResolvedPath, FilterError> {
-        if self.scope == Scope::Facts
-            && path.urn.is_none()
-            && path.name.eq_ignore_ascii_case("claims")
-        {
+        if self.scope == Scope::Facts && path.urn.is_none() && path.name.eq_ignore_ascii_case("claims") {
             let Some(claim) = &path.sub else {
-                return Err(FilterError::NeedsSubAttribute {
-                    path: "claims".to_owned(),
-                });
+                return Err(FilterError::NeedsSubAttribute { path: "claims".to_owned() });
             };
             return Ok(ResolvedPath {
                 place: Place::Claims,
@@ -311,18 +228,18 @@ impl Resolver<'_> {
         }
         let location = self.locate(path)?;
         let sub = match &path.sub {
-            Some(name) => Some(location.attribute.sub_attribute(name).ok_or_else(|| {
-                FilterError::UnknownAttribute {
-                    path: quoted(&path.to_string()),
-                }
-            })?),
-            None if of_value && location.attribute.kind == Kind::Complex => {
-                Some(location.attribute.sub_attribute("value").ok_or_else(|| {
-                    FilterError::NeedsSubAttribute {
-                        path: location.path(None),
-                    }
-                })?)
-            }
+            Some(name) => Some(
+                location
+                    .attribute
+                    .sub_attribute(name)
+                    .ok_or_else(|| FilterError::UnknownAttribute { path: quoted(&path.to_string()) })?,
+            ),
+            None if of_value && location.attribute.kind == Kind::Complex => Some(
+                location
+                    .attribute
+                    .sub_attribute("value")
+                    .ok_or_else(|| FilterError::NeedsSubAttribute { path: location.path(None) })?,
+            ),
             None => None,
         };
         Ok(resolved_path(location, sub))
@@ -359,22 +276,13 @@ impl Resolver<'_> {
     }
 
     /// The literal in search form, when it is of the attribute's type.
-    fn operand(
-        &mut self,
-        path: &str,
-        kind: PathKind,
-        literal: &Literal,
-    ) -> Result<Operand, FilterError> {
-        let wrong = |expected| FilterError::WrongLiteral {
-            path: path.to_owned(),
-            expected,
-        };
+    fn operand(&mut self, path: &str, kind: PathKind, literal: &Literal) -> Result<Operand, FilterError> {
+        let wrong = |expected| FilterError::WrongLiteral { path: path.to_owned(), expected };
         match (kind, literal) {
             (PathKind::StringFolded, Literal::String(text)) => Ok(Operand::Text(fold(text))),
-            (
-                PathKind::StringExact | PathKind::Reference | PathKind::Binary,
-                Literal::String(text),
-            ) => Ok(Operand::Text(text.clone())),
+            (PathKind::StringExact | PathKind::Reference | PathKind::Binary, Literal::String(text)) => {
+                Ok(Operand::Text(text.clone()))
+            }
             (PathKind::Boolean, Literal::Bool(truth)) => Ok(Operand::Boolean(*truth)),
             (PathKind::Boolean, Literal::String(text)) => {
                 let truth = boolean_text(text).ok_or_else(|| wrong("true or false"))?;
@@ -384,14 +292,10 @@ impl Resolver<'_> {
                 self.coercions.record(rule::STRING_BOOLEAN, path);
                 Ok(Operand::Boolean(truth))
             }
-            (PathKind::Integer, Literal::Number(number)) => number
-                .as_i64()
-                .map(Operand::Integer)
-                .ok_or_else(|| wrong("an integer")),
-            (PathKind::Decimal, Literal::Number(number)) => number
-                .as_f64()
-                .map(Operand::Decimal)
-                .ok_or_else(|| wrong("a number")),
+            (PathKind::Integer, Literal::Number(number)) => {
+                number.as_i64().map(Operand::Integer).ok_or_else(|| wrong("an integer"))
+            }
+            (PathKind::Decimal, Literal::Number(number)) => number.as_f64().map(Operand::Decimal).ok_or_else(|| wrong("a number")),
             (PathKind::DateTime, Literal::String(text)) => normalise_date_time(text)
                 .map(Operand::Text)
                 .ok_or_else(|| wrong("a date and time such as \"2026-01-31T12:00:00Z\"")),
@@ -445,10 +349,7 @@ fn path_kind(attribute: &Attribute) -> PathKind {
 /// Which operators a type knows (RFC 7644 table 3, F12, F13).
 fn check_operator(path: &str, kind: PathKind, op: CompareOp) -> Result<(), FilterError> {
     let equality = matches!(op, CompareOp::Eq | CompareOp::Ne);
-    let order = matches!(
-        op,
-        CompareOp::Gt | CompareOp::Ge | CompareOp::Lt | CompareOp::Le
-    );
+    let order = matches!(op, CompareOp::Gt | CompareOp::Ge | CompareOp::Lt | CompareOp::Le);
     let (fits, name) = match kind {
         PathKind::StringExact | PathKind::StringFolded => (true, "string"),
         PathKind::Reference => (true, "reference"),
@@ -462,11 +363,7 @@ fn check_operator(path: &str, kind: PathKind, op: CompareOp) -> Result<(), Filte
     if fits {
         return Ok(());
     }
-    Err(FilterError::WrongOperator {
-        path: path.to_owned(),
-        op: op.as_str(),
-        kind: name,
-    })
+    Err(FilterError::WrongOperator { path: path.to_owned(), op: op.as_str(), kind: name })
 }
 
 /// The path in the schema's spelling, for messages.

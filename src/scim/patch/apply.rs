@@ -15,12 +15,7 @@ use super::{Op, Operation, PatchRequest, Patched, elements, in_operation};
 ///
 /// `read_only` is what the service knows beside the resource, usually [`Resource::document`]: a value without path may repeat a
 /// read-only attribute as it is, like Okta's `id` (K4), and is refused when it says something else (P17).
-pub fn apply(
-    request: &PatchRequest,
-    current: &Resource,
-    read_only: &Object,
-    profile: Profile,
-) -> Result<Patched, ScimError> {
+pub fn apply(request: &PatchRequest, current: &Resource, read_only: &Object, profile: Profile) -> Result<Patched, ScimError> {
     let mut patching = Patching {
         kind: current.kind(),
         document: current.as_object().clone(),
@@ -29,15 +24,10 @@ pub fn apply(
         read_only,
     };
     for coercion in &request.coercions {
-        patching
-            .intake
-            .coercions
-            .record(coercion.rule, &coercion.path);
+        patching.intake.coercions.record(coercion.rule, &coercion.path);
     }
     for (index, operation) in request.operations.iter().enumerate() {
-        patching
-            .operation(operation)
-            .map_err(|error| in_operation(index, error))?;
+        patching.operation(operation).map_err(|error| in_operation(index, error))?;
     }
     let resource = Resource::settle(patching.kind, patching.document);
     Ok(Patched {
@@ -65,10 +55,11 @@ impl Patching<'_> {
         };
         match Target::find(path, self.kind, &mut self.intake)? {
             None => Ok(()),
-            Some(Target::Core) => self.without_path(operation.op, operation.value.clone()),
-            Some(Target::Extension(extension)) => {
-                self.extension(operation.op, extension, operation.value.clone())
+            Some(Target::Core) if operation.op == Op::Remove => {
+                Err(ScimError::no_target("remove needs the path of an attribute, not of the whole schema"))
             }
+            Some(Target::Core) => self.without_path(operation.op, operation.value.clone()),
+            Some(Target::Extension(extension)) => self.extension(operation.op, extension, operation.value.clone()),
             Some(Target::Attribute(place)) => {
                 if is_read_only(&place) {
                     return Err(read_only(&place));
@@ -82,9 +73,7 @@ impl Patching<'_> {
     /// URN or a selection, or be the URN of a schema; unknown ones are left out, as in a POST.
     fn without_path(&mut self, op: Op, value: Option<Value>) -> Result<(), ScimError> {
         let Some(Value::Object(attributes)) = value else {
-            return Err(ScimError::invalid_value(
-                "without a path the value must be an object of attributes",
-            ));
+            return Err(ScimError::invalid_value("without a path the value must be an object of attributes"));
         };
         for (name, value) in attributes {
             if name.eq_ignore_ascii_case("schemas") {
@@ -97,9 +86,7 @@ impl Patching<'_> {
     }
 
     fn member(&mut self, op: Op, name: &str, value: Value) -> Result<(), ScimError> {
-        let known = PatchPath::parse(name)
-            .ok()
-            .filter(|path| is_known(path, self.kind, &self.intake));
+        let known = PatchPath::parse(name).ok().filter(|path| is_known(path, self.kind, &self.intake));
         let Some(path) = known else {
             self.intake.coercions.record(rule::UNKNOWN_ATTRIBUTE, name);
             return Ok(());
@@ -108,9 +95,7 @@ impl Patching<'_> {
             None => Ok(()),
             Some(Target::Core) => self.without_path(op, Some(value)),
             Some(Target::Extension(extension)) => self.extension(op, extension, Some(value)),
-            Some(Target::Attribute(place)) if is_read_only(&place) => {
-                self.repeated_read_only(&place, &value)
-            }
+            Some(Target::Attribute(place)) if is_read_only(&place) => self.repeated_read_only(&place, &value),
             Some(Target::Attribute(place)) => self.change(op, &place, Some(value)),
         }
     }
@@ -120,21 +105,14 @@ impl Patching<'_> {
         let known = self.read_only.get(&place.location.attribute.name);
         let known = match place.sub {
             None => known,
-            Some(sub) => known
-                .and_then(Value::as_object)
-                .and_then(|known| known.get(&sub.name)),
+            Some(sub) => known.and_then(Value::as_object).and_then(|known| known.get(&sub.name)),
         };
         let same = known.map_or(value.is_unassigned(), |known| known == value);
         if same { Ok(()) } else { Err(read_only(place)) }
     }
 
     /// A whole extension as target (P15).
-    fn extension(
-        &mut self,
-        op: Op,
-        extension: &'static Schema,
-        value: Option<Value>,
-    ) -> Result<(), ScimError> {
+    fn extension(&mut self, op: Op, extension: &'static Schema, value: Option<Value>) -> Result<(), ScimError> {
         let attributes = match (op, value) {
             (Op::Remove, _) | (_, None | Some(Value::Null)) => {
                 self.document.remove(&extension.id);
@@ -142,11 +120,7 @@ impl Patching<'_> {
             }
             (_, Some(Value::Object(attributes))) => attributes,
             (_, Some(other)) => {
-                return Err(ScimError::invalid_value(format!(
-                    "{} must be an object, not {}",
-                    extension.id,
-                    other.kind_name()
-                )));
+                return Err(ScimError::invalid_value(format!("{} must be an object, not {}", extension.id, other.kind_name())));
             }
         };
         for (name, value) in attributes {
@@ -168,10 +142,11 @@ impl Patching<'_> {
             }
             return Ok(());
         }
-        // null and the empty list mean that there is to be no value (P22), except that adding nothing to a list changes nothing.
+        // null and the empty list mean that there is to be no value (P22), but adding nothing to a list leaves the list.
         let (op, value) = match value {
             Some(value) if op != Op::Remove && value.is_unassigned() => {
-                if op == Op::Add && value != Value::Null {
+                let whole = place.selection.is_none() && place.sub.is_none();
+                if op == Op::Add && attribute.multi_valued && whole {
                     return Ok(());
                 }
                 (Op::Remove, None)
@@ -182,15 +157,12 @@ impl Patching<'_> {
             refuse_required(place)?;
         }
         if attribute.multi_valued {
-            let former = match self.slot(place.location).remove(&attribute.name) {
-                Some(Value::Array(former)) => former,
+            let former = match self.take(place.location) {
+                Value::Array(former) => former,
                 _ => Vec::new(),
             };
             let settled = elements::change(&mut self.intake, op, place, former, value)?;
-            if !settled.is_empty() {
-                self.slot(place.location)
-                    .insert(attribute.name.as_str(), Value::Array(settled));
-            }
+            self.put(place.location, (!settled.is_empty()).then_some(Value::Array(settled)));
             return Ok(());
         }
         if place.selection.is_some() {
@@ -203,67 +175,62 @@ impl Patching<'_> {
     fn single(&mut self, op: Op, place: &Place, value: Option<Value>) -> Result<(), ScimError> {
         let attribute = place.location.attribute;
         let at = Where::of(&place.location);
-        let name = attribute.name.as_str();
         if attribute.kind != Kind::Complex {
             let value = match value {
                 Some(value) if op != Op::Remove => self.intake.attribute(attribute, at, value)?,
                 _ => None,
             };
-            let slot = self.slot(place.location);
-            match value {
-                Some(value) => slot.insert(name, value),
-                None => slot.remove(name),
-            };
+            self.put(place.location, value);
             return Ok(());
         }
         // A complex value keeps the sub-attributes that are not named (P08); with a sub-attribute in the path only that one is.
         let given = match (op, place.sub, value) {
             (Op::Remove, None, _) => None,
             (Op::Remove, Some(sub), _) => Some(Object::from_iter([(&sub.name, Value::Null)])),
-            (_, Some(sub), value) => {
-                Some(Object::from_iter([(&sub.name, value.unwrap_or_default())]))
-            }
+            (_, Some(sub), value) => Some(Object::from_iter([(&sub.name, value.unwrap_or_default())])),
             (_, None, value) => {
                 let value = value.unwrap_or_default();
                 self.intake.complex_shape(attribute, at, value)?
             }
         };
         let Some(given) = given else {
-            self.slot(place.location).remove(name);
+            self.put(place.location, None);
             return Ok(());
         };
-        let mut object = match self.slot(place.location).remove(name) {
-            Some(Value::Object(object)) => object,
+        let mut object = match self.take(place.location) {
+            Value::Object(object) => object,
             _ => Object::new(),
         };
         self.intake.merge(&mut object, attribute, at, given)?;
-        if !object.is_empty() {
-            self.slot(place.location).insert(name, object);
-        }
+        self.put(place.location, (!object.is_empty()).then_some(Value::Object(object)));
         Ok(())
     }
 
-    /// The object that the attribute stands in.
-    fn slot(&mut self, location: Location) -> &mut Object {
-        container(&mut self.document, location.extension)
+    /// Takes the value of an attribute out of the copy; its place stays until [`Self::put`].
+    fn take(&mut self, location: Location) -> Value {
+        container(&mut self.document, location.extension).get_mut(&location.attribute.name).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Sets the value of an attribute, or unassigns it.
+    fn put(&mut self, location: Location, value: Option<Value>) {
+        let own = container(&mut self.document, location.extension);
+        match value {
+            Some(value) => own.insert(location.attribute.name.as_str(), value),
+            None => own.remove(&location.attribute.name),
+        };
     }
 }
 
 /// Whether a name in a value without path is one of ours. Where the profile refuses unknown paths, unknown names are still left out.
 fn is_known(path: &PatchPath, kind: ResourceKind, intake: &Intake) -> bool {
     let mut trial = Intake::new(intake.profile);
-    let plain = PatchPath {
-        path: path.path.clone(),
-        selection: None,
-    };
+    let plain = PatchPath { path: path.path.clone(), selection: None };
     matches!(Target::find(&plain, kind, &mut trial), Ok(Some(_)))
 }
 
 fn is_read_only(place: &Place) -> bool {
     place.location.attribute.mutability == Mutability::ReadOnly
-        || place
-            .sub
-            .is_some_and(|sub| sub.mutability == Mutability::ReadOnly)
+        || place.sub.is_some_and(|sub| sub.mutability == Mutability::ReadOnly)
 }
 
 fn read_only(place: &Place) -> ScimError {
@@ -279,9 +246,7 @@ fn refuse_required(place: &Place) -> Result<(), ScimError> {
     };
     if required {
         let path = place.location.path(place.sub.map(|sub| sub.name.as_str()));
-        return Err(ScimError::mutability(format!(
-            "{path} is required and cannot be removed"
-        )));
+        return Err(ScimError::mutability(format!("{path} is required and cannot be removed")));
     }
     Ok(())
 }

@@ -8,6 +8,8 @@ use super::super::search_form::value_form;
 use super::super::value::{Object, Value};
 use super::Op;
 use super::target::{Place, Selection};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 /// Carries one operation out on the values of an attribute and answers the values after it; none means unassigned (P13).
 pub(super) fn change(
@@ -18,12 +20,7 @@ pub(super) fn change(
     value: Option<Value>,
 ) -> Result<Vec<Value>, ScimError> {
     let attribute = place.location.attribute;
-    let mut values = Values {
-        attribute,
-        at: Where::of(&place.location),
-        values: former,
-        made_primary: Vec::new(),
-    };
+    let mut values = Values { attribute, at: Where::of(&place.location), values: former, made_primary: Vec::new() };
     match (&place.selection, place.sub, op) {
         (None, None, Op::Add) => values.add(intake, value.unwrap_or_default())?,
         (None, None, Op::Replace) => {
@@ -71,14 +68,21 @@ impl Values<'_> {
     /// Appends what is not there yet (P06, P07). Two values are the same when they agree in `value` and `type`; then the new one adds
     /// to the old one.
     fn add(&mut self, intake: &mut Intake, given: Value) -> Result<(), ScimError> {
+        let mut known = HashMap::with_capacity(self.values.len());
+        for (index, value) in self.values.iter().enumerate() {
+            known.entry(self.identity(value)).or_insert(index);
+        }
         for new in intake.elements(self.attribute, self.at, listed(given))? {
-            let same = (0..self.values.len()).find(|index| self.is_same(*index, &new));
-            match (same, new) {
-                (Some(index), Value::Object(new)) => self.merge(intake, index, new)?,
-                (Some(_), _) => {}
-                (None, new) => {
+            let next = self.values.len();
+            match (known.entry(self.identity(&new)), new) {
+                (Entry::Occupied(same), Value::Object(new)) => {
+                    self.merge(intake, *same.get(), new)?;
+                }
+                (Entry::Occupied(_), _) => {}
+                (Entry::Vacant(free), new) => {
+                    free.insert(next);
                     if is_primary(&new) {
-                        self.made_primary.push(self.values.len());
+                        self.made_primary.push(next);
                     }
                     self.values.push(new);
                 }
@@ -87,19 +91,16 @@ impl Values<'_> {
         Ok(())
     }
 
-    fn is_same(&self, index: usize, new: &Value) -> bool {
-        let Some(old) = self.values.get(index) else {
-            return false;
-        };
-        if old == new {
-            return true;
-        }
-        let part = |value: &Value, name: &str| {
+    /// What makes a value the same as another: its `value` and `type` as they compare; without `value` everything it has.
+    fn identity(&self, value: &Value) -> String {
+        let part = |name: &str| {
             let sub = self.attribute.sub_attribute(name)?;
             value_form(sub, value.as_object()?.get(name)?)
         };
-        let value = part(new, "value");
-        value.is_some() && part(old, "value") == value && part(old, "type") == part(new, "type")
+        match part("value") {
+            None => value.fingerprint(),
+            Some(own) => Value::Array(vec![own, part("type").unwrap_or_default()]).fingerprint(),
+        }
     }
 
     /// `remove` with a list of values means those values in the clients that send it, and is refused otherwise: it must never remove
@@ -112,19 +113,12 @@ impl Values<'_> {
             )));
         }
         let unwanted = intake.elements(self.attribute, self.at, listed(given))?;
-        intake
-            .coercions
-            .record(rule::REMOVED_LISTED, &self.at.to_string());
+        intake.coercions.record(rule::REMOVED_LISTED, &self.at.to_string());
         let attribute = self.attribute;
-        let unwanted: Vec<_> = unwanted
-            .iter()
-            .filter_map(|value| value_form(attribute, value))
-            .collect();
+        let unwanted: Vec<_> = unwanted.iter().filter_map(|value| value_form(attribute, value)).collect();
         self.values.retain(|old| {
             let old = value_form(attribute, old);
-            !unwanted
-                .iter()
-                .any(|unwanted| old.as_ref().is_some_and(|old| has_all(old, unwanted)))
+            !unwanted.iter().any(|unwanted| old.as_ref().is_some_and(|old| has_all(old, unwanted)))
         });
         Ok(())
     }
@@ -137,16 +131,11 @@ impl Values<'_> {
         sub: Option<&'static Attribute>,
         value: Option<Value>,
     ) -> Result<(), ScimError> {
-        let meant: Vec<usize> = (0..self.values.len())
-            .filter(|index| self.is_meant(*index, selection))
-            .collect();
+        let meant: Vec<bool> = self.values.iter().map(|value| self.is_meant(value, selection)).collect();
         let given = match (op, sub, value) {
             (Op::Remove, None, _) => {
-                let mut index = 0;
-                self.values.retain(|_| {
-                    index += 1;
-                    !meant.contains(&(index - 1))
-                });
+                let mut meant = meant.into_iter();
+                self.values.retain(|_| meant.next() != Some(true));
                 return Ok(());
             }
             (Op::Remove, Some(sub), _) => Object::from_iter([(&sub.name, Value::Null)]),
@@ -156,23 +145,19 @@ impl Values<'_> {
                 return Err(wrong_type(self.at, "an object", &value.unwrap_or_default()));
             }
         };
-        if meant.is_empty() {
+        if !meant.contains(&true) {
             return match op {
                 // What is not there is removed already (P12).
                 Op::Remove => Ok(()),
-                Op::Replace if intake.tolerance().replace_unmatched == Leniency::Refuse => {
-                    Err(self.no_target())
-                }
+                Op::Replace if intake.tolerance().replace_unmatched == Leniency::Refuse => Err(self.no_target()),
                 Op::Replace => {
-                    intake
-                        .coercions
-                        .record(rule::CREATED_UNMATCHED, &self.at.to_string());
+                    intake.coercions.record(rule::CREATED_UNMATCHED, &self.at.to_string());
                     self.create_selected(intake, selection, given)
                 }
                 Op::Add => self.create_selected(intake, selection, given),
             };
         }
-        for index in meant {
+        for (index, _) in meant.into_iter().enumerate().filter(|(_, meant)| *meant) {
             if op == Op::Replace
                 && sub.is_none()
                 && let Some(old) = self.values.get_mut(index)
@@ -188,30 +173,19 @@ impl Values<'_> {
     }
 
     /// Makes the value that an operation means but does not find: what the selection asks for, and what is given (P11, E7, E8).
-    fn create_selected(
-        &mut self,
-        intake: &mut Intake,
-        selection: &Selection,
-        given: Object,
-    ) -> Result<(), ScimError> {
+    fn create_selected(&mut self, intake: &mut Intake, selection: &Selection, given: Object) -> Result<(), ScimError> {
         let Some(equalities) = selection.equalities.clone() else {
             return Err(self.no_target());
         };
-        let index = self.values.len();
         self.create(intake, equalities, given)?;
-        // The selection contradicts itself, or the value contradicts the selection: the next operation would not find it.
-        if !self.is_meant(index, selection) {
-            return Err(self.no_target());
+        // When the selection contradicts itself, or the value the selection, the next operation would not find what was made.
+        match self.values.last() {
+            Some(made) if self.is_meant(made, selection) => Ok(()),
+            _ => Err(self.no_target()),
         }
-        Ok(())
     }
 
-    fn create(
-        &mut self,
-        intake: &mut Intake,
-        selected: Object,
-        given: Object,
-    ) -> Result<(), ScimError> {
+    fn create(&mut self, intake: &mut Intake, selected: Object, given: Object) -> Result<(), ScimError> {
         let index = self.values.len();
         self.values.push(Value::Object(Object::new()));
         self.merge(intake, index, selected)?;
@@ -226,20 +200,14 @@ impl Values<'_> {
         if let Some(Value::Object(object)) = self.values.get_mut(index) {
             intake.merge(object, self.attribute, self.at, given)?;
         }
-        if speaks_of_primary
-            && self.values.get(index).is_some_and(is_primary)
-            && !self.made_primary.contains(&index)
-        {
+        if speaks_of_primary && self.values.get(index).is_some_and(is_primary) && self.made_primary.last() != Some(&index) {
             self.made_primary.push(index);
         }
         Ok(())
     }
 
-    fn is_meant(&self, index: usize, selection: &Selection) -> bool {
-        self.values
-            .get(index)
-            .and_then(|value| value_form(self.attribute, value))
-            .is_some_and(|form| selection.filter.matches_element(&form))
+    fn is_meant(&self, value: &Value, selection: &Selection) -> bool {
+        value_form(self.attribute, value).is_some_and(|form| selection.filter.matches_element(&form))
     }
 
     fn no_target(&self) -> ScimError {
@@ -261,21 +229,16 @@ impl Values<'_> {
                 }
             }
             _ => {
-                return Err(ScimError::invalid_value(format!(
-                    "only one value of {} can be primary",
-                    self.at
-                )));
+                return Err(ScimError::invalid_value(format!("only one value of {} can be primary", self.at)));
             }
         }
-        let mut settled: Vec<Value> = Vec::with_capacity(self.values.len());
-        for value in self.values {
+        let mut seen = HashSet::with_capacity(self.values.len());
+        self.values.retain(|value| {
             let empty = value.as_object().is_some_and(Object::is_empty);
-            if !empty && !settled.contains(&value) {
-                settled.push(value);
-            }
-        }
-        check_count(self.at, settled.len())?;
-        Ok(settled)
+            !empty && seen.insert(value.fingerprint())
+        });
+        check_count(self.at, self.values.len())?;
+        Ok(self.values)
     }
 }
 
@@ -286,9 +249,7 @@ fn is_primary(value: &Value) -> bool {
 /// Whether a value has everything that another one has; both in search form.
 fn has_all(value: &Value, wanted: &Value) -> bool {
     match (value, wanted) {
-        (Value::Object(value), Value::Object(wanted)) => wanted
-            .iter()
-            .all(|(name, wanted)| value.get(name) == Some(wanted)),
+        (Value::Object(value), Value::Object(wanted)) => wanted.iter().all(|(name, wanted)| value.get(name) == Some(wanted)),
         _ => value == wanted,
     }
 }

@@ -35,13 +35,7 @@ impl MemberChanges {
         self.changes
     }
 
-    pub(super) fn change(
-        &mut self,
-        intake: &mut Intake,
-        op: Op,
-        place: &Place,
-        value: Option<Value>,
-    ) -> Result<(), ScimError> {
+    pub(super) fn change(&mut self, intake: &mut Intake, op: Op, place: &Place, value: Option<Value>) -> Result<(), ScimError> {
         if let Some(sub) = place.sub {
             return Err(ScimError::mutability(format!(
                 "members.{} cannot be changed; remove the member and add another",
@@ -56,25 +50,17 @@ impl MemberChanges {
             }
             (Op::Add, Some(filter)) => {
                 let ids = named_ids(filter).filter(|ids| ids.len() == 1);
-                let ids = ids.ok_or_else(|| {
-                    ScimError::no_target("a member is added by its id: members[value eq \"id\"]")
-                })?;
+                let ids = ids.ok_or_else(|| ScimError::no_target("a member is added by its id: members[value eq \"id\"]"))?;
                 self.count(ids.len())?;
                 let members = ids.into_iter().map(|value| MemberRef { value, kind: None });
                 self.push(MemberChange::Add(members.collect()));
             }
             (Op::Replace, None) => {
                 let members = self.read(intake, place, value)?;
-                self.push(if members.is_empty() {
-                    MemberChange::Clear
-                } else {
-                    MemberChange::Replace(members)
-                });
+                self.push(if members.is_empty() { MemberChange::Clear } else { MemberChange::Replace(members) });
             }
             (Op::Replace, Some(_)) => {
-                return Err(ScimError::mutability(
-                    "a member cannot be changed; remove it and add another",
-                ));
+                return Err(ScimError::mutability("a member cannot be changed; remove it and add another"));
             }
             (Op::Remove, None) => match value {
                 None | Some(Value::Null) => self.push(MemberChange::Clear),
@@ -93,16 +79,9 @@ impl MemberChanges {
 
     /// `remove` with a list of members (E14): those members in the clients that send it, refused otherwise. To the letter the RFC would
     /// have all members removed, and that is never done (P24).
-    fn remove_listed(
-        &mut self,
-        intake: &mut Intake,
-        place: &Place,
-        value: Value,
-    ) -> Result<(), ScimError> {
+    fn remove_listed(&mut self, intake: &mut Intake, place: &Place, value: Value) -> Result<(), ScimError> {
         if intake.tolerance().remove_listed == Leniency::Refuse {
-            return Err(ScimError::invalid_value(
-                "remove takes no value; name the members in the path: members[value eq \"id\"]",
-            ));
+            return Err(ScimError::invalid_value("remove takes no value; name the members in the path: members[value eq \"id\"]"));
         }
         let members = self.read(intake, place, Some(value))?;
         intake.coercions.record(rule::REMOVED_LISTED, "members");
@@ -111,12 +90,7 @@ impl MemberChanges {
         Ok(())
     }
 
-    fn read(
-        &mut self,
-        intake: &mut Intake,
-        place: &Place,
-        value: Option<Value>,
-    ) -> Result<Vec<MemberRef>, ScimError> {
+    fn read(&mut self, intake: &mut Intake, place: &Place, value: Option<Value>) -> Result<Vec<MemberRef>, ScimError> {
         let given = match value {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::Array(given)) => given,
@@ -136,12 +110,12 @@ impl MemberChanges {
 
     fn push(&mut self, change: MemberChange) {
         match (self.changes.last_mut(), change) {
-            (
-                Some(MemberChange::Add(before) | MemberChange::Replace(before)),
-                MemberChange::Add(members),
-            ) => before.extend(members),
+            (Some(MemberChange::Add(before) | MemberChange::Replace(before)), MemberChange::Add(members)) => before.extend(members),
             (Some(MemberChange::Remove(before)), MemberChange::Remove(ids)) => before.extend(ids),
             (_, MemberChange::Add(members)) if members.is_empty() => {}
+            (Some(last @ MemberChange::Clear), MemberChange::Add(members)) => {
+                *last = MemberChange::Replace(members);
+            }
             (_, MemberChange::Remove(ids)) if ids.is_empty() => {}
             (_, change @ (MemberChange::Clear | MemberChange::Replace(_))) => {
                 // Whatever was to be done before, nothing of it is left.

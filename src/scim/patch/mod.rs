@@ -88,38 +88,25 @@ impl PatchRequest {
     /// envelope that the RFC does not know are ignored (P01, P31, P32).
     pub fn parse(body: Value, profile: Profile) -> Result<Self, ScimError> {
         let Value::Object(mut body) = body else {
-            return Err(ScimError::invalid_syntax(format!(
-                "the body must be a JSON object, not {}",
-                body.kind_name()
-            )));
+            return Err(ScimError::invalid_syntax(format!("the body must be a JSON object, not {}", body.kind_name())));
         };
         let mut intake = Intake::new(profile);
         check_schemas(&mut intake, body.remove("schemas"))?;
         let operations = match body.remove("Operations") {
             Some(Value::Array(operations)) if !operations.is_empty() => operations,
             _ => {
-                return Err(ScimError::invalid_syntax(
-                    "Operations must be an array with at least one operation",
-                ));
+                return Err(ScimError::invalid_syntax("Operations must be an array with at least one operation"));
             }
         };
         if operations.len() > MAX_PATCH_OPERATIONS {
-            return Err(ScimError::new(
-                413,
-                format!("a PATCH request can have at most {MAX_PATCH_OPERATIONS} operations"),
-            ));
+            return Err(ScimError::new(413, format!("a PATCH request can have at most {MAX_PATCH_OPERATIONS} operations")));
         }
         let operations = operations
             .into_iter()
             .enumerate()
-            .map(|(index, operation)| {
-                read_operation(operation).map_err(|error| in_operation(index, error))
-            })
+            .map(|(index, operation)| read_operation(operation).map_err(|error| in_operation(index, error)))
             .collect::<Result<_, _>>()?;
-        Ok(Self {
-            operations,
-            coercions: intake.coercions.into_vec(),
-        })
+        Ok(Self { operations, coercions: intake.coercions.into_vec() })
     }
 
     /// The operations in their order.
@@ -131,10 +118,7 @@ impl PatchRequest {
 
 /// Says which operation an error is about, counting from 1.
 fn in_operation(index: usize, error: ScimError) -> ScimError {
-    ScimError {
-        detail: format!("operation {}: {}", index + 1, error.detail),
-        ..error
-    }
+    ScimError { detail: format!("operation {}: {}", index + 1, error.detail), ..error }
 }
 
 fn check_schemas(intake: &mut Intake, schemas: Option<Value>) -> Result<(), ScimError> {
@@ -142,10 +126,7 @@ fn check_schemas(intake: &mut Intake, schemas: Option<Value>) -> Result<(), Scim
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Array(listed)) => listed,
         Some(other) => {
-            return Err(ScimError::invalid_syntax(format!(
-                "schemas must be an array, not {}",
-                other.kind_name()
-            )));
+            return Err(ScimError::invalid_syntax(format!("schemas must be an array, not {}", other.kind_name())));
         }
     };
     let tolerance = intake.tolerance();
@@ -166,10 +147,7 @@ fn check_schemas(intake: &mut Intake, schemas: Option<Value>) -> Result<(), Scim
     }
     if !declared {
         if tolerance.missing_schemas == Leniency::Refuse {
-            return Err(ScimError::invalid_syntax(format!(
-                "schemas must list {}",
-                urn::PATCH_OP
-            )));
+            return Err(ScimError::invalid_syntax(format!("schemas must list {}", urn::PATCH_OP)));
         }
         intake.coercions.record(rule::MISSING_SCHEMAS, "schemas");
     }
@@ -178,22 +156,14 @@ fn check_schemas(intake: &mut Intake, schemas: Option<Value>) -> Result<(), Scim
 
 fn read_operation(operation: Value) -> Result<Operation, ScimError> {
     let Value::Object(mut operation) = operation else {
-        return Err(ScimError::invalid_syntax(format!(
-            "an operation must be an object, not {}",
-            operation.kind_name()
-        )));
+        return Err(ScimError::invalid_syntax(format!("an operation must be an object, not {}", operation.kind_name())));
     };
     let op = read_op(&operation)?;
     let path = match operation.remove("path") {
         None | Some(Value::Null) => None,
-        Some(Value::String(path)) => {
-            Some(PatchPath::parse(&path).map_err(|error| error.in_path())?)
-        }
+        Some(Value::String(path)) => Some(PatchPath::parse(&path).map_err(|error| error.in_path())?),
         Some(other) => {
-            return Err(ScimError::invalid_path(format!(
-                "path must be a string, not {}",
-                other.kind_name()
-            )));
+            return Err(ScimError::invalid_path(format!("path must be a string, not {}", other.kind_name())));
         }
     };
     let value = operation.remove("value");
@@ -208,17 +178,10 @@ fn read_operation(operation: Value) -> Result<Operation, ScimError> {
 
 fn read_op(operation: &Object) -> Result<Op, ScimError> {
     const WANTED: &str = "op must be add, replace or remove";
-    let name = operation
-        .get("op")
-        .and_then(Value::as_str)
-        .ok_or_else(|| ScimError::invalid_syntax(WANTED))?;
-    [
-        ("add", Op::Add),
-        ("replace", Op::Replace),
-        ("remove", Op::Remove),
-    ]
-    .into_iter()
-    .find(|(known, _)| known.eq_ignore_ascii_case(name))
-    .map(|(_, op)| op)
-    .ok_or_else(|| ScimError::invalid_syntax(format!("{WANTED}, not {}", quoted(name))))
+    let name = operation.get("op").and_then(Value::as_str).ok_or_else(|| ScimError::invalid_syntax(WANTED))?;
+    [("add", Op::Add), ("replace", Op::Replace), ("remove", Op::Remove)]
+        .into_iter()
+        .find(|(known, _)| known.eq_ignore_ascii_case(name))
+        .map(|(_, op)| op)
+        .ok_or_else(|| ScimError::invalid_syntax(format!("{WANTED}, not {}", quoted(name))))
 }

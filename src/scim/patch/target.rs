@@ -1,8 +1,6 @@
 //! What the path of an operation names in the schema.
 
-use super::super::filter::{
-    AttrPath, CompareOp, ElementFilter, Filter, Literal, PatchPath, resolve_elements,
-};
+use super::super::filter::{AttrPath, CompareOp, ElementFilter, Filter, Literal, PatchPath, resolve_elements};
 use super::super::message::{ScimError, quoted};
 use super::super::profile::{Leniency, rule};
 use super::super::resource::Intake;
@@ -36,11 +34,7 @@ pub(super) struct Selection {
 
 impl Target {
     /// Finds what a path names; `None` when it names nothing and the profile lets that pass (P14).
-    pub(super) fn find(
-        path: &PatchPath,
-        kind: ResourceKind,
-        intake: &mut Intake,
-    ) -> Result<Option<Self>, ScimError> {
+    pub(super) fn find(path: &PatchPath, kind: ResourceKind, intake: &mut Intake) -> Result<Option<Self>, ScimError> {
         if path.selection.is_none()
             && let Some(urn) = path.path.as_urn()
         {
@@ -59,9 +53,7 @@ impl Target {
                     quoted(&path.path.to_string())
                 )));
             }
-            intake
-                .coercions
-                .record(rule::UNKNOWN_ATTRIBUTE, &path.path.to_string());
+            intake.coercions.record(rule::UNKNOWN_ATTRIBUTE, &path.path.to_string());
             return Ok(None);
         };
         let selection = match &path.selection {
@@ -72,28 +64,18 @@ impl Target {
                     .map_err(|error| error.in_path())?,
             }),
         };
-        Ok(Some(Self::Attribute(Place {
-            location,
-            selection,
-            sub,
-        })))
+        Ok(Some(Self::Attribute(Place { location, selection, sub })))
     }
 }
 
-fn locate(
-    path: &AttrPath,
-    kind: ResourceKind,
-    intake: &mut Intake,
-) -> Option<(Location, Option<&'static Attribute>)> {
+fn locate(path: &AttrPath, kind: ResourceKind, intake: &mut Intake) -> Option<(Location, Option<&'static Attribute>)> {
     let location = kind.locate(path.urn.as_deref(), &path.name).or_else(|| {
         let lenient = intake.tolerance().unqualified_extension == Leniency::Coerce;
         if path.urn.is_some() || !lenient {
             return None;
         }
         let location = kind.locate_unqualified(&path.name)?;
-        intake
-            .coercions
-            .record(rule::UNQUALIFIED_EXTENSION, &path.name);
+        intake.coercions.record(rule::UNQUALIFIED_EXTENSION, &path.name);
         Some(location)
     })?;
     match &path.sub {
@@ -112,14 +94,8 @@ fn equalities(filter: &Filter, attribute: &Attribute) -> Option<Object> {
 
 fn collect(filter: &Filter, attribute: &Attribute, found: &mut Object) -> Option<()> {
     match filter {
-        Filter::And(operands) => operands
-            .iter()
-            .try_for_each(|operand| collect(operand, attribute, found)),
-        Filter::Compare {
-            path,
-            op: CompareOp::Eq,
-            literal,
-        } => {
+        Filter::And(operands) => operands.iter().try_for_each(|operand| collect(operand, attribute, found)),
+        Filter::Compare { path, op: CompareOp::Eq, literal } => {
             let value = match literal {
                 Literal::Null => return None,
                 Literal::Bool(truth) => Value::Bool(*truth),

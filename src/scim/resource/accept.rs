@@ -26,11 +26,7 @@ impl Resource {
     /// Takes the body of a POST.
     ///
     /// Read-only attributes are left out without complaint (R03), unknown ones with a note. A User without `active` is active (R25).
-    pub fn from_body(
-        kind: ResourceKind,
-        body: Value,
-        profile: Profile,
-    ) -> Result<Accepted, ScimError> {
+    pub fn from_body(kind: ResourceKind, body: Value, profile: Profile) -> Result<Accepted, ScimError> {
         let mut accepted = accept(kind, body, profile)?;
         if kind == ResourceKind::User && !accepted.resource.document.contains("active") {
             accepted.resource.document.insert("active", true);
@@ -56,12 +52,7 @@ impl Resource {
                     Some(Value::Object(after)) => after,
                     _ => Object::new(),
                 };
-                keep_immutable(
-                    extension.attributes.iter(),
-                    Some(extension),
-                    before,
-                    &mut after,
-                )?;
+                keep_immutable(extension.attributes.iter(), Some(extension), before, &mut after)?;
                 document.insert(extension.id.as_str(), after);
             }
         }
@@ -89,10 +80,7 @@ fn keep_immutable<'a>(
             Some(new) if value_form(attribute, new) == value_form(attribute, old) => {}
             Some(_) => {
                 let urn = extension.map_or(String::new(), |schema| format!("{}:", schema.id));
-                return Err(ScimError::mutability(format!(
-                    "{urn}{} is immutable and has another value already",
-                    attribute.name
-                )));
+                return Err(ScimError::mutability(format!("{urn}{} is immutable and has another value already", attribute.name)));
             }
         }
     }
@@ -101,20 +89,12 @@ fn keep_immutable<'a>(
 
 fn accept(kind: ResourceKind, body: Value, profile: Profile) -> Result<Accepted, ScimError> {
     let Value::Object(mut body) = body else {
-        return Err(ScimError::invalid_syntax(format!(
-            "the body must be a JSON object, not {}",
-            body.kind_name()
-        )));
+        return Err(ScimError::invalid_syntax(format!("the body must be a JSON object, not {}", body.kind_name())));
     };
     let mut intake = Intake::new(profile);
     let declared = read_schemas(&mut intake, kind, body.remove("schemas"))?;
-    let mut taking = Taking {
-        kind,
-        intake,
-        document: Object::from_iter([("schemas", Value::Null)]),
-        members: None,
-        unqualified: Vec::new(),
-    };
+    let mut taking =
+        Taking { kind, intake, document: Object::from_iter([("schemas", Value::Null)]), members: None, unqualified: Vec::new() };
     for (name, value) in body {
         taking.take(&name, value, &declared)?;
     }
@@ -127,14 +107,8 @@ fn accept(kind: ResourceKind, body: Value, profile: Profile) -> Result<Accepted,
         }
     }
     for attribute in kind.attributes() {
-        if attribute.required
-            && attribute.mutability != Mutability::ReadOnly
-            && !taking.document.contains(&attribute.name)
-        {
-            return Err(missing(Where::of(&Location {
-                extension: None,
-                attribute,
-            })));
+        if attribute.required && attribute.mutability != Mutability::ReadOnly && !taking.document.contains(&attribute.name) {
+            return Err(missing(Where::of(&Location { extension: None, attribute })));
         }
     }
     Ok(Accepted {
@@ -160,13 +134,7 @@ impl Taking {
             if self.kind == ResourceKind::Group && attribute.name == "members" {
                 return self.take_members(attribute, value);
             }
-            return self.set(
-                Location {
-                    extension: None,
-                    attribute,
-                },
-                value,
-            );
+            return self.set(Location { extension: None, attribute }, value);
         }
         if let Some(extension) = self.find_extension(name) {
             return self.take_extension(extension, value, declared);
@@ -175,9 +143,7 @@ impl Taking {
         if tolerance.unqualified_extension == Leniency::Coerce
             && let Some(location) = self.kind.locate_unqualified(name)
         {
-            self.intake
-                .coercions
-                .record(rule::UNQUALIFIED_EXTENSION, name);
+            self.intake.coercions.record(rule::UNQUALIFIED_EXTENSION, name);
             self.unqualified.push((location, value));
             return Ok(());
         }
@@ -185,19 +151,12 @@ impl Taking {
         Ok(())
     }
 
-    fn take_members(
-        &mut self,
-        attribute: &'static Attribute,
-        value: Value,
-    ) -> Result<(), ScimError> {
+    fn take_members(&mut self, attribute: &'static Attribute, value: Value) -> Result<(), ScimError> {
         let given = match value {
             Value::Array(given) => given,
             Value::Null => Vec::new(),
             other => {
-                let location = Location {
-                    extension: None,
-                    attribute,
-                };
+                let location = Location { extension: None, attribute };
                 return Err(wrong_type(Where::of(&location), "an array", &other));
             }
         };
@@ -214,41 +173,21 @@ impl Taking {
         })
     }
 
-    fn take_extension(
-        &mut self,
-        extension: &'static Schema,
-        value: Value,
-        declared: &[&str],
-    ) -> Result<(), ScimError> {
+    fn take_extension(&mut self, extension: &'static Schema, value: Value, declared: &[&str]) -> Result<(), ScimError> {
         let own = match value {
             Value::Null => return Ok(()),
             Value::Object(own) => own,
             other => {
-                return Err(ScimError::invalid_value(format!(
-                    "{} must be an object, not {}",
-                    extension.id,
-                    other.kind_name()
-                )));
+                return Err(ScimError::invalid_value(format!("{} must be an object, not {}", extension.id, other.kind_name())));
             }
         };
         if !own.is_empty() && !declared.contains(&extension.id.as_str()) {
-            self.intake
-                .coercions
-                .record(rule::UNDECLARED_EXTENSION, &extension.id);
+            self.intake.coercions.record(rule::UNDECLARED_EXTENSION, &extension.id);
         }
         for (name, value) in own {
             match extension.attribute(&name) {
-                Some(attribute) => self.set(
-                    Location {
-                        extension: Some(extension),
-                        attribute,
-                    },
-                    value,
-                )?,
-                None => self
-                    .intake
-                    .coercions
-                    .record(rule::UNKNOWN_ATTRIBUTE, &format!("{}:{name}", extension.id)),
+                Some(attribute) => self.set(Location { extension: Some(extension), attribute }, value)?,
+                None => self.intake.coercions.record(rule::UNKNOWN_ATTRIBUTE, &format!("{}:{name}", extension.id)),
             }
         }
         Ok(())
@@ -266,10 +205,7 @@ impl Taking {
 }
 
 /// The object that the attributes of an extension stand in, made when it is not there yet; without extension the document itself.
-pub(in crate::scim) fn container<'d>(
-    document: &'d mut Object,
-    extension: Option<&Schema>,
-) -> &'d mut Object {
+pub(in crate::scim) fn container<'d>(document: &'d mut Object, extension: Option<&Schema>) -> &'d mut Object {
     match extension {
         None => document,
         Some(extension) => document.object_mut(&extension.id),
@@ -277,19 +213,12 @@ pub(in crate::scim) fn container<'d>(
 }
 
 /// Checks `schemas` (R04) and answers which known URNs it lists.
-fn read_schemas(
-    intake: &mut Intake,
-    kind: ResourceKind,
-    schemas: Option<Value>,
-) -> Result<Vec<&'static str>, ScimError> {
+fn read_schemas(intake: &mut Intake, kind: ResourceKind, schemas: Option<Value>) -> Result<Vec<&'static str>, ScimError> {
     let listed = match schemas {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Array(listed)) => listed,
         Some(other) => {
-            return Err(ScimError::invalid_syntax(format!(
-                "schemas must be an array, not {}",
-                other.kind_name()
-            )));
+            return Err(ScimError::invalid_syntax(format!("schemas must be an array, not {}", other.kind_name())));
         }
     };
     let tolerance = intake.tolerance();
@@ -301,8 +230,7 @@ fn read_schemas(
         let known = if entry.eq_ignore_ascii_case(kind.urn()) {
             Some(kind.urn())
         } else {
-            kind.extension(&entry)
-                .map(|extension| extension.id.as_str())
+            kind.extension(&entry).map(|extension| extension.id.as_str())
         };
         if let Some(known) = known {
             declared.push(known);
@@ -321,10 +249,7 @@ fn read_schemas(
     }
     if !declared.contains(&kind.urn()) {
         if tolerance.missing_schemas == Leniency::Refuse {
-            return Err(ScimError::invalid_syntax(format!(
-                "schemas must list {}",
-                kind.urn()
-            )));
+            return Err(ScimError::invalid_syntax(format!("schemas must list {}", kind.urn())));
         }
         intake.coercions.record(rule::MISSING_SCHEMAS, "schemas");
     }

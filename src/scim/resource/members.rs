@@ -26,10 +26,7 @@ pub(in crate::scim) fn read_members(
     if given.len() > MAX_MEMBERS {
         return Err(too_many_members());
     }
-    let at = Where::of(&Location {
-        extension: None,
-        attribute: members,
-    });
+    let at = Where::of(&Location { extension: None, attribute: members });
     let mut seen = HashSet::with_capacity(given.len());
     let mut found = Vec::with_capacity(given.len());
     for value in given {
@@ -43,26 +40,15 @@ pub(in crate::scim) fn read_members(
 
 /// The refusal of a request that names more than [`MAX_MEMBERS`] members.
 pub(in crate::scim) fn too_many_members() -> ScimError {
-    ScimError::new(
-        413,
-        format!("a request can name at most {MAX_MEMBERS} members; send the rest in another"),
-    )
+    ScimError::new(413, format!("a request can name at most {MAX_MEMBERS} members; send the rest in another"))
 }
 
-fn read_member(
-    intake: &mut Intake,
-    members: &Attribute,
-    at: Where<'_>,
-    value: Value,
-) -> Result<MemberRef, ScimError> {
+fn read_member(intake: &mut Intake, members: &Attribute, at: Where<'_>, value: Value) -> Result<MemberRef, ScimError> {
     let object = match value {
         Value::Object(object) => object,
         Value::String(value) if intake.tolerance().bare_member == Leniency::Coerce => {
             intake.coercions.record(rule::BARE_MEMBER, &at.to_string());
-            return Ok(MemberRef {
-                value: usable_id(at, value)?,
-                kind: None,
-            });
+            return Ok(MemberRef { value: usable_id(at, value)?, kind: None });
         }
         other => return Err(wrong_type(at, "an array of objects", &other)),
     };
@@ -76,15 +62,10 @@ fn read_member(
             (Some("type"), Value::Null) | (Some("$ref" | "display"), _) => {}
             (Some("type"), Value::String(name)) => kind = read_kind(intake, at, &name)?,
             (Some(sub), other) => return Err(wrong_type(at.sub(sub), "a string", &other)),
-            (None, _) => intake
-                .coercions
-                .record(rule::UNKNOWN_ATTRIBUTE, &at.sub(&name).to_string()),
+            (None, _) => intake.coercions.record(rule::UNKNOWN_ATTRIBUTE, &at.sub(&name).to_string()),
         }
     }
-    Ok(MemberRef {
-        value: usable_id(at, id.ok_or_else(|| missing(at.sub("value")))?)?,
-        kind,
-    })
+    Ok(MemberRef { value: usable_id(at, id.ok_or_else(|| missing(at.sub("value")))?)?, kind })
 }
 
 fn usable_id(at: Where<'_>, id: String) -> Result<String, ScimError> {
@@ -97,25 +78,13 @@ fn usable_id(at: Where<'_>, id: String) -> Result<String, ScimError> {
 }
 
 /// The type that a member claims. One that is neither is looked up by the id, in the profiles that forgive shapes at all.
-fn read_kind(
-    intake: &mut Intake,
-    at: Where<'_>,
-    name: &str,
-) -> Result<Option<ResourceKind>, ScimError> {
-    let known = [ResourceKind::User, ResourceKind::Group]
-        .into_iter()
-        .find(|kind| kind.name().eq_ignore_ascii_case(name));
+fn read_kind(intake: &mut Intake, at: Where<'_>, name: &str) -> Result<Option<ResourceKind>, ScimError> {
+    let known = [ResourceKind::User, ResourceKind::Group].into_iter().find(|kind| kind.name().eq_ignore_ascii_case(name));
     if known.is_none() {
         if intake.tolerance().unknown_path == Leniency::Refuse {
-            return Err(ScimError::invalid_value(format!(
-                "{} must be User or Group, not {}",
-                at.sub("type"),
-                quoted(name)
-            )));
+            return Err(ScimError::invalid_value(format!("{} must be User or Group, not {}", at.sub("type"), quoted(name))));
         }
-        intake
-            .coercions
-            .record(rule::MEMBER_TYPE, &at.sub("type").to_string());
+        intake.coercions.record(rule::MEMBER_TYPE, &at.sub("type").to_string());
     }
     Ok(known)
 }

@@ -125,27 +125,20 @@ impl Resource {
     /// Whether the User may sign in; without a value it may.
     #[must_use]
     pub fn active(&self) -> bool {
-        self.document
-            .get("active")
-            .and_then(Value::as_bool)
-            .unwrap_or(true)
+        self.document.get("active").and_then(Value::as_bool).unwrap_or(true)
     }
 
     /// The e-mail addresses of a User, in the client's order; entries without an address are left out.
     pub fn emails(&self) -> impl Iterator<Item = Email<'_>> {
-        self.document
-            .get("emails")
-            .and_then(Value::as_array)
-            .unwrap_or_default()
-            .iter()
-            .filter_map(Value::as_object)
-            .filter_map(|email| {
+        self.document.get("emails").and_then(Value::as_array).unwrap_or_default().iter().filter_map(Value::as_object).filter_map(
+            |email| {
                 Some(Email {
                     value: email.get("value")?.as_str()?,
                     kind: email.get("type").and_then(Value::as_str),
                     primary: email.get("primary").and_then(Value::as_bool) == Some(true),
                 })
-            })
+            },
+        )
     }
 
     /// The value at a path such as `name.givenName`, `emails` or an extension's URN, a colon and a name. A sub-attribute of a
@@ -172,23 +165,14 @@ impl Resource {
     /// The URNs of the core schema and of the extensions that have data (R05).
     fn schemas(&self) -> Vec<&'static str> {
         let mut schemas = vec![self.kind.urn()];
-        schemas.extend(
-            self.kind
-                .extensions()
-                .map(|extension| extension.id.as_str())
-                .filter(|urn| self.document.contains(urn)),
-        );
+        schemas.extend(self.kind.extensions().map(|extension| extension.id.as_str()).filter(|urn| self.document.contains(urn)));
         schemas
     }
 
     /// Makes a resource from canonical attributes: empty extensions are left out and `schemas` says what is there.
     pub(super) fn settle(kind: ResourceKind, mut document: Object) -> Self {
         for extension in kind.extensions() {
-            if document
-                .get(&extension.id)
-                .and_then(Value::as_object)
-                .is_some_and(Object::is_empty)
-            {
+            if document.get(&extension.id).and_then(Value::as_object).is_some_and(Object::is_empty) {
                 document.remove(&extension.id);
             }
         }

@@ -11,6 +11,7 @@ use super::super::value::{Object, Value};
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use std::collections::HashSet;
 use std::fmt;
 
 /// Where a value stands, for messages and for the provisioning log.
@@ -31,18 +32,14 @@ impl<'a> Where<'a> {
     }
 
     pub(in crate::scim) fn sub(self, name: &'a str) -> Self {
-        Self {
-            sub: Some(name),
-            ..self
-        }
+        Self { sub: Some(name), ..self }
     }
 
     /// Whether the databases index the attribute, so that its length matters.
     fn is_key(self) -> bool {
         matches!(
             (self.extension, self.attribute, self.sub),
-            (None, "userName" | "externalId" | "displayName", None)
-                | (None, "emails" | "members", Some("value"))
+            (None, "userName" | "externalId" | "displayName", None) | (None, "emails" | "members", Some("value"))
         )
     }
 }
@@ -70,11 +67,7 @@ pub(in crate::scim) struct Intake {
 
 impl Intake {
     pub(in crate::scim) fn new(profile: Profile) -> Self {
-        Self {
-            profile,
-            coercions: Coercions::default(),
-            password_given: false,
-        }
+        Self { profile, coercions: Coercions::default(), password_given: false }
     }
 
     pub(in crate::scim) fn tolerance(&self) -> &'static Tolerance {
@@ -117,9 +110,10 @@ impl Intake {
     ) -> Result<Vec<Value>, ScimError> {
         check_count(at, given.len())?;
         let mut elements = Vec::with_capacity(given.len());
+        let mut seen = HashSet::with_capacity(given.len());
         for value in given {
             if let Some(element) = self.element(attribute, at, value)?
-                && !elements.contains(&element)
+                && seen.insert(element.fingerprint())
             {
                 elements.push(element);
             }
@@ -167,21 +161,13 @@ impl Intake {
             }
             (Kind::DateTime, Value::String(text)) => {
                 if normalise_date_time(&text).is_none() {
-                    return Err(ScimError::invalid_value(format!(
-                        "{at} must be a date and time such as 2026-01-31T12:00:00Z"
-                    )));
+                    return Err(ScimError::invalid_value(format!("{at} must be a date and time such as 2026-01-31T12:00:00Z")));
                 }
                 Ok(Some(Value::String(text)))
             }
-            (Kind::Integer, Value::Number(number)) if number.as_i64().is_some() => {
-                Ok(Some(Value::Number(number)))
-            }
+            (Kind::Integer, Value::Number(number)) if number.as_i64().is_some() => Ok(Some(Value::Number(number))),
             (Kind::Decimal, Value::Number(number)) => Ok(Some(Value::Number(number))),
-            (Kind::Integer, other) => Err(wrong_type(
-                at,
-                "a 64-bit integer without fraction and exponent",
-                &other,
-            )),
+            (Kind::Integer, other) => Err(wrong_type(at, "a 64-bit integer without fraction and exponent", &other)),
             (Kind::Decimal, other) => Err(wrong_type(at, "a number", &other)),
             (_, other) => Err(wrong_type(at, "a string", &other)),
         }
@@ -198,13 +184,10 @@ impl Intake {
         given: Object,
     ) -> Result<(), ScimError> {
         let former = object.get("value").cloned();
-        let new_reference = given
-            .get("$ref")
-            .is_some_and(|reference| *reference != Value::Null);
+        let new_reference = given.get("$ref").is_some_and(|reference| *reference != Value::Null);
         for (name, value) in given {
             let Some(sub) = attribute.sub_attribute(&name) else {
-                self.coercions
-                    .record(rule::UNKNOWN_ATTRIBUTE, &at.sub(&name).to_string());
+                self.coercions.record(rule::UNKNOWN_ATTRIBUTE, &at.sub(&name).to_string());
                 continue;
             };
             if sub.mutability == Mutability::ReadOnly {
@@ -234,9 +217,7 @@ impl Intake {
             other if attribute.multi_valued || attribute.sub_attribute("value").is_none() => {
                 Err(wrong_type(at, "an object", &other))
             }
-            other if self.tolerance().manager_shape == Leniency::Refuse => {
-                Err(wrong_type(at, "an object", &other))
-            }
+            other if self.tolerance().manager_shape == Leniency::Refuse => Err(wrong_type(at, "an object", &other)),
             Value::String(text) => {
                 self.coercions.record(rule::MANAGER_SHAPE, &at.to_string());
                 Ok((!text.is_empty()).then(|| Object::from_iter([("value", text)])))
@@ -245,9 +226,7 @@ impl Intake {
                 self.coercions.record(rule::MANAGER_SHAPE, &at.to_string());
                 match elements.pop() {
                     Some(Value::Object(object)) => Ok(Some(object)),
-                    Some(Value::String(text)) => {
-                        Ok((!text.is_empty()).then(|| Object::from_iter([("value", text)])))
-                    }
+                    Some(Value::String(text)) => Ok((!text.is_empty()).then(|| Object::from_iter([("value", text)]))),
                     None | Some(Value::Null) => Ok(None),
                     Some(other) => Err(wrong_type(at, "an object", &other)),
                 }
@@ -258,10 +237,7 @@ impl Intake {
 
     /// Entra can put a whole role as JSON into the text of `roles.value`; the text of its own `value` is what rules compare.
     fn unpack_role(&mut self, at: Where<'_>, mut role: Object) -> Object {
-        if self.tolerance().json_in_roles == Leniency::Refuse
-            || at.extension.is_some()
-            || at.attribute != "roles"
-        {
+        if self.tolerance().json_in_roles == Leniency::Refuse || at.extension.is_some() || at.attribute != "roles" {
             return role;
         }
         let packed = role
@@ -303,16 +279,11 @@ impl Intake {
 
 /// Refuses a second primary value (R13, P16).
 fn check_primary(at: Where<'_>, elements: &[Value]) -> Result<(), ScimError> {
-    let primaries = elements.iter().filter(|element| {
-        element
-            .as_object()
-            .and_then(|element| element.get("primary"))
-            == Some(&Value::Bool(true))
-    });
+    let primaries = elements
+        .iter()
+        .filter(|element| element.as_object().and_then(|element| element.get("primary")) == Some(&Value::Bool(true)));
     if primaries.count() > 1 {
-        return Err(ScimError::invalid_value(format!(
-            "only one value of {at} can be primary"
-        )));
+        return Err(ScimError::invalid_value(format!("only one value of {at} can be primary")));
     }
     Ok(())
 }
@@ -320,9 +291,7 @@ fn check_primary(at: Where<'_>, elements: &[Value]) -> Result<(), ScimError> {
 /// Refuses more values than an attribute can have.
 pub(in crate::scim) fn check_count(at: Where<'_>, count: usize) -> Result<(), ScimError> {
     if count > MAX_VALUES {
-        return Err(ScimError::invalid_value(format!(
-            "{at} can have at most {MAX_VALUES} values"
-        )));
+        return Err(ScimError::invalid_value(format!("{at} can have at most {MAX_VALUES} values")));
     }
     Ok(())
 }
@@ -330,18 +299,12 @@ pub(in crate::scim) fn check_count(at: Where<'_>, count: usize) -> Result<(), Sc
 /// Refuses text that is too long to keep, or to index (R36).
 pub(super) fn check_length(at: Where<'_>, text: &str) -> Result<(), ScimError> {
     if text.len() > MAX_TEXT_BYTES {
-        return Err(ScimError::invalid_value(format!(
-            "{at} can have at most {MAX_TEXT_BYTES} bytes"
-        )));
+        return Err(ScimError::invalid_value(format!("{at} can have at most {MAX_TEXT_BYTES} bytes")));
     }
     // A short text can fold to a long one: U+FDFA has 3 bytes and becomes 33. Nothing grows more than that.
-    if at.is_key()
-        && text.len() > MAX_KEY_BYTES / 16
-        && (text.chars().count() > MAX_KEY_CHARS || fold(text).len() > MAX_KEY_BYTES)
+    if at.is_key() && text.len() > MAX_KEY_BYTES / 16 && (text.chars().count() > MAX_KEY_CHARS || fold(text).len() > MAX_KEY_BYTES)
     {
-        return Err(ScimError::invalid_value(format!(
-            "{at} can have at most {MAX_KEY_CHARS} characters"
-        )));
+        return Err(ScimError::invalid_value(format!("{at} can have at most {MAX_KEY_CHARS} characters")));
     }
     Ok(())
 }
@@ -360,9 +323,5 @@ fn is_base64(text: &str) -> bool {
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     [&alphabet::STANDARD, &alphabet::URL_SAFE]
         .into_iter()
-        .any(|alphabet| {
-            GeneralPurpose::new(alphabet, EITHER_PADDING)
-                .decode(text)
-                .is_ok()
-        })
+        .any(|alphabet| GeneralPurpose::new(alphabet, EITHER_PADDING).decode(text).is_ok())
 }

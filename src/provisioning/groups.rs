@@ -1,0 +1,249 @@
+//! SCIM Groups (RFC 7643 section 4.2) and their members, which are never read to be written again.
+
+use std::collections::BTreeMap;
+
+use super::users::page;
+use super::{Endpoint, Failure, Stored, Written, entity_tag, from_json, list_response, names, to_json};
+use crate::directory::provision::{self, GroupChange, MemberStep, Operation, UnknownMembers};
+use crate::model::{GroupId, LoginId};
+use crate::scim::fold::fold;
+use crate::scim::limits::MAX_INLINE_MEMBERS;
+use crate::scim::message::ScimError;
+use crate::scim::patch::{self, MemberChange, PatchRequest};
+use crate::scim::profile::{Coercion, PatchAnswer, UnknownMember};
+use crate::scim::project::Projection;
+use crate::scim::query::ListQuery;
+use crate::scim::resource::{MemberRef, Meta, Resource};
+use crate::scim::schema::ResourceKind;
+use crate::scim::{Object, Value};
+use crate::store::filter::Where;
+use crate::store::{GROUP_LAYOUT, GroupRow, MemberRow, NewGroup};
+
+const KIND: ResourceKind = ResourceKind::Group;
+
+/// Makes a Group with its first members.
+///
+/// # Errors
+/// When the body is no Group, or names a member that is unknown.
+pub async fn create(endpoint: &Endpoint<'_>, body: Value) -> Result<Written, Failure> {
+    let accepted = Resource::from_body(KIND, body, endpoint.profile)?;
+    let group = new_group(&accepted.resource)?;
+    let members = logins(endpoint, accepted.members.as_deref().unwrap_or_default())?;
+    let operation = Operation { name: "create", status: 201, coercions: names(&accepted.coercions) };
+    let id = provision::create_group(endpoint.to, &group, &members, unknown(endpoint), &operation).await?;
+    Ok(Written { stored: read(endpoint, id, &Projection::Default).await?, coercions: accepted.coercions })
+}
+
+/// Reads a Group, with its members where they are wanted and few enough.
+///
+/// # Errors
+/// When there is none of this id in the directory.
+pub async fn get(endpoint: &Endpoint<'_>, id: &str, projection: &Projection) -> Result<Stored, Failure> {
+    read(endpoint, parse_id(id)?, projection).await
+}
+
+/// Lists Groups.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn list(endpoint: &Endpoint<'_>, query: &ListQuery) -> Result<Value, Failure> {
+    let filter = query.filter.as_ref().map_or_else(Where::everything, |filter| Where::new(filter, &GROUP_LAYOUT));
+    let mut reader = endpoint.to.store.read(endpoint.to.tenant);
+    let directory = endpoint.to.directory.id;
+    let total = reader.count_groups(directory, &filter).await?;
+    let mut resources = Vec::new();
+    let page = page(query);
+    if page.limit > 0 && page.offset < total {
+        let rows = reader.list_groups(directory, &filter, page).await?;
+        let mut members = BTreeMap::<GroupId, Members>::new();
+        if query.projection.wants("members") {
+            for row in &rows {
+                members.insert(row.group.id, load_members(&mut reader, row.group.id, &query.projection).await?);
+            }
+        }
+        for row in rows {
+            let members = members.remove(&row.group.id);
+            let stored = stored(endpoint, row, members);
+            resources.push(Value::Object(query.projection.apply(KIND, &stored.document)));
+        }
+    }
+    Ok(list_response(total, query.start_index, resources))
+}
+
+/// Replaces a Group and its members. A body that does not speak of members has none (R25).
+///
+/// # Errors
+/// When there is none of this id, the body is no Group, or names a member that is unknown.
+pub async fn replace(endpoint: &Endpoint<'_>, id: &str, body: &Value, projection: &Projection) -> Result<Written, Failure> {
+    let id = parse_id(id)?;
+    let operation = Operation { name: "replace", status: 200, coercions: Vec::new() };
+    change(endpoint, id, &operation, projection, |current| {
+        let accepted = Resource::replace(current, body.clone(), endpoint.profile)?;
+        let members = logins(endpoint, accepted.members.as_deref().unwrap_or_default())?;
+        Ok((accepted.resource, vec![MemberStep::Replace(members)], accepted.coercions))
+    })
+    .await
+}
+
+/// Changes a Group by PATCH. Adding or removing one member costs the same in a group of ten and of a million.
+///
+/// # Errors
+/// When there is none of this id, an operation cannot be carried out, or a member is unknown. Then nothing has changed.
+pub async fn patch(endpoint: &Endpoint<'_>, id: &str, body: Value, projection: &Projection) -> Result<Written, Failure> {
+    let id = parse_id(id)?;
+    let without_members = Projection::parse(KIND, None, Some("members"))?;
+    let before = read(endpoint, id, &without_members).await?;
+    let request = PatchRequest::parse(body, endpoint.profile)?;
+    let status = match endpoint.profile.tolerance().patched_group {
+        PatchAnswer::NoContent if !projection.is_selective() => 204,
+        PatchAnswer::NoContent | PatchAnswer::Resource => 200,
+    };
+    let operation = Operation { name: "patch", status, coercions: Vec::new() };
+    let answer = if status == 204 { &without_members } else { projection };
+    change(endpoint, id, &operation, answer, |current| {
+        let patched = patch::apply(&request, current, &before.document, endpoint.profile)?;
+        let steps = patched.members.into_iter().map(|change| step(endpoint, change)).collect::<Result<_, _>>()?;
+        Ok((patched.resource, steps, patched.coercions))
+    })
+    .await
+}
+
+/// Deletes a Group with its memberships.
+///
+/// # Errors
+/// When there is none of this id.
+pub async fn delete(endpoint: &Endpoint<'_>, id: &str) -> Result<(), Failure> {
+    let id = parse_id(id)?;
+    if *endpoint.precondition != super::Precondition::None {
+        let without_members = Projection::parse(KIND, None, Some("members"))?;
+        endpoint.precondition.check(&read(endpoint, id, &without_members).await?.version)?;
+    }
+    let operation = Operation { name: "delete", status: 204, coercions: Vec::new() };
+    Ok(provision::delete_group(endpoint.to, id, &operation).await?)
+}
+
+async fn change(
+    endpoint: &Endpoint<'_>,
+    id: GroupId,
+    operation: &Operation,
+    projection: &Projection,
+    next: impl Fn(&Resource) -> Result<(Resource, Vec<MemberStep>, Vec<Coercion>), ScimError>,
+) -> Result<Written, Failure> {
+    let coercions = std::sync::Mutex::new(Vec::new());
+    provision::change_group(endpoint.to, id, unknown(endpoint), operation, |row| -> Result<GroupChange, Failure> {
+        endpoint.precondition.check(&entity_tag(row.group.version))?;
+        let current = Resource::from_stored(KIND, from_json(row.scim.clone()));
+        let (resource, members, used) = next(&current)?;
+        let change = GroupChange {
+            group: if resource == current { None } else { Some(new_group(&resource)?) },
+            members,
+            coercions: names(&used),
+        };
+        *coercions.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = used;
+        Ok(change)
+    })
+    .await?;
+    let coercions = coercions.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    Ok(Written { stored: read(endpoint, id, projection).await?, coercions })
+}
+
+fn step(endpoint: &Endpoint<'_>, change: MemberChange) -> Result<MemberStep, ScimError> {
+    Ok(match change {
+        MemberChange::Add(members) => MemberStep::Add(logins(endpoint, &members)?),
+        // What is no id of ours is nobody's, and removing nobody is no error (P23).
+        MemberChange::Remove(ids) => MemberStep::Remove(ids.iter().filter_map(|id| id.parse().ok()).collect()),
+        MemberChange::RemoveMatching(filter) => MemberStep::RemoveMatching(filter),
+        MemberChange::Clear => MemberStep::Replace(Vec::new()),
+        MemberChange::Replace(members) => MemberStep::Replace(logins(endpoint, &members)?),
+    })
+}
+
+/// The logins that members name. What is no id of ours is as unknown as an id of nobody.
+fn logins(endpoint: &Endpoint<'_>, members: &[MemberRef]) -> Result<Vec<LoginId>, ScimError> {
+    let mut logins = Vec::with_capacity(members.len());
+    for member in members {
+        if member.kind == Some(KIND) {
+            return Err(ScimError::invalid_value("members: groups within groups are not supported; name the users themselves"));
+        }
+        match (member.value.parse(), unknown(endpoint)) {
+            (Ok(login), _) => logins.push(login),
+            (Err(_), UnknownMembers::Ignore) => {}
+            (Err(_), UnknownMembers::Refuse) => {
+                return Err(ScimError::invalid_value("members: a value is not the id of a user of this directory"));
+            }
+        }
+    }
+    Ok(logins)
+}
+
+fn unknown(endpoint: &Endpoint<'_>) -> UnknownMembers {
+    match endpoint.profile.tolerance().unknown_member {
+        UnknownMember::Refuse => UnknownMembers::Refuse,
+        UnknownMember::Ignore => UnknownMembers::Ignore,
+    }
+}
+
+/// The members of a group as far as they are shown.
+enum Members {
+    All(Vec<MemberRow>),
+    TooMany,
+}
+
+async fn load_members(reader: &mut crate::store::Reader, id: GroupId, projection: &Projection) -> Result<Members, Failure> {
+    if projection.asks_for("members") {
+        return Ok(Members::All(reader.members(&[id], i64::MAX).await?));
+    }
+    let most = i64::try_from(MAX_INLINE_MEMBERS).unwrap_or(i64::MAX);
+    let rows = reader.members(&[id], most + 1).await?;
+    Ok(if rows.len() > MAX_INLINE_MEMBERS { Members::TooMany } else { Members::All(rows) })
+}
+
+async fn read(endpoint: &Endpoint<'_>, id: GroupId, projection: &Projection) -> Result<Stored, Failure> {
+    let mut reader = endpoint.to.store.read(endpoint.to.tenant);
+    let row = reader.group(endpoint.to.directory.id, id).await?.ok_or_else(|| ScimError::not_found(&id.to_string()))?;
+    let members = if projection.wants("members") { Some(load_members(&mut reader, id, projection).await?) } else { None };
+    Ok(stored(endpoint, row, members))
+}
+
+fn parse_id(id: &str) -> Result<GroupId, ScimError> {
+    id.parse().map_err(|_| ScimError::not_found(id))
+}
+
+fn stored(endpoint: &Endpoint<'_>, row: GroupRow, members: Option<Members>) -> Stored {
+    let id = row.group.id.to_string();
+    let location = format!("{}/Groups/{id}", endpoint.base);
+    let version = entity_tag(row.group.version);
+    let meta = Meta { created: row.group.created_at, last_modified: row.group.updated_at, location: &location, version: &version };
+    let mut document = Resource::from_stored(KIND, from_json(row.scim)).document(&id, &meta);
+    // More members than are shown without being asked for are left out: attributes=members brings them.
+    if let Some(Members::All(members)) = members
+        && !members.is_empty()
+    {
+        let members: Vec<Value> = members
+            .into_iter()
+            .map(|member| {
+                Value::Object(Object::from_iter([
+                    ("value", member.login_id.to_string()),
+                    ("$ref", format!("{}/Users/{}", endpoint.base, member.login_id)),
+                    ("display", member.user_name),
+                    ("type", "User".to_owned()),
+                ]))
+            })
+            .collect();
+        document.insert("members", Value::Array(members));
+    }
+    Stored { id, document, version, location }
+}
+
+fn new_group(resource: &Resource) -> Result<NewGroup, ScimError> {
+    let display = resource.display_name().ok_or_else(|| ScimError::invalid_value("displayName is required"))?;
+    Ok(NewGroup {
+        display: display.to_owned(),
+        display_key: fold(display),
+        // The RFC allows two groups of one name; profiles that forbid it come with the client profiles' own issue.
+        unique_key: None,
+        external_id: resource.external_id().map(ToOwned::to_owned),
+        scim: to_json(resource.as_object()),
+        search: resource.search_form().into(),
+    })
+}

@@ -1,0 +1,198 @@
+//! SCIM Users (RFC 7643 section 4.1): the logins of a directory.
+
+use std::collections::BTreeMap;
+
+use super::{Endpoint, Failure, Stored, Written, entity_tag, from_json, list_response, names, to_json};
+use crate::directory::provision::{self, LoginChange, Operation};
+use crate::model::{Email, LoginId, Membership};
+use crate::scim::fold::{FOLDING_VERSION, fold};
+use crate::scim::message::ScimError;
+use crate::scim::patch::{self, PatchRequest};
+use crate::scim::profile::{Coercion, PatchAnswer};
+use crate::scim::query::ListQuery;
+use crate::scim::resource::{Meta, Resource};
+use crate::scim::schema::ResourceKind;
+use crate::scim::{Object, Value};
+use crate::store::filter::Where;
+use crate::store::{LoginDocument, LoginRow, Page, USER_LAYOUT};
+
+const KIND: ResourceKind = ResourceKind::User;
+
+/// Makes a User (RFC 7644 section 3.3).
+///
+/// # Errors
+/// When the body is no User, or its `userName` is taken.
+pub async fn create(endpoint: &Endpoint<'_>, body: Value) -> Result<Written, Failure> {
+    let accepted = Resource::from_body(KIND, body, endpoint.profile)?;
+    let document = login_document(&accepted.resource)?;
+    let operation = Operation { name: "create", status: 201, coercions: names(&accepted.coercions) };
+    let id = provision::create_login(endpoint.to, &document, &operation).await?;
+    Ok(Written { stored: read(endpoint, id).await?, coercions: accepted.coercions })
+}
+
+/// Reads a User (RFC 7644 section 3.4.1).
+///
+/// # Errors
+/// When there is none of this id in the directory.
+pub async fn get(endpoint: &Endpoint<'_>, id: &str) -> Result<Stored, Failure> {
+    read(endpoint, parse_id(id)?).await
+}
+
+/// Lists Users (RFC 7644 section 3.4.2).
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn list(endpoint: &Endpoint<'_>, query: &ListQuery) -> Result<Value, Failure> {
+    let filter = query.filter.as_ref().map_or_else(Where::everything, |filter| Where::new(filter, &USER_LAYOUT));
+    let mut reader = endpoint.to.store.read(endpoint.to.tenant);
+    let directory = endpoint.to.directory.id;
+    let total = reader.count_logins(directory, &filter).await?;
+    let mut resources = Vec::new();
+    let page = page(query);
+    if page.limit > 0 && page.offset < total {
+        let rows = reader.list_logins(directory, &filter, page).await?;
+        let mut groups = BTreeMap::<LoginId, Vec<Membership>>::new();
+        if query.projection.wants("groups") {
+            let ids: Vec<_> = rows.iter().map(|row| row.login.id).collect();
+            for membership in reader.memberships(&ids).await? {
+                groups.entry(membership.login_id).or_default().push(membership);
+            }
+        }
+        for row in rows {
+            let groups = groups.remove(&row.login.id).unwrap_or_default();
+            let stored = stored(endpoint, row, &groups);
+            resources.push(Value::Object(query.projection.apply(KIND, &stored.document)));
+        }
+    }
+    Ok(list_response(total, query.start_index, resources))
+}
+
+/// Which rows a list request means.
+pub(super) fn page(query: &ListQuery) -> Page {
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    Page { offset: number(query.start_index.saturating_sub(1)), limit: number(query.count) }
+}
+
+/// Replaces a User (RFC 7644 section 3.5.1).
+///
+/// # Errors
+/// When there is none of this id, the body is no User, or its `userName` is taken.
+pub async fn replace(endpoint: &Endpoint<'_>, id: &str, body: &Value) -> Result<Written, Failure> {
+    let id = parse_id(id)?;
+    let operation = Operation { name: "replace", status: 200, coercions: Vec::new() };
+    change(endpoint, id, &operation, |current| {
+        let accepted = Resource::replace(current, body.clone(), endpoint.profile)?;
+        Ok((accepted.resource, accepted.coercions))
+    })
+    .await
+}
+
+/// Changes a User by PATCH (RFC 7644 section 3.5.2).
+///
+/// # Errors
+/// When there is none of this id, an operation cannot be carried out, or the new `userName` is taken. Then nothing has changed.
+pub async fn patch(endpoint: &Endpoint<'_>, id: &str, body: Value) -> Result<Written, Failure> {
+    let id = parse_id(id)?;
+    // A User that is not there is 404, whatever the operations are (P30).
+    let before = read(endpoint, id).await?;
+    let request = PatchRequest::parse(body, endpoint.profile)?;
+    let status = match endpoint.profile.tolerance().patched_user {
+        PatchAnswer::Resource => 200,
+        PatchAnswer::NoContent => 204,
+    };
+    let operation = Operation { name: "patch", status, coercions: Vec::new() };
+    change(endpoint, id, &operation, |current| {
+        let patched = patch::apply(&request, current, &before.document, endpoint.profile)?;
+        Ok((patched.resource, patched.coercions))
+    })
+    .await
+}
+
+/// Deletes a User (RFC 7644 section 3.6). What is left is a tombstone, which SCIM cannot see.
+///
+/// # Errors
+/// When there is none of this id.
+pub async fn delete(endpoint: &Endpoint<'_>, id: &str) -> Result<(), Failure> {
+    let id = parse_id(id)?;
+    if *endpoint.precondition != super::Precondition::None {
+        endpoint.precondition.check(&read(endpoint, id).await?.version)?;
+    }
+    let operation = Operation { name: "delete", status: 204, coercions: Vec::new() };
+    Ok(provision::delete_login(endpoint.to, id, &operation).await?)
+}
+
+async fn change(
+    endpoint: &Endpoint<'_>,
+    id: LoginId,
+    operation: &Operation,
+    next: impl Fn(&Resource) -> Result<(Resource, Vec<Coercion>), ScimError>,
+) -> Result<Written, Failure> {
+    let coercions = std::sync::Mutex::new(Vec::new());
+    provision::change_login(endpoint.to, id, operation, |row| -> Result<LoginChange, Failure> {
+        endpoint.precondition.check(&entity_tag(row.login.version))?;
+        let current = resource(row);
+        let (resource, used) = next(&current)?;
+        let change = LoginChange {
+            // What changes nothing must not look like a change (P05, R26).
+            document: if resource == current { None } else { Some(login_document(&resource)?) },
+            coercions: names(&used),
+        };
+        *coercions.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = used;
+        Ok(change)
+    })
+    .await?;
+    let coercions = coercions.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    Ok(Written { stored: read(endpoint, id).await?, coercions })
+}
+
+async fn read(endpoint: &Endpoint<'_>, id: LoginId) -> Result<Stored, Failure> {
+    let mut reader = endpoint.to.store.read(endpoint.to.tenant);
+    let row = reader.login(endpoint.to.directory.id, id).await?.ok_or_else(|| ScimError::not_found(&id.to_string()))?;
+    let groups = reader.memberships(&[id]).await?;
+    Ok(stored(endpoint, row, &groups))
+}
+
+fn parse_id(id: &str) -> Result<LoginId, ScimError> {
+    id.parse().map_err(|_| ScimError::not_found(id))
+}
+
+fn resource(row: &LoginRow) -> Resource {
+    Resource::from_stored(KIND, from_json(row.scim.clone()))
+}
+
+fn stored(endpoint: &Endpoint<'_>, row: LoginRow, groups: &[Membership]) -> Stored {
+    let id = row.login.id.to_string();
+    let location = format!("{}/Users/{id}", endpoint.base);
+    let version = entity_tag(row.login.version);
+    let meta = Meta { created: row.login.created_at, last_modified: row.login.updated_at, location: &location, version: &version };
+    let mut document = Resource::from_stored(KIND, from_json(row.scim)).document(&id, &meta);
+    if !groups.is_empty() {
+        let groups: Vec<Value> = groups
+            .iter()
+            .map(|membership| {
+                Value::Object(Object::from_iter([
+                    ("value", membership.group_id.to_string()),
+                    ("$ref", format!("{}/Groups/{}", endpoint.base, membership.group_id)),
+                    ("display", membership.display.clone()),
+                    ("type", "direct".to_owned()),
+                ]))
+            })
+            .collect();
+        document.insert("groups", Value::Array(groups));
+    }
+    Stored { id, document, version, location }
+}
+
+fn login_document(resource: &Resource) -> Result<LoginDocument, ScimError> {
+    let user_name = resource.user_name().ok_or_else(|| ScimError::invalid_value("userName is required"))?;
+    Ok(LoginDocument {
+        user_name: user_name.to_owned(),
+        user_name_key: fold(user_name),
+        folding: FOLDING_VERSION,
+        external_id: resource.external_id().map(ToOwned::to_owned),
+        active: resource.active(),
+        scim: to_json(resource.as_object()),
+        search: resource.search_form().into(),
+        emails: resource.emails().map(|email| Email { value: email.value.to_owned(), value_key: fold(email.value) }).collect(),
+    })
+}
