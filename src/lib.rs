@@ -6,6 +6,7 @@
 //! - [`model`] and [`scim`] know nothing of ours; [`clock`] and [`config`] neither.
 
 pub mod clock;
+pub mod federation;
 pub mod keys;
 pub mod model;
 pub mod net;
