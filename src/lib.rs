@@ -7,6 +7,7 @@
 
 pub mod clock;
 pub mod directory;
+pub mod federation;
 pub mod keys;
 pub mod model;
 pub mod net;

@@ -1,0 +1,88 @@
+//! How far a sign-in came, told to the tenant's administrator.
+//!
+//! A trace names steps, settings and the names of claims. It never holds a token, a code, a secret, or the value of a person's claim.
+
+use serde::{Deserialize, Serialize};
+
+use super::Refused;
+
+/// A part of a sign-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Reading the identity provider's discovery document.
+    Discovery,
+    /// Reading its public keys.
+    Keys,
+    /// Sending the browser there.
+    Request,
+    /// What the browser brought back.
+    Callback,
+    /// Redeeming the code.
+    Token,
+    /// Proving the ID token.
+    IdToken,
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Ok,
+    /// It went on, but somebody should know.
+    Warning,
+    /// The sign-in ended here.
+    Refused,
+}
+
+/// One line of a trace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceEntry {
+    pub step: Step,
+    pub outcome: Outcome,
+    pub detail: String,
+}
+
+/// The steps of one sign-in attempt, in order. Serialised for the store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Trace(Vec<TraceEntry>);
+
+impl Trace {
+    #[must_use]
+    pub fn entries(&self) -> &[TraceEntry] {
+        &self.0
+    }
+
+    pub(super) fn ok(&mut self, step: Step, detail: impl Into<String>) {
+        self.push(step, Outcome::Ok, detail.into());
+    }
+
+    pub(super) fn warning(&mut self, step: Step, detail: impl Into<String>) {
+        self.push(step, Outcome::Warning, detail.into());
+    }
+
+    pub(super) fn refused(&mut self, refused: &Refused) {
+        self.push(refused.step(), Outcome::Refused, format!("{}: {refused}", refused.reason()));
+    }
+
+    fn push(&mut self, step: Step, outcome: Outcome, detail: String) {
+        self.0.push(TraceEntry { step, outcome, detail });
+    }
+}
+
+/// A text from outside, fit to be shown: one line, no control characters, at most 200 letters.
+pub(super) fn clean(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_from_outside_is_one_short_line() {
+        assert_eq!(clean("denied\r\nX: y\u{1b}[31m\0"), "deniedX: y[31m");
+        assert_eq!(clean(&"ü".repeat(1000)).chars().count(), 200);
+    }
+}
