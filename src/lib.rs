@@ -6,4 +6,5 @@
 //! - [`model`] and [`scim`] know nothing of ours; [`clock`] and [`config`] neither.
 
 pub mod clock;
+pub mod config;
 pub mod model;
