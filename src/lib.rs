@@ -7,4 +7,6 @@
 
 pub mod clock;
 pub mod config;
+pub mod http;
+pub mod metrics;
 pub mod model;
