@@ -5,6 +5,7 @@
 //!
 //! - [`model`] and [`scim`] know nothing of ours; [`clock`] and [`config`] neither.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod http;
