@@ -238,4 +238,21 @@ mod tests {
         served.stop.send(()).unwrap();
         assert_eq!(served.ended.await.unwrap().unwrap(), Ended::Finished);
     }
+
+    #[tokio::test]
+    async fn signals_are_counted_whichever_of_the_two_they_are() {
+        let signals = Signals::listen().unwrap();
+        let send = async |name: &str| {
+            // The shell's own `kill`: a bare system has no other.
+            let line = format!("kill -s {name} {}", std::process::id());
+            let kill = move || std::process::Command::new("sh").args(["-c", &line]).status().unwrap();
+            assert!(tokio::task::spawn_blocking(kill).await.unwrap().success());
+        };
+        let second = tokio::spawn(signals.count(2));
+        send("INT").await;
+        signals.count(1).await;
+        assert!(!second.is_finished());
+        send("TERM").await;
+        second.await.unwrap();
+    }
 }

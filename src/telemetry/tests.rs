@@ -148,3 +148,29 @@ fn logs_are_lines_or_json_and_pass_the_filter() {
     );
     assert_eq!((&lines[1]["message"], &lines[1]["level"]), (&"a detail".into(), &"DEBUG".into()));
 }
+
+/// `init` reads the environment of the process, so this test is its own child, with another one.
+#[test]
+fn the_environment_alone_is_enough() {
+    const NAME: &str = "telemetry::tests::the_environment_alone_is_enough";
+    if std::env::var_os("IS_CHILD").is_some() {
+        let guard = init(&Log::default()).unwrap();
+        tracing::info_span!(target: "vestibule", "from.the.child").in_scope(|| {});
+        assert!(init(&Log::default()).is_err(), "it is set up once");
+        return drop(guard);
+    }
+    let (endpoint, received) = collector();
+    let status = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", NAME])
+        .env("IS_CHILD", "1")
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.trim_end_matches("/v1/traces"))
+        .env("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Basic dGVzdA")
+        .env("OTEL_SERVICE_NAME", "the-front-door")
+        .stdout(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let (headers, body) = received.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert_eq!(headers["authorization"], "Basic dGVzdA");
+    assert!(contains(&body, "from.the.child") && contains(&body, "the-front-door"));
+}
