@@ -5,6 +5,7 @@
 //!
 //! - [`model`] and [`scim`] know nothing of ours; [`clock`] and [`config`] neither.
 
+pub mod cli;
 pub mod clock;
 pub mod directory;
 pub mod federation;
@@ -14,3 +15,8 @@ pub mod net;
 pub mod provisioning;
 pub mod scim;
 pub mod store;
+pub mod config;
+pub mod http;
+pub mod metrics;
+pub mod model;
+pub mod telemetry;

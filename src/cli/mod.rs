@@ -1,0 +1,77 @@
+//! The command line: one binary, one subcommand for each thing an operator does. Without one it serves.
+//!
+//! `main` parses [`Arguments`] and calls [`run`]; each command loads the settings itself, because `doctor` has something to say
+//! also where they are wrong.
+
+pub mod doctor;
+pub mod serve;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Settings;
+
+/// Vestibule: the room between a customer's identity provider and a portal.
+#[derive(Debug, Parser)]
+#[command(name = "vestibule", version, about)]
+pub struct Arguments {
+    /// The configuration file; without one `./vestibule.toml`, if it is there.
+    #[arg(long, global = true, env = "VESTIBULE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve until SIGTERM or SIGINT (the default).
+    Serve,
+    /// Try Vestibule on this machine with a sample tenant, an identity provider and a SCIM client.
+    Demo,
+    /// Bring the database's schema to this version.
+    Migrate,
+    /// Create what a file describes and is not there yet: tenants, connections, directories, rules, clients.
+    Bootstrap {
+        /// The TOML file that describes it.
+        file: PathBuf,
+    },
+    /// Look at the installation and say what is wrong and what to do.
+    Doctor {
+        /// Print one JSON object instead of lines.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs the command. The error is for `main` to print, with its chain.
+pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let settings = Settings::load(arguments.config.as_deref(), std::env::vars_os());
+    match arguments.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::serve(settings?).await,
+        Command::Doctor { json } => doctor::doctor(settings.as_ref(), json),
+        Command::Demo | Command::Migrate | Command::Bootstrap { .. } => anyhow::bail!("this command is not built yet"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Arguments as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_means_serve_and_the_file_may_stand_anywhere() {
+        let parse = |line: &str| Arguments::try_parse_from(line.split(' ')).unwrap();
+        assert!(parse("vestibule --config v.toml").command.is_none());
+        for line in ["vestibule doctor --json --config v.toml", "vestibule --config v.toml doctor --json"] {
+            let arguments = parse(line);
+            assert_eq!(arguments.config, Some("v.toml".into()));
+            assert!(matches!(arguments.command, Some(Command::Doctor { json: true })));
+        }
+        assert!(Arguments::try_parse_from(["vestibule", "bootstrap"]).is_err());
+    }
+}

@@ -1,0 +1,258 @@
+//! `vestibule serve`: build everything once, listen, and end well.
+//!
+//! The end: at the first SIGTERM or SIGINT the public listener closes, so that new connections are refused, and requests in
+//! flight go on. The operations listener stays until they are done, so that probes and scrapes see the end. When
+//! `server.shutdown_grace` is over, or at a second signal, what is left is cut off by the end of the process.
+
+use std::{future::Future, io, net::SocketAddr, process::ExitCode, time::Duration};
+
+use anyhow::Context as _;
+use axum::{Router, http::StatusCode, serve::ListenerExt as _};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+use crate::{config::Settings, http::ops, metrics::Metrics, telemetry};
+
+/// Serves until a signal ends it.
+pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
+    let _telemetry = telemetry::init(&settings.log).context("cannot set up telemetry")?;
+    // From here on a signal ends the process as it should, also while it starts.
+    let signals = Signals::listen().context("cannot listen for signals")?;
+    let server = &settings.server;
+    let listener = bind(server.listen, "server.listen").await?;
+    let ops_listener = bind(server.ops_listen, "server.ops_listen").await?;
+
+    let router = Router::new().fallback(async || StatusCode::NOT_FOUND);
+    let ops_router = ops::router(Metrics::new(), async || Ok(()));
+    tracing::info!(listen = %listener.local_addr()?, public_url = %server.public_url, ops = %ops_listener.local_addr()?, "serving");
+
+    let served = run(listener, router, ops_listener, ops_router, server.shutdown_grace, signals.count(1));
+    let ended = tokio::select! {
+        ended = served => ended.context("the listener failed")?,
+        () = signals.count(2) => Ended::Cut,
+    };
+    match ended {
+        Ended::Finished => tracing::info!("every request was finished"),
+        Ended::Cut => tracing::warn!("ended with requests unfinished"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Listens on `address`, which the setting `key` names.
+pub async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} ({key})"))
+}
+
+/// How serving ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ended {
+    /// Every request that was accepted has been answered.
+    Finished,
+    /// The grace was over before that. What is left ends with the runtime.
+    Cut,
+}
+
+/// Serves `router` on `listener` until `shutdown` is ready, then closes the listener and waits for the requests in flight, for at
+/// most `grace`. `ops_router` is served until this returns. Handlers can ask for `ConnectInfo<SocketAddr>`.
+///
+/// Each connection is a task of the runtime: whoever gets [`Ended::Cut`] ends the runtime without waiting for it.
+pub async fn run(
+    listener: TcpListener,
+    router: Router,
+    ops_listener: TcpListener,
+    ops_router: Router,
+    grace: Duration,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<Ended> {
+    let stopping = CancellationToken::new();
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let public = axum::serve(listener.tap_io(without_delay), service).with_graceful_shutdown(stopping.clone().cancelled_owned());
+    let ops = AbortOnDropHandle::new(tokio::spawn(axum::serve(ops_listener, ops_router).into_future()));
+    let deadline = async {
+        shutdown.await;
+        tracing::info!(grace = grace.as_secs(), "ending: no new connections, requests in flight go on for at most `grace` seconds");
+        stopping.cancel();
+        tokio::time::sleep(grace).await;
+    };
+    let ended = tokio::select! {
+        // In this order a server that finished in the last moment has finished.
+        biased;
+        ended = public => ended.map(|()| Ended::Finished),
+        () = deadline => Ok(Ended::Cut),
+    };
+    drop(ops);
+    ended
+}
+
+/// Answers are small and written whole, so there is nothing to wait for.
+fn without_delay(stream: &mut TcpStream) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+}
+
+/// Counts SIGTERM and SIGINT.
+#[derive(Debug)]
+pub struct Signals {
+    seen: watch::Receiver<usize>,
+    _listening: AbortOnDropHandle<()>,
+}
+
+impl Signals {
+    /// From now on the two signals no longer end the process by themselves.
+    pub fn listen() -> io::Result<Self> {
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let (count, seen) = watch::channel(0);
+        let listening = tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                count.send_modify(|count| *count += 1);
+            }
+        });
+        Ok(Self { seen, _listening: AbortOnDropHandle::new(listening) })
+    }
+
+    /// Ready when `number` of them have come since [`Signals::listen`].
+    pub fn count(&self, number: usize) -> impl Future<Output = ()> + Send + use<> {
+        let mut seen = self.seen.clone();
+        async move {
+            if seen.wait_for(|seen| *seen >= number).await.is_err() {
+                // Nobody counts any more, so it never comes.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use axum::{extract::ConnectInfo, routing::get};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        sync::{Notify, oneshot},
+        task::JoinHandle,
+    };
+
+    use super::*;
+
+    /// A served router whose `/slow` says when it began, and answers when it is let go.
+    struct Served {
+        public: SocketAddr,
+        ops: SocketAddr,
+        began: Arc<Notify>,
+        let_go: Arc<Notify>,
+        stop: oneshot::Sender<()>,
+        ended: JoinHandle<io::Result<Ended>>,
+    }
+
+    async fn start(grace: Duration) -> Served {
+        let (began, let_go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (begin, go) = (began.clone(), let_go.clone());
+        let slow = async move || {
+            begin.notify_one();
+            go.notified().await;
+            "done"
+        };
+        let peer = async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.ip().to_string();
+        let router = Router::new().route("/slow", get(slow)).route("/peer", get(peer));
+        let ops_router = Router::new().route("/livez", get(async || "ok"));
+        let (listener, ops_listener) = (local().await, local().await);
+        let (public, ops) = (listener.local_addr().unwrap(), ops_listener.local_addr().unwrap());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let shutdown = async {
+            let _ = stopped.await;
+        };
+        let ended = tokio::spawn(run(listener, router, ops_listener, ops_router, grace, shutdown));
+        Served { public, ops, began, let_go, stop, ended }
+    }
+
+    async fn local() -> TcpListener {
+        TcpListener::bind("127.0.0.1:0").await.unwrap()
+    }
+
+    async fn get_page(address: SocketAddr, path: &str) -> io::Result<String> {
+        let mut stream = TcpStream::connect(address).await?;
+        // Without `Connection: close`: an idle connection must not keep the server either.
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).await?;
+        let mut answer = vec![0; 1024];
+        let mut length = 0;
+        while !answer[..length].windows(4).any(|end| end == b"\r\n\r\n") {
+            match stream.read(&mut answer[length..]).await? {
+                0 => break,
+                more => length += more,
+            }
+        }
+        Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
+    }
+
+    /// Waits until nobody listens at `address`.
+    async fn refused(address: SocketAddr) {
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_in_flight_is_finished_and_a_new_connection_refused() {
+        let served = start(Duration::from_mins(1)).await;
+        assert!(get_page(served.public, "/peer").await.unwrap().ends_with("127.0.0.1"));
+        let idle = TcpStream::connect(served.public).await.unwrap();
+        let slow = tokio::spawn(get_page(served.public, "/slow"));
+        served.began.notified().await;
+
+        served.stop.send(()).unwrap();
+        refused(served.public).await;
+        assert!(get_page(served.ops, "/livez").await.unwrap().ends_with("ok"), "probes are answered to the end");
+        assert!(!served.ended.is_finished());
+
+        served.let_go.notify_one();
+        assert!(slow.await.unwrap().unwrap().ends_with("done"));
+        assert_eq!(served.ended.await.unwrap().unwrap(), Ended::Finished);
+        refused(served.ops).await;
+        drop(idle);
+    }
+
+    #[tokio::test]
+    async fn the_deadline_ends_a_request_that_is_stuck() {
+        let served = start(Duration::from_millis(1)).await;
+        let stuck = tokio::spawn(get_page(served.public, "/slow"));
+        served.began.notified().await;
+        served.stop.send(()).unwrap();
+        assert_eq!(served.ended.await.unwrap().unwrap(), Ended::Cut);
+        refused(served.public).await;
+        assert!(!stuck.is_finished());
+    }
+
+    #[tokio::test]
+    async fn nothing_in_flight_ends_at_once() {
+        let served = start(Duration::from_hours(1)).await;
+        served.stop.send(()).unwrap();
+        assert_eq!(served.ended.await.unwrap().unwrap(), Ended::Finished);
+    }
+
+    #[tokio::test]
+    async fn signals_are_counted_whichever_of_the_two_they_are() {
+        let signals = Signals::listen().unwrap();
+        let send = async |name: &str| {
+            // The shell's own `kill`: a bare system has no other.
+            let line = format!("kill -s {name} {}", std::process::id());
+            let kill = move || std::process::Command::new("sh").args(["-c", &line]).status().unwrap();
+            assert!(tokio::task::spawn_blocking(kill).await.unwrap().success());
+        };
+        let second = tokio::spawn(signals.count(2));
+        send("INT").await;
+        signals.count(1).await;
+        assert!(!second.is_finished());
+        send("TERM").await;
+        second.await.unwrap();
+    }
+}
