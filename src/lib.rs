@@ -6,4 +6,7 @@
 //! - [`model`] and [`scim`] know nothing of ours; [`clock`] and [`config`] neither.
 
 pub mod clock;
+pub mod http {
+    pub mod pages;
+}
 pub mod model;
