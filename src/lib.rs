@@ -10,6 +10,9 @@ pub mod clock;
 pub mod directory;
 pub mod federation;
 pub mod keys;
+pub mod http {
+    pub mod pages;
+}
 pub mod model;
 pub mod net;
 pub mod provisioning;

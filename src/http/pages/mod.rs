@@ -1,0 +1,138 @@
+//! The pages that people see: view structs, their templates beside them, and the headers that every page carries.
+//!
+//! A handler decides, fills a view with plain data, and answers [`Page`]`(status, view)`. Views know no store and take no
+//! decision; the words are in the templates. No page carries a script: everything works with links and forms alone.
+//!
+//! Leaving for an identity provider: Chromium applies `form-action` to every redirect that follows a form, so a form that
+//! is answered with a redirect to another site would be stopped by our own policy, and naming all identity providers in the
+//! policy would tell visitors who the customers are. Therefore the sign-in form is answered with the page [`Leaving`]
+//! (200, a refresh of zero seconds and a link), and [`Choice`]s are plain links, whose redirects no `form-action` concerns.
+
+mod assets;
+mod refused;
+mod signed_in;
+#[cfg(test)]
+mod tests;
+mod trouble;
+
+use askama::Template;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, StatusCode, header};
+
+pub use assets::{icon_url, router as assets, stylesheet_url};
+pub use refused::{Contact, Reason, Refused};
+pub use signed_in::{AccountNode, Cause, RoleLine, SignedIn};
+pub use trouble::{NotFound, Trouble, Wrong};
+
+use crate::model::LoginKind;
+
+/// What every page may load and do: our stylesheet and icon, forms to ourselves, and nothing else.
+pub const CONTENT_SECURITY_POLICY: &str =
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// A page as a response: the status, the rendered template, and headers that keep it private and unframed.
+#[derive(Clone, Debug)]
+pub struct Page<T>(pub StatusCode, pub T);
+
+impl<T: Template> IntoResponse for Page<T> {
+    fn into_response(self) -> Response {
+        let Self(status, view) = self;
+        let (status, body) = match view.render() {
+            Ok(body) => (status, body),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a page could not be rendered");
+                (
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    String::from("<!doctype html><title>Error</title><h1>Something went wrong</h1>"),
+                )
+            }
+        };
+        let headers: [(HeaderName, &str); 5] = [
+            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+            (header::CACHE_CONTROL, "no-store"),
+            (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+            (header::REFERRER_POLICY, "no-referrer"),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        ];
+        (status, headers, body).into_response()
+    }
+}
+
+/// What surrounds the content of every page.
+#[derive(Clone, Debug, Default)]
+pub struct Frame {
+    /// The company's name, once it is known whose page this is. A page must not tell a stranger which tenants exist.
+    pub tenant: Option<String>,
+    /// Who is signed in, for the header.
+    pub visitor: Option<Visitor>,
+}
+
+impl Frame {
+    fn stylesheet(&self) -> &'static str {
+        let _ = self;
+        stylesheet_url()
+    }
+
+    fn icon(&self) -> &'static str {
+        let _ = self;
+        icon_url()
+    }
+}
+
+/// The signed-in person and the login that is active.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    /// The name to show, for example "Joe Bloggs".
+    pub name: String,
+    /// The active login's user name.
+    pub user_name: String,
+    /// What the login's slot is called, for example "everyday".
+    pub login_name: String,
+    pub kind: LoginKind,
+    /// The name of the connection that the person came by; `None` for a local login.
+    pub connection: Option<String>,
+}
+
+/// `/sign-in`: asks for an e-mail address or user name, only to find the connection; or offers one tenant's connections.
+#[derive(Clone, Debug, Default, Template)]
+#[template(path = "sign_in.html")]
+pub struct SignIn {
+    pub frame: Frame,
+    /// What was typed, kept when it is refused.
+    pub typed: String,
+    /// Shown next to the field.
+    pub error: Option<String>,
+    /// Where to go afterwards, carried along in the form.
+    pub return_to: Option<String>,
+    /// The connections to choose from. When there are any, they take the place of the form.
+    pub choices: Vec<Choice>,
+}
+
+/// A way to sign in.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// The connection's name.
+    pub name: String,
+    /// Where signing in with it begins; a GET that redirects to the identity provider.
+    pub href: String,
+}
+
+/// Sends the browser on to the identity provider after a form (see the module's words on `form-action`).
+#[derive(Clone, Debug, Template)]
+#[template(path = "leaving.html")]
+pub struct Leaving {
+    pub frame: Frame,
+    /// The connection's name.
+    pub connection: String,
+    /// The authorization request.
+    pub href: String,
+}
+
+/// `/sign-out`, done.
+#[derive(Clone, Debug, Default, Template)]
+#[template(path = "signed_out.html")]
+pub struct SignedOut {
+    pub frame: Frame,
+    /// The connection whose identity provider may still know the browser.
+    pub connection: Option<String>,
+}

@@ -1,0 +1,213 @@
+//! Every page, rendered; `VESTIBULE_PAGES=<folder> cargo test --lib write_every_page -- --ignored` writes them to look at.
+
+use axum::body::to_bytes;
+
+use super::*;
+
+const REFERENCE: &str = "0198c2a4-7d1e-7c3b-9a55-0f6f2f9f3d21";
+
+fn bluesky() -> Frame {
+    Frame { tenant: Some("Bluesky".into()), visitor: None }
+}
+
+fn joe() -> Visitor {
+    Visitor {
+        name: "Joe Bloggs".into(),
+        user_name: "joe.bloggs@bluesky.example".into(),
+        login_name: "everyday".into(),
+        kind: LoginKind::Byoi,
+        connection: Some("Anchor".into()),
+    }
+}
+
+fn contact() -> Option<Contact> {
+    Some(Contact("it@bluesky.example".into()))
+}
+
+fn role(name: &str, description: &str, causes: Vec<Cause>, inherited_from: Option<&str>) -> RoleLine {
+    RoleLine { name: name.into(), description: description.into(), causes, inherited_from: inherited_from.map(Into::into) }
+}
+
+fn accounts() -> Vec<AccountNode> {
+    let rule = || vec![Cause::Rule("EMEA administrators".into())];
+    let administrator = "Manages the account: its people, services, tickets and invoices.";
+    vec![AccountNode {
+        name: "Bluesky".into(),
+        roles: vec![],
+        children: vec![
+            AccountNode {
+                name: "EMEA".into(),
+                roles: vec![
+                    role("Administrator", administrator, rule(), None),
+                    role(
+                        "Support",
+                        "Opens and follows support tickets.",
+                        vec![Cause::Rule("Everybody in support".into()), Cause::Manual],
+                        None,
+                    ),
+                ],
+                children: vec![AccountNode {
+                    name: "London".into(),
+                    roles: vec![
+                        role("Administrator", administrator, rule(), Some("EMEA")),
+                        role("Technical", "Looks after the infrastructure.", vec![Cause::Operator], None),
+                    ],
+                    children: vec![],
+                }],
+            },
+            AccountNode {
+                name: "APAC".into(),
+                roles: vec![role("Financial", "Sees invoices.", vec![Cause::Manual], None)],
+                children: vec![],
+            },
+        ],
+    }]
+}
+
+fn signed_in(accounts: Vec<AccountNode>) -> SignedIn {
+    SignedIn { frame: Frame { visitor: Some(joe()), ..bluesky() }, visitor: joe(), accounts, contact: contact() }
+}
+
+fn refused(reason: Reason) -> Refused {
+    Refused {
+        frame: bluesky(),
+        reason,
+        connection: Some("Anchor".into()),
+        contact: contact(),
+        reference: REFERENCE.into(),
+        retry: "/sign-in".into(),
+    }
+}
+
+/// Every page in every state, by name.
+fn every_page() -> Vec<(String, String)> {
+    let choice = |name: &str| Choice { name: name.into(), href: "/sign-in/oidc/0198".into() };
+    let mut pages = vec![
+        ("sign_in".into(), SignIn { return_to: Some("/me".into()), ..SignIn::default() }.render()),
+        (
+            "sign_in_error".into(),
+            SignIn {
+                typed: "joe.bloggs@bluesky".into(),
+                error: Some("We cannot send this address on. Check it for typing mistakes.".into()),
+                ..SignIn::default()
+            }
+            .render(),
+        ),
+        (
+            "sign_in_choices".into(),
+            SignIn {
+                frame: bluesky(),
+                typed: "joe.bloggs@bluesky.example".into(),
+                choices: vec![choice("Anchor"), choice("Bluesky Group (Entra ID)"), choice("Partners")],
+                ..SignIn::default()
+            }
+            .render(),
+        ),
+        ("leaving".into(), Leaving { frame: bluesky(), connection: "Anchor".into(), href: "about:blank#later".into() }.render()),
+        ("signed_in".into(), signed_in(accounts()).render()),
+        ("signed_in_empty".into(), signed_in(vec![]).render()),
+        ("signed_out".into(), SignedOut { frame: bluesky(), connection: Some("Anchor".into()) }.render()),
+        ("not_found".into(), NotFound::default().render()),
+    ];
+    for reason in Reason::ALL {
+        pages.push((format!("refused_{reason:?}").to_lowercase(), refused(reason).render()));
+    }
+    for wrong in Wrong::ALL {
+        let reference = Some(REFERENCE.to_owned());
+        pages.push((format!("trouble_{wrong:?}").to_lowercase(), Trouble { frame: Frame::default(), wrong, reference }.render()));
+    }
+    pages.into_iter().map(|(name, html)| (name, html.unwrap())).collect()
+}
+
+#[test]
+#[ignore = "writes the pages to the folder that VESTIBULE_PAGES names, for a look in a browser"]
+fn write_every_page() {
+    let folder = std::path::PathBuf::from(std::env::var_os("VESTIBULE_PAGES").unwrap());
+    std::fs::create_dir_all(folder.join("assets")).unwrap();
+    for (name, html) in every_page() {
+        std::fs::write(folder.join(format!("{name}.html")), html).unwrap();
+    }
+    std::fs::write(folder.join(&stylesheet_url()[1..]), include_str!("assets/vestibule.css")).unwrap();
+    std::fs::write(folder.join(&icon_url()[1..]), include_str!("assets/icon.svg")).unwrap();
+}
+
+#[test]
+fn every_page_has_one_heading_a_title_a_skip_link_and_nothing_inline() {
+    for (name, html) in every_page() {
+        assert_eq!(html.matches("<h1>").count(), 1, "{name}");
+        assert!(!html.contains("<title></title>") && !html.contains("<title> ·"), "{name}");
+        assert!(html.contains("href=\"#content\"") && html.contains("id=\"content\""), "{name}");
+        assert!(html.contains(stylesheet_url()), "{name}");
+        for forbidden in ["<script", "<style", "style=", " onclick", "javascript:"] {
+            assert!(!html.contains(forbidden), "{name} has {forbidden}");
+        }
+    }
+}
+
+#[test]
+fn a_refused_sign_in_shows_its_reference_its_contact_and_a_way_on() {
+    for reason in Reason::ALL {
+        let html = refused(reason).render().unwrap();
+        assert!(html.contains(&format!("<code>{REFERENCE}</code>")), "{reason:?}");
+        assert!(html.contains(&format!("mailto:it@bluesky.example?subject=Sign-in%20reference%20{REFERENCE}")), "{reason:?}");
+        assert!(html.contains("href=\"/sign-in\""), "{reason:?}");
+        assert!(html.contains("What to do next"), "{reason:?}");
+        let nameless = Refused { connection: None, contact: None, frame: Frame::default(), ..refused(reason) }.render().unwrap();
+        assert!(
+            nameless.contains("your IT help desk") && !nameless.contains("Anchor") && !nameless.contains("Bluesky"),
+            "{reason:?}"
+        );
+    }
+}
+
+#[test]
+fn the_sign_in_form_keeps_what_was_typed_and_names_the_field() {
+    let html =
+        SignIn { typed: "<joe>\"@x".into(), error: Some("No.".into()), return_to: Some("/me?a=1&b=2".into()), ..SignIn::default() }
+            .render()
+            .unwrap();
+    assert!(html.contains("value=\"&#60;joe&#62;&#34;@x\""), "{html}");
+    assert!(html.contains("aria-invalid=\"true\" aria-describedby=\"identifier-error\""));
+    assert!(html.contains("id=\"identifier-error\""));
+    assert!(html.contains("name=\"return_to\" value=\"/me?a=1&#38;b=2\""));
+}
+
+#[test]
+fn the_tree_shows_roles_with_their_causes_and_escapes_names() {
+    let html = signed_in(accounts()).render().unwrap();
+    assert!(html.contains("<strong>Administrator</strong> <span class=\"cause\">by rule ‘EMEA administrators’</span>"), "{html}");
+    assert!(html.contains("by rule ‘Everybody in support’, and given by an administrator"));
+    assert!(html.contains("inherited from EMEA, by rule ‘EMEA administrators’"));
+    assert!(html.contains("given by the operator"));
+    let evil = AccountNode {
+        name: "<img src=x>".into(),
+        roles: vec![role("<b>", "<i>", vec![Cause::Rule("<u>".into())], None)],
+        children: vec![AccountNode { name: "<s>".into(), ..AccountNode::default() }],
+    };
+    let html = signed_in(vec![evil]).render().unwrap();
+    for tag in ["<img src=x>", "<b>", "<i>", "<u>", "<s>"] {
+        assert!(!html.contains(tag), "{tag}");
+    }
+    assert!(html.contains("&#60;img src=x&#62;"));
+}
+
+#[test]
+fn without_a_role_the_page_says_whom_to_ask() {
+    let html = signed_in(vec![]).render().unwrap();
+    assert!(html.contains("No account yet") && html.contains("mailto:it@bluesky.example"));
+    assert!(!html.contains("class=\"tree\""));
+}
+
+#[tokio::test]
+async fn a_page_carries_its_headers() {
+    let answer = Page(StatusCode::FORBIDDEN, refused(Reason::Unknown)).into_response();
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    let headers = answer.headers();
+    assert_eq!(headers[header::CONTENT_TYPE], "text/html; charset=utf-8");
+    assert_eq!(headers[header::CACHE_CONTROL], "no-store");
+    assert_eq!(headers[header::CONTENT_SECURITY_POLICY], CONTENT_SECURITY_POLICY);
+    assert_eq!(headers[header::REFERRER_POLICY], "no-referrer");
+    assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+    let body = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+    assert!(body.starts_with(b"<!doctype html>"));
+}
