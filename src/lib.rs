@@ -5,21 +5,18 @@
 //!
 //! - [`model`] and [`scim`] know nothing of ours; [`clock`] and [`config`] neither.
 
+pub mod app;
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod directory;
 pub mod federation;
+pub mod http;
 pub mod keys;
-pub mod http {
-    pub mod pages;
-}
+pub mod metrics;
 pub mod model;
 pub mod net;
 pub mod provisioning;
 pub mod scim;
 pub mod store;
-pub mod config;
-pub mod http;
-pub mod metrics;
-pub mod model;
 pub mod telemetry;

@@ -22,13 +22,21 @@ pub struct Browser<'a> {
     pub lifetime: chrono::TimeDelta,
 }
 
+/// How a sign-in found its login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Its subject was known.
+    Known,
+    /// Its binding pair fitted, for the first time.
+    Bound,
+    /// It was made.
+    Created,
+}
+
 /// What became of a sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    SignedIn {
-        login: LoginId,
-        session: SessionId,
-    },
+    SignedIn { login: LoginId, session: SessionId, how: How },
     /// Nobody was signed in. The trace's id is the reference number on the page.
     Refused {
         refusal: Refusal,
@@ -48,16 +56,23 @@ pub async fn sign_in(
     steps: &serde_json::Value,
 ) -> Result<Outcome> {
     // The loser of a race to bind one subject is decided again, and then finds the subject.
-    retry(|| async {
-        let mut writer = store.write(identity.tenant).await?;
-        writer.share_rules().await?;
-        let known = known_for_update(&mut writer, identity).await?;
-        let decision = decide(&known, identity);
-        let outcome = apply(&mut writer, caller, &known, identity, decision, browser, steps).await?;
-        writer.commit().await?;
-        Ok(outcome)
-    })
-    .await
+    retry(|| once(store, caller, identity, browser, steps)).await
+}
+
+async fn once(
+    store: &Store,
+    caller: Caller<'_>,
+    identity: &ExternalIdentity,
+    browser: Browser<'_>,
+    steps: &serde_json::Value,
+) -> Result<Outcome> {
+    let mut writer = store.write(identity.tenant).await?;
+    writer.share_rules().await?;
+    let known = known_for_update(&mut writer, identity).await?;
+    let decision = decide(&known, identity);
+    let outcome = apply(&mut writer, caller, &known, identity, decision, browser, steps).await?;
+    writer.commit().await?;
+    Ok(outcome)
 }
 
 async fn known_for_update(writer: &mut Writer, identity: &ExternalIdentity) -> Result<Known> {
@@ -101,18 +116,18 @@ async fn apply(
 ) -> Result<Outcome> {
     let connection = &known.connection;
     let mut events = Vec::new();
-    let login = match decision {
+    let (login, how) = match decision {
         Decision::Refuse(refusal) => return refuse(writer, caller, identity, refusal, steps).await,
-        Decision::SignIn { login } => login,
+        Decision::SignIn { login } => (login, How::Known),
         Decision::Bind { login } => {
             writer.insert_subject(login, &identity.subject, caller.now).await?;
             events.push(caller.event(EventKind::LoginBound, login.uuid(), json!({ "connection": connection.id })));
-            login
+            (login, How::Bound)
         }
         Decision::Create => {
             let login = create(writer, caller, known, identity).await?;
             events.push(caller.event(EventKind::LoginCreated, login.uuid(), json!({ "connection": connection.id })));
-            login
+            (login, How::Created)
         }
     };
     let mut claims = writer.claims(login).await?;
@@ -145,7 +160,7 @@ async fn apply(
         steps: steps.clone(),
     };
     writer.insert_trace(&trace, caller.now, caller.request_id).await?;
-    Ok(Outcome::SignedIn { login, session })
+    Ok(Outcome::SignedIn { login, session, how })
 }
 
 async fn refuse(

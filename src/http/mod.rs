@@ -1,3 +1,66 @@
-//! What is reached by HTTP: parse, authenticate, call once, render.
+//! What is reached by HTTP: parse, authenticate, call one function of the domain, render. All public routes are on this screen.
+//!
+//! | route | what |
+//! |---|---|
+//! | `/scim/v2/{directory}/…` (also without `/v2`) | SCIM 2.0, see [`scim`] |
+//! | `/sign-in` | finds the connection; then `/sign-in/oidc/{connection}` and its `/callback`, see [`signin`] |
+//! | `/sign-out` | ends the session |
+//! | `/me` | the signed-in person: accounts and roles of the active login |
+//! | `/assets/…` | stylesheet and icon |
+//!
+//! The operations listener is [`ops`]. Each surface answers errors in its own format, also those of routing, limits and panics.
 
+mod extract;
+mod layers;
+mod me;
 pub mod ops;
+pub mod pages;
+mod scim;
+mod signin;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::csrf::CsrfLayer;
+
+use crate::app::App;
+use crate::metrics::Surface;
+
+/// Everything that the public listener serves.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .merge(scim_surface(&app))
+        .merge(page_surface(&app))
+        .fallback(layers::no_such_page)
+        .layer(from_fn_with_state(app.clone(), layers::identify))
+        .with_state(app)
+}
+
+fn scim_surface(app: &App) -> Router<App> {
+    let endpoint = scim::router(app)
+        .layer(CatchPanicLayer::custom(layers::scim_panic))
+        .layer(from_fn(layers::scim_deadline))
+        .layer(from_fn_with_state((app.clone(), Surface::Scim), layers::measure));
+    Router::new().nest("/scim/v2/{directory}", endpoint.clone()).nest("/scim/{directory}", endpoint)
+}
+
+fn page_surface(app: &App) -> Router<App> {
+    let sign_in = Router::new()
+        .route("/sign-in", get(signin::form).post(signin::find))
+        .route("/sign-in/oidc/{connection}", get(signin::oidc::begin))
+        .route("/sign-in/oidc/{connection}/callback", get(signin::oidc::callback))
+        .route("/sign-out", post(signin::sign_out))
+        .layer(from_fn_with_state((app.clone(), Surface::SignIn), layers::measure));
+    let console = Router::new()
+        .route("/", get(me::home))
+        .route("/me", get(me::page))
+        .layer(from_fn_with_state((app.clone(), Surface::Console), layers::measure));
+    sign_in
+        .merge(console)
+        .method_not_allowed_fallback(layers::wrong_method)
+        .merge(pages::assets())
+        .layer(CsrfLayer::new().with_rejection_response(layers::foreign_post))
+        .layer(CatchPanicLayer::custom(layers::page_panic))
+        .layer(from_fn(layers::page_deadline))
+}

@@ -73,6 +73,19 @@ impl Reader {
         )
     }
 
+    /// The connection that a login of a session came by.
+    pub async fn connection_of_session(&mut self, session: SessionId, login: LoginId) -> Result<Option<ConnectionId>> {
+        let row = sql!(
+            self,
+            fetch_optional::<(Option<ConnectionId>,)>(
+                "select connection_id from session_logins where tenant_id = $1 and session_id = $2 and login_id = $3",
+                session,
+                login
+            )
+        )?;
+        Ok(row.and_then(|(connection,)| connection))
+    }
+
     /// The claims that a login's last sign-ins brought, by connection.
     pub async fn claims(&mut self, login: LoginId) -> Result<BTreeMap<ConnectionId, BTreeMap<String, Vec<String>>>> {
         let row = sql!(

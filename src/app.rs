@@ -1,0 +1,127 @@
+//! Everything the service is made of, built once: by the command line, and by the tests.
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+
+use crate::clock::Clock;
+use crate::config::{Engine, KeySource, Settings};
+use crate::directory::Caller;
+use crate::directory::catalogue::{self, BUILT_IN, Catalogue};
+use crate::federation::Federation;
+use crate::keys::{KeyRing, Sealer};
+use crate::metrics::Metrics;
+use crate::model::Actor;
+use crate::net;
+use crate::store::{MigrationState, Store};
+
+/// What handlers and commands share. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub store: Store,
+    pub settings: Arc<Settings>,
+    pub sealer: Sealer,
+    pub clock: Clock,
+    pub federation: Federation,
+    pub metrics: Metrics,
+    pub catalogues: Arc<[Catalogue]>,
+}
+
+impl App {
+    /// Opens the database, brings an embedded one up to date, reads keys and catalogues.
+    ///
+    /// # Errors
+    /// When one of them is not there or not as it must be; the chain says which, and what to do.
+    pub async fn build(settings: Settings, clock: Clock) -> anyhow::Result<Self> {
+        let store = open(&settings).await?;
+        match settings.database.url.engine() {
+            // Nobody else uses the file, so there is nobody to agree with.
+            Engine::Sqlite => store.migrate().await.context("cannot bring the database's schema to this version")?,
+            Engine::Postgres => match store.migration_state().await.context("cannot read the state of the database's schema")? {
+                MigrationState::Current => {}
+                MigrationState::Pending(_) => bail!("the database's schema is older than this program: run `vestibule migrate` first"),
+                MigrationState::Newer(version) => {
+                    bail!("the database's schema has version {version}, which is newer than this program: start the newer one")
+                }
+            },
+        }
+        let sealer = Sealer::new(keys(&settings)?);
+        let catalogues = catalogues(&settings)?;
+        let caller = Caller { actor: Actor::System, now: clock.now(), request_id: None };
+        catalogue::sync(&store, &catalogues, caller).await.context("cannot write the role catalogues")?;
+        let allow = settings.net.allow.iter().map(ToString::to_string).collect();
+        let client = net::Client::new(net::Settings { allow, ..net::Settings::default() }).context("cannot set up outgoing calls")?;
+        Ok(Self {
+            store,
+            sealer,
+            federation: Federation::new(client, clock.clone()),
+            clock,
+            metrics: Metrics::new(),
+            catalogues: catalogues.into(),
+            settings: Arc::new(settings),
+        })
+    }
+
+    /// The catalogue of this name.
+    #[must_use]
+    pub fn catalogue(&self, name: &str) -> Option<&Catalogue> {
+        self.catalogues.iter().find(|catalogue| catalogue.name == name)
+    }
+}
+
+/// Opens the database that the settings name, and leaves its schema as it is.
+///
+/// # Errors
+/// When it does not answer.
+pub async fn open(settings: &Settings) -> anyhow::Result<Store> {
+    let database = &settings.database;
+    Store::open(database.url.expose(), database.max_connections)
+        .await
+        .with_context(|| format!("cannot open the database {}", database.url))
+}
+
+/// The key ring. Beside an embedded database a missing file is made; a server's replicas must all be given the same one.
+fn keys(settings: &Settings) -> anyhow::Result<KeyRing> {
+    let file = match settings.keys.source() {
+        KeySource::Inline(secret) => return KeyRing::from_text(secret.expose()).context("keys.secret is no key ring"),
+        KeySource::File(file) => file,
+    };
+    match std::fs::read_to_string(file) {
+        Ok(text) => KeyRing::from_text(&text).with_context(|| format!("the keys file {} is no key ring", file.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && settings.database.url.engine() == Engine::Sqlite => {
+            let ring = KeyRing::generate();
+            write_private(file, secrecy::ExposeSecret::expose_secret(&ring.to_text()))
+                .with_context(|| format!("cannot write the keys file {}", file.display()))?;
+            Ok(ring)
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot read the keys file {} (keys.file)", file.display())),
+    }
+}
+
+/// Writes a file that only its owner can read, and never over one that is there.
+fn write_private(file: &std::path::Path, text: &str) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// The catalogues that ship with the program, and those of the operator's folder, which may replace them by name.
+fn catalogues(settings: &Settings) -> anyhow::Result<Vec<Catalogue>> {
+    let mut catalogues = Vec::new();
+    for (file, text) in BUILT_IN {
+        catalogues.push(Catalogue::parse(file, text)?);
+    }
+    let Some(folder) = &settings.catalogues.directory else { return Ok(catalogues) };
+    let entries = std::fs::read_dir(folder)
+        .with_context(|| format!("cannot read the folder {} (catalogues.directory)", folder.display()))?
+        .collect::<Result<Vec<_>, _>>()?;
+    for path in entries.into_iter().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "toml")) {
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let catalogue = Catalogue::parse(&path.display().to_string(), &text)?;
+        catalogues.retain(|other| other.name != catalogue.name);
+        catalogues.push(catalogue);
+    }
+    Ok(catalogues)
+}

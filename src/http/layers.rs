@@ -1,0 +1,165 @@
+//! What surrounds every request: its id, its span and log line, its figures, a deadline, and an answer where a handler gave none.
+
+use std::any::Any;
+use std::time::{Duration, Instant};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use opentelemetry::propagation::Extractor;
+use tower_http::csrf::ProtectionError;
+use tracing::Instrument as _;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+use super::pages::{Frame, NotFound, Page, Trouble, Wrong};
+use super::scim::ScimFailure;
+use crate::app::App;
+use crate::metrics::Surface;
+use crate::model::EventId;
+use crate::scim::message::ScimError;
+
+/// The header that carries the id of a request, in and out.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What a SCIM request may take. Long enough for ten thousand members; what is not done by then is rolled back.
+const SCIM_DEADLINE: Duration = Duration::from_secs(60);
+/// What a page may take, an identity provider that answers slowly included.
+const PAGE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The id of a request: in its span, its log lines, the rows it writes, and the answer's header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RequestId(pub(super) String);
+
+impl RequestId {
+    /// A client's own id is kept when it can do no harm in a log.
+    fn given(headers: &HeaderMap) -> Option<Self> {
+        let id = headers.get(REQUEST_ID)?.to_str().ok()?;
+        let harmless = !id.is_empty() && id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
+        harmless.then(|| Self(id.to_owned()))
+    }
+}
+
+/// Gives the request its id and span, and logs how it was answered.
+pub(super) async fn identify(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let id = RequestId::given(request.headers()).unwrap_or_else(|| RequestId(EventId::new(app.clock.now()).to_string()));
+    // Never the query: it may hold a code, a state, or a filter with somebody's address.
+    let span = tracing::info_span!(
+        "request",
+        otel.name = tracing::field::Empty,
+        otel.kind = "server",
+        otel.status_code = tracing::field::Empty,
+        http.request.method = %request.method(),
+        http.route = tracing::field::Empty,
+        http.response.status_code = tracing::field::Empty,
+        request.id = %id.0,
+    );
+    let parent = opentelemetry::global::get_text_map_propagator(|propagator| propagator.extract(&Headers(request.headers())));
+    // Without an exporter there is no trace to continue.
+    let _ = span.set_parent(parent);
+    let method = request.method().clone();
+    request.extensions_mut().insert(id.clone());
+    async move {
+        let began = Instant::now();
+        let mut response = next.run(request).await;
+        let status = response.status();
+        let route = response.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+        let span = tracing::Span::current();
+        span.record("otel.name", format!("{method} {route}"));
+        span.record("http.route", &route);
+        span.record("http.response.status_code", status.as_u16());
+        if status.is_server_error() {
+            span.record("otel.status_code", "ERROR");
+        }
+        let millis = began.elapsed().as_secs_f64() * 1_000.0;
+        tracing::info!(%method, route, status = status.as_u16(), millis, "answered");
+        if let Ok(value) = HeaderValue::from_str(&id.0) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+struct Headers<'a>(&'a HeaderMap);
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).and_then(|value| value.to_str().ok())
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(HeaderName::as_str).collect()
+    }
+}
+
+/// Counts a request of a surface, and tells [`identify`] which route it met.
+pub(super) async fn measure(State((app, surface)): State<(App, Surface)>, request: Request, next: Next) -> Response {
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let began = Instant::now();
+    let mut response = next.run(request).await;
+    app.metrics.http_request(surface, &method, response.status().as_u16(), began.elapsed());
+    if let Some(route) = route {
+        response.extensions_mut().insert(route);
+    }
+    response
+}
+
+/// Ends a SCIM request that takes too long. Its transaction is rolled back.
+pub(super) async fn scim_deadline(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(SCIM_DEADLINE, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ScimFailure(ScimError::new(503, "the request took too long and was given up; nothing of it has happened")).into_response(),
+    }
+}
+
+/// Ends a page request that takes too long.
+pub(super) async fn page_deadline(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(PAGE_DEADLINE, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => trouble(Wrong::Unavailable, None),
+    }
+}
+
+/// Answers a SCIM request whose handler panicked.
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]
+pub(super) fn scim_panic(panic: Box<dyn Any + Send>) -> Response {
+    log_panic(panic.as_ref());
+    ScimFailure(ScimError::new(500, "the request could not be carried out; its id is in the log")).into_response()
+}
+
+/// Answers a page request whose handler panicked.
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]
+pub(super) fn page_panic(panic: Box<dyn Any + Send>) -> Response {
+    log_panic(panic.as_ref());
+    trouble(Wrong::Internal, None)
+}
+
+fn log_panic(panic: &(dyn Any + Send)) {
+    let message = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    tracing::error!(panic = message.unwrap_or("no message"), "a handler panicked");
+}
+
+/// Refuses a form that another site sent.
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands the error over")]
+pub(super) fn foreign_post(error: ProtectionError) -> Response {
+    tracing::warn!(error = &error as &dyn std::error::Error, "a form from another site was refused");
+    trouble(Wrong::Forbidden, None)
+}
+
+/// There is nothing at this address.
+pub(super) async fn no_such_page() -> Response {
+    Page(StatusCode::NOT_FOUND, NotFound::default()).into_response()
+}
+
+/// There is something at this address, but not for this method.
+pub(super) async fn wrong_method() -> Response {
+    trouble(Wrong::MethodNotAllowed, None)
+}
+
+/// The page that says that something is wrong.
+pub(super) fn trouble(wrong: Wrong, reference: Option<String>) -> Response {
+    Page(wrong.status(), Trouble { frame: Frame::default(), wrong, reference }).into_response()
+}

@@ -1,0 +1,268 @@
+//! The SCIM surface (RFC 7644): who asks, what they sent, and how answers look. What it means is [`crate::provisioning`]'s.
+//!
+//! A request carries a directory's bearer token; the path names the same directory. A token of another directory or tenant is
+//! answered exactly like one that never was.
+
+mod meta;
+mod resources;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{FromRequestParts, Path, Request};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use super::layers::RequestId;
+use crate::app::App;
+use crate::directory::Caller;
+use crate::directory::provision::Provisioning;
+use crate::keys::BearerToken;
+use crate::model::{Actor, Directory, DirectoryId, TenantId};
+use crate::provisioning::{Endpoint, Failure, Precondition};
+use crate::scim::message::ScimError;
+use crate::scim::parse;
+use crate::scim::profile::{Coercion, Profile};
+use crate::scim::{Object, Value};
+use crate::store::TokenRow;
+
+/// The routes below a directory. Each is found with a slash at its end too, as some clients write it.
+pub(super) fn router(_app: &App) -> Router<App> {
+    let resources = [
+        ("/Users", get(resources::list_users).post(resources::create_user)),
+        (
+            "/Users/{id}",
+            get(resources::get_user).put(resources::replace_user).patch(resources::patch_user).delete(resources::delete_user),
+        ),
+        ("/Groups", get(resources::list_groups).post(resources::create_group)),
+        (
+            "/Groups/{id}",
+            get(resources::get_group).put(resources::replace_group).patch(resources::patch_group).delete(resources::delete_group),
+        ),
+        ("/ServiceProviderConfig", get(meta::service_provider_config)),
+        ("/ResourceTypes", get(meta::resource_types)),
+        ("/ResourceTypes/{id}", get(meta::resource_type)),
+        ("/Schemas", get(meta::schemas)),
+        ("/Schemas/{id}", get(meta::schema)),
+    ];
+    let mut router = Router::new();
+    for (path, methods) in resources {
+        router = router.route(&format!("{path}/"), methods.clone()).route(path, methods);
+    }
+    router
+        .method_not_allowed_fallback(async || ScimFailure(ScimError::new(405, "this method is not for this address; see Allow")))
+        .fallback(async || ScimFailure(ScimError::new(404, "there is nothing at this address")))
+}
+
+/// An error in SCIM's format (RFC 7644 section 3.12).
+#[derive(Clone, Debug)]
+pub(super) struct ScimFailure(pub(super) ScimError);
+
+impl IntoResponse for ScimFailure {
+    fn into_response(self) -> Response {
+        let Self(error) = self;
+        let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = body(status, &error.to_value());
+        let headers = response.headers_mut();
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<ScimError> for ScimFailure {
+    fn from(error: ScimError) -> Self {
+        Self(error)
+    }
+}
+
+impl From<Failure> for ScimFailure {
+    fn from(failure: Failure) -> Self {
+        if let Failure::Internal(error) = &failure {
+            tracing::error!(error = error as &dyn std::error::Error, "a SCIM request failed");
+        }
+        Self(failure.answer())
+    }
+}
+
+/// A SCIM document with its media type.
+fn body(status: StatusCode, value: &Value) -> Response {
+    (status, [(CONTENT_TYPE, "application/scim+json")], value.to_string()).into_response()
+}
+
+/// A resource with its entity tag and address.
+fn resource(status: StatusCode, document: Object, version: &str, location: &str) -> Response {
+    let mut response = body(status, &Value::Object(document));
+    mark(&mut response, version, location);
+    response
+}
+
+/// No body, but what changed is named.
+fn no_content(version: &str, location: &str) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    mark(&mut response, version, location);
+    response
+}
+
+fn mark(response: &mut Response, version: &str, location: &str) {
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(version) {
+        headers.insert(ETAG, value);
+    }
+    if let Ok(value) = HeaderValue::from_str(location) {
+        headers.insert(LOCATION, value);
+    }
+}
+
+/// The absolute address of a directory's endpoint. It is built from the configured address, never from the request's Host.
+fn base(app: &App, directory: DirectoryId) -> String {
+    app.settings.server.public_url.at(&format!("/scim/v2/{directory}"))
+}
+
+/// A request of a directory's client, authenticated.
+pub(super) struct Client {
+    app: App,
+    tenant: TenantId,
+    directory: Directory,
+    profile: Profile,
+    base: String,
+    actor: Actor,
+    may_write: bool,
+    request_id: RequestId,
+    precondition: Precondition,
+}
+
+impl Client {
+    /// What provisioning works on.
+    fn endpoint(&self) -> Endpoint<'_> {
+        Endpoint {
+            to: Provisioning { store: &self.app.store, tenant: self.tenant, directory: &self.directory, caller: self.caller() },
+            profile: self.profile,
+            base: &self.base,
+            precondition: &self.precondition,
+        }
+    }
+
+    fn caller(&self) -> Caller<'_> {
+        self.request_id.caller(&self.app, self.actor)
+    }
+
+    /// Refuses a token that may only read.
+    fn writing(&self) -> Result<(), ScimFailure> {
+        if self.may_write {
+            Ok(())
+        } else {
+            Err(ScimError::new(403, "this token may only read; use one with the scope scim").into())
+        }
+    }
+
+    fn count(&self, coercions: &[Coercion]) {
+        for coercion in coercions {
+            self.app.metrics.scim_coercion(self.profile.as_str(), coercion.rule);
+        }
+    }
+}
+
+impl FromRequestParts<App> for Client {
+    type Rejection = ScimFailure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ScimFailure> {
+        let request_id = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(|| RequestId(String::new()));
+        let named = directory(parts, app).await;
+        let token = authenticate(&parts.headers, app).await?;
+        // A good token for another directory is as good as none (A07, Z04).
+        let token = token.filter(|token| Some(token.directory.id) == named).ok_or_else(unauthorized)?;
+        let now = app.clock.now();
+        if token.last_used_at.is_none_or(|at| at < now - chrono::TimeDelta::minutes(1)) {
+            touch(app, &token).await;
+        }
+        let profile = token.directory.profile.parse().unwrap_or(Profile::Strict);
+        let precondition =
+            parts.headers.get(IF_MATCH).and_then(|value| value.to_str().ok()).map_or(Precondition::None, Precondition::parse);
+        Ok(Self {
+            app: app.clone(),
+            tenant: token.tenant_id,
+            profile,
+            base: base(app, token.directory.id),
+            actor: Actor::Directory { directory: token.directory.id, token: token.token_id },
+            may_write: token.scopes.iter().any(|scope| scope == "scim"),
+            directory: token.directory,
+            request_id,
+            precondition,
+        })
+    }
+}
+
+/// The directory that the path names, if that is one of our ids.
+async fn directory(parts: &mut Parts, app: &App) -> Option<DirectoryId> {
+    let Path(path) = Path::<Vec<(String, String)>>::from_request_parts(parts, app).await.ok()?;
+    path.into_iter().find(|(name, _)| name == "directory").and_then(|(_, id)| id.parse().ok())
+}
+
+async fn authenticate(headers: &HeaderMap, app: &App) -> Result<Option<TokenRow>, ScimFailure> {
+    let Some(token) = bearer(headers).and_then(|text| BearerToken::parse(text).ok()) else { return Ok(None) };
+    let found = app.store.doors().token(token.lookup).await.map_err(Failure::from)?;
+    let now = app.clock.now();
+    Ok(found.filter(|row| row.digest == token.digest && row.expires_at.is_none_or(|at| at > now)))
+}
+
+/// The token of an `Authorization: Bearer` header; the scheme in any letter case (RFC 9110 section 11.1).
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn unauthorized() -> ScimFailure {
+    ScimError::new(401, "a valid bearer token of this directory is needed").into()
+}
+
+/// Notes that a token is in use. A request is not refused because that could not be written.
+async fn touch(app: &App, token: &TokenRow) {
+    let touched = async {
+        let mut writer = app.store.write(token.tenant_id).await?;
+        writer.touch_token(token.token_id, app.clock.now()).await?;
+        writer.commit().await
+    };
+    if let Err(error) = touched.await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the use of a token could not be noted");
+    }
+}
+
+/// Reads a request's body: its media type, its size, its JSON (A03, A05, A06).
+async fn read_body(app: &App, request: Request) -> Result<Value, ScimFailure> {
+    if !is_scim_json(request.headers()) {
+        return Err(ScimError::new(415, "the body must be application/scim+json or application/json").into());
+    }
+    let limit = app.settings.server.body_limit;
+    let too_large = || ScimFailure(ScimError::new(413, format!("the body may have at most {limit} bytes")));
+    if request.headers().get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok()) > Some(limit) {
+        return Err(too_large());
+    }
+    let bytes: Bytes = axum::body::to_bytes(request.into_body(), limit).await.map_err(|error| {
+        let is_limit = std::error::Error::source(&error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
+        if is_limit { too_large() } else { ScimFailure(ScimError::invalid_syntax("the body ended early")) }
+    })?;
+    parse::parse(&bytes).map_err(|error| ScimFailure(ScimError::invalid_syntax(error.to_string())))
+}
+
+/// A body without a media type is taken for JSON: some clients send none, and there is nothing else that it could be.
+fn is_scim_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE) else { return true };
+    let Ok(value) = value.to_str() else { return false };
+    let mut parts = value.split(';').map(str::trim);
+    let kind = parts.next().unwrap_or_default();
+    let utf8 = parts.all(|parameter| {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        !name.trim().eq_ignore_ascii_case("charset") || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+    });
+    utf8 && (kind.eq_ignore_ascii_case("application/scim+json") || kind.eq_ignore_ascii_case("application/json"))
+}

@@ -1,0 +1,136 @@
+//! Signing in and out. `/sign-in` only finds the connection; the protocol's own handlers are beside this file.
+//!
+//! An address is asked for to learn its domain, and the domain leads to the connections of the one tenant that proved it. Nothing here
+//! tells whether a person exists.
+
+pub(super) mod oidc;
+
+use axum::Form;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use axum_extra::extract::{CookieJar, Query};
+use http::StatusCode;
+use serde::Deserialize;
+
+use super::extract::{SESSION_COOKIE, SignedIn, cookie};
+use super::layers::{RequestId, trouble};
+use super::pages::{self, Choice, Frame, Leaving, Page, Wrong};
+use crate::app::App;
+use crate::directory::sign_in;
+use crate::metrics::SessionEnd;
+use crate::model::{Actor, Connection};
+use crate::store;
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Where {
+    return_to: Option<String>,
+}
+
+/// Asks who wants to sign in.
+pub(super) async fn form(signed_in: Option<SignedIn>, Query(place): Query<Where>) -> Response {
+    let return_to = place.return_to.filter(|path| is_local(path));
+    if signed_in.is_some() {
+        return Redirect::to(return_to.as_deref().unwrap_or("/me")).into_response();
+    }
+    Page(StatusCode::OK, pages::SignIn { return_to, ..pages::SignIn::default() }).into_response()
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Identifier {
+    #[serde(default)]
+    identifier: String,
+    return_to: Option<String>,
+}
+
+/// Finds the connection of an address: one leads on, several are offered.
+pub(super) async fn find(State(app): State<App>, Form(given): Form<Identifier>) -> Response {
+    let return_to = given.return_to.filter(|path| is_local(path));
+    let typed: String = given.identifier.trim().chars().take(254).collect();
+    let connections = match connections_of(&app, &typed).await {
+        Ok(connections) => connections,
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "connections could not be looked up");
+            return trouble(Wrong::Unavailable, None);
+        }
+    };
+    let href = |connection: &Connection| start(connection, return_to.as_deref());
+    match connections.as_slice() {
+        [] => {
+            let error = if typed.is_empty() {
+                "Enter your e-mail address or user name."
+            } else {
+                "We do not know where people of this address sign in. Check the spelling, or ask your administrator."
+            };
+            let view = pages::SignIn { typed, error: Some(error.to_owned()), return_to, ..pages::SignIn::default() };
+            Page(StatusCode::UNPROCESSABLE_ENTITY, view).into_response()
+        }
+        [only] => {
+            Page(StatusCode::OK, Leaving { frame: Frame::default(), connection: only.name.clone(), href: href(only) }).into_response()
+        }
+        several => {
+            let choices = several.iter().map(|connection| Choice { name: connection.name.clone(), href: href(connection) }).collect();
+            Page(StatusCode::OK, pages::SignIn { typed, return_to: None, choices, ..pages::SignIn::default() }).into_response()
+        }
+    }
+}
+
+async fn connections_of(app: &App, typed: &str) -> store::Result<Vec<Connection>> {
+    let Some((_, domain)) = typed.rsplit_once('@') else { return Ok(Vec::new()) };
+    let domain = domain.to_lowercase();
+    let mut connections = Vec::new();
+    for tenant in app.store.doors().tenants_of_domain(&domain).await? {
+        connections.extend(app.store.read(tenant).connections_of_domain(&domain).await?);
+    }
+    Ok(connections)
+}
+
+/// Where signing in with a connection begins.
+fn start(connection: &Connection, return_to: Option<&str>) -> String {
+    let begin = format!("/sign-in/oidc/{}", connection.id);
+    match return_to {
+        Some(path) => {
+            let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", path).finish();
+            format!("{begin}?{query}")
+        }
+        None => begin,
+    }
+}
+
+/// Whether a path leads to this service and nowhere else: browsers read `//host` and `/\host` as other sites.
+fn is_local(path: &str) -> bool {
+    path.len() <= 2_000
+        && path.starts_with('/')
+        && !path.starts_with("//")
+        && !path.contains('\\')
+        && !path.chars().any(char::is_control)
+}
+
+/// Ends the session.
+pub(super) async fn sign_out(State(app): State<App>, signed_in: Option<SignedIn>, request_id: RequestId, jar: CookieJar) -> Response {
+    if let Some(SignedIn(session)) = signed_in {
+        let caller = request_id.caller(&app, Actor::Login { login: session.active_login_id });
+        if let Err(error) = sign_in::sign_out(&app.store, caller, &session).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "a session could not be ended");
+            return trouble(Wrong::Unavailable, Some(request_id.0));
+        }
+        app.metrics.session_ended(SessionEnd::SignedOut);
+    }
+    let mut gone = cookie(SESSION_COOKIE, String::new());
+    gone.make_removal();
+    (jar.add(gone), Page(StatusCode::OK, pages::SignedOut::default())).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_local;
+
+    #[test]
+    fn o05_only_paths_of_this_service_are_returned_to() {
+        for path in ["/", "/me", "/me?tab=2", "/a//b"] {
+            assert!(is_local(path), "{path}");
+        }
+        for path in ["", "me", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nb", "/\t/evil.example", "javascript:1"] {
+            assert!(!is_local(path), "{path}");
+        }
+    }
+}
