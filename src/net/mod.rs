@@ -99,15 +99,16 @@ impl Client {
             *host = host.to_ascii_lowercase();
         }
         let client = |reach| {
-            reqwest::Client::builder()
+            let builder = reqwest::Client::builder()
                 .redirect(reqwest::redirect::Policy::none())
                 .no_proxy()
                 .referer(false)
                 .dns_resolver(GuardedResolver { reach, lookup: Arc::clone(lookup) })
                 .pool_max_idle_per_host(4)
-                .user_agent(concat!("vestibule/", env!("CARGO_PKG_VERSION")))
-                .build()
-                .map_err(NetError::Setup)
+                .user_agent(concat!("vestibule/", env!("CARGO_PKG_VERSION")));
+            // Reading the machine's certificates takes a while, and this one never speaks TLS.
+            let builder = if reach == Reach::Loopback { builder.tls_certs_only([]) } else { builder };
+            builder.build().map_err(NetError::Setup)
         };
         let (public, any, loopback) = (client(Reach::Public)?, client(Reach::Any)?, client(Reach::Loopback)?);
         Ok(Self(Arc::new(Inner { settings, public, any, loopback })))

@@ -221,6 +221,9 @@ async fn the_trace_context_goes_along() {
     opentelemetry::global::set_text_map_propagator(opentelemetry_sdk::propagation::TraceContextPropagator::new());
     let provider = opentelemetry_sdk::trace::SdkTracerProvider::builder().build();
     let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+    // With a single dispatcher alive, `tracing` asks the thread that first meets a span whether anybody listens, and the other tests'
+    // threads answer no for all. With two it asks the dispatchers.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
     client(&["127.0.0.1"], &[]).send(get(&server.uri())).await.unwrap();
     let received = server.received_requests().await.unwrap();

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use openidconnect::core::{
-    CoreAuthDisplay, CoreAuthPrompt, CoreErrorResponseType, CoreGenderClaim, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
-    CoreJwsSigningAlgorithm, CoreResponseType, CoreRevocableToken, CoreRevocationErrorResponse, CoreTokenIntrospectionResponse,
-    CoreTokenType,
+    CoreAuthDisplay, CoreAuthPrompt, CoreErrorResponseType, CoreGenderClaim, CoreJsonWebKey, CoreJsonWebKeySet,
+    CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreResponseType, CoreRevocableToken, CoreRevocationErrorResponse,
+    CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
     AccessToken, AuthenticationFlow, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet, EndpointSet, IdToken,
@@ -203,11 +203,16 @@ impl RelyingParty {
     }
 }
 
+/// The library's client, for making requests. It is given no keys: `claims` proves what comes back.
 fn client(connection: &Connection, provider: &Provider, redirect_uri: &Url) -> Client {
-    openidconnect::Client::new(ClientId::new(connection.settings.client_id.clone()), provider.issuer.clone(), provider.keys.clone())
-        .set_auth_uri(provider.authorization_endpoint.clone())
-        .set_token_uri(provider.token_endpoint.clone())
-        .set_redirect_uri(RedirectUrl::from_url(redirect_uri.clone()))
+    openidconnect::Client::new(
+        ClientId::new(connection.settings.client_id.clone()),
+        provider.issuer.clone(),
+        CoreJsonWebKeySet::default(),
+    )
+    .set_auth_uri(provider.authorization_endpoint.clone())
+    .set_token_uri(provider.token_endpoint.clone())
+    .set_redirect_uri(RedirectUrl::from_url(redirect_uri.clone()))
 }
 
 /// RFC 9207 section 2.4: the answer must be from the issuer that was asked. Checked before anything else in the answer is read, an error too.

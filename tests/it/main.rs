@@ -1,0 +1,6 @@
+//! The integration tests: one binary.
+
+#![expect(clippy::unwrap_used, reason = "what is not as expected ends the test")]
+
+mod federation;
+mod support;
