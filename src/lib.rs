@@ -5,6 +5,9 @@
 //!
 //! - [`model`] and [`scim`] know nothing of ours; [`clock`] and [`config`] neither.
 
+pub mod cli {
+    pub mod demo;
+}
 pub mod clock;
 pub mod http {
     pub mod pages;

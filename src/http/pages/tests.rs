@@ -167,7 +167,7 @@ fn the_sign_in_form_keeps_what_was_typed_and_names_the_field() {
             .render()
             .unwrap();
     assert!(html.contains("value=\"&#60;joe&#62;&#34;@x\""), "{html}");
-    assert!(html.contains("aria-invalid=\"true\" aria-describedby=\"identifier-error\""));
+    assert!(html.contains("aria-invalid=\"true\" aria-describedby=\"identifier-error identifier-hint\""));
     assert!(html.contains("id=\"identifier-error\""));
     assert!(html.contains("name=\"return_to\" value=\"/me?a=1&#38;b=2\""));
 }
