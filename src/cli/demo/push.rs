@@ -133,18 +133,15 @@ impl<'a> Directory<'a> {
     async fn push_group(&mut self, group: &SampleGroup, ids: &HashMap<&str, String>) -> Result<(), Error> {
         let name = group.display_name;
         let query = [("excludedAttributes", "members"), ("filter", &equals("displayName", name))];
-        let (id, present) = match self.look_up(&["Groups"], &query, &format!("looking for the group {name}")).await? {
-            Some(found) => {
-                let step = format!("reading the group {name}");
-                let body = self.send(Method::GET, &["Groups", &found.id], &[], None, &step).await?;
-                let whole: Resource = read(&body, &step)?;
-                (found.id, whole.members.into_iter().map(|member| member.value).collect())
-            }
-            None => {
-                let created =
-                    self.write(Method::POST, &["Groups"], &scim_group(group), &format!("creating the group {name}")).await?;
-                (created.id, HashSet::new())
-            }
+        let found = self.look_up(&["Groups"], &query, &format!("looking for the group {name}")).await?;
+        let (id, present) = if let Some(found) = found {
+            let step = format!("reading the group {name}");
+            let body = self.send(Method::GET, &["Groups", &found.id], &[], None, &step).await?;
+            let whole: Resource = read(&body, &step)?;
+            (found.id, whole.members.into_iter().map(|member| member.value).collect())
+        } else {
+            let step = format!("creating the group {name}");
+            (self.write(Method::POST, &["Groups"], &scim_group(group), &step).await?.id, HashSet::new())
         };
         for member in group.members {
             let Some(member_id) = ids.get(member).filter(|member_id| !present.contains(*member_id)) else { continue };

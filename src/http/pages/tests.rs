@@ -20,8 +20,8 @@ fn joe() -> Visitor {
     }
 }
 
-fn contact() -> Option<Contact> {
-    Some(Contact("it@bluesky.example".into()))
+fn contact() -> Contact {
+    Contact("it@bluesky.example".into())
 }
 
 fn role(name: &str, description: &str, causes: Vec<Cause>, inherited_from: Option<&str>) -> RoleLine {
@@ -65,7 +65,7 @@ fn accounts() -> Vec<AccountNode> {
 }
 
 fn signed_in(accounts: Vec<AccountNode>) -> SignedIn {
-    SignedIn { frame: Frame { visitor: Some(joe()), ..bluesky() }, visitor: joe(), accounts, contact: contact() }
+    SignedIn { frame: Frame { visitor: Some(joe()), ..bluesky() }, visitor: joe(), accounts, contact: Some(contact()) }
 }
 
 fn refused(reason: Reason) -> Refused {
@@ -73,7 +73,7 @@ fn refused(reason: Reason) -> Refused {
         frame: bluesky(),
         reason,
         connection: Some("Anchor".into()),
-        contact: contact(),
+        contact: Some(contact()),
         reference: REFERENCE.into(),
         retry: "/sign-in".into(),
     }

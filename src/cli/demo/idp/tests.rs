@@ -95,9 +95,9 @@ fn back(headers: &http::HeaderMap) -> HashMap<String, String> {
     url.query_pairs().into_owned().collect()
 }
 
-fn basic(secret: &str) -> Option<String> {
+fn basic(secret: &str) -> String {
     let form = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    Some(format!("Basic {}", STANDARD.encode(format!("vestibule:{}", form(secret)))))
+    format!("Basic {}", STANDARD.encode(format!("vestibule:{}", form(secret))))
 }
 
 fn redemption(code: &str) -> [(&str, &str); 4] {
@@ -110,7 +110,7 @@ async fn joe_signs_in_and_the_token_verifies_by_the_published_key() {
     let answer = anchor.choose(LOGINS[0].id).await;
     assert_eq!((answer["state"].as_str(), answer["iss"].as_str()), ("the state", ISSUER));
 
-    let (status, token) = anchor.redeem(basic(SECRET), &redemption(&answer["code"])).await;
+    let (status, token) = anchor.redeem(Some(basic(SECRET)), &redemption(&answer["code"])).await;
     assert_eq!((status, token["token_type"].as_str()), (StatusCode::OK, Some("Bearer")));
 
     let (_, _, keys) = anchor.get("/jwks").await;
@@ -140,7 +140,7 @@ async fn claims_come_only_with_their_scope() {
     let anchor = anchor();
     let (_, headers, _) =
         anchor.post("/authorize", None, request(&[("chosen", Some(LOGINS[2].id)), ("scope", Some("openid"))])).await;
-    let (_, token) = anchor.redeem(basic(SECRET), &redemption(&back(&headers)["code"])).await;
+    let (_, token) = anchor.redeem(Some(basic(SECRET)), &redemption(&back(&headers)["code"])).await;
     let payload = token["id_token"].as_str().unwrap().split('.').nth(1).unwrap().to_owned();
     let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
     assert_eq!(claims["sub"], LOGINS[2].id);
@@ -151,8 +151,8 @@ async fn claims_come_only_with_their_scope() {
 async fn a_code_is_good_once() {
     let anchor = anchor();
     let code = &anchor.choose(LOGINS[0].id).await["code"];
-    assert_eq!(anchor.redeem(basic(SECRET), &redemption(code)).await.0, StatusCode::OK);
-    let (status, error) = anchor.redeem(basic(SECRET), &redemption(code)).await;
+    assert_eq!(anchor.redeem(Some(basic(SECRET)), &redemption(code)).await.0, StatusCode::OK);
+    let (status, error) = anchor.redeem(Some(basic(SECRET)), &redemption(code)).await;
     assert_eq!((status, error["error"].as_str()), (StatusCode::BAD_REQUEST, Some("invalid_grant")));
 }
 
@@ -161,10 +161,10 @@ async fn a_code_lives_sixty_seconds() {
     let anchor = anchor();
     let code = &anchor.choose(LOGINS[0].id).await["code"];
     anchor.clock.advance(TimeDelta::seconds(60));
-    assert_eq!(anchor.redeem(basic(SECRET), &redemption(code)).await.0, StatusCode::OK);
+    assert_eq!(anchor.redeem(Some(basic(SECRET)), &redemption(code)).await.0, StatusCode::OK);
     let code = &anchor.choose(LOGINS[0].id).await["code"];
     anchor.clock.advance(TimeDelta::seconds(61));
-    assert_eq!(anchor.redeem(basic(SECRET), &redemption(code)).await.1["error"], "invalid_grant");
+    assert_eq!(anchor.redeem(Some(basic(SECRET)), &redemption(code)).await.1["error"], "invalid_grant");
 }
 
 #[tokio::test]
@@ -177,9 +177,9 @@ async fn a_wrong_verifier_or_redirect_is_refused_and_uses_the_code_up() {
         let mut pairs = redemption(code).to_vec();
         pairs.retain(|(other, _)| *other != name);
         pairs.extend(value.map(|value| (name, value)));
-        let (status, error) = anchor.redeem(basic(SECRET), &pairs).await;
+        let (status, error) = anchor.redeem(Some(basic(SECRET)), &pairs).await;
         assert_eq!((status, error["error"].as_str()), (StatusCode::BAD_REQUEST, Some("invalid_grant")), "{name} {value:?}");
-        assert_eq!(anchor.redeem(basic(SECRET), &redemption(code)).await.1["error"], "invalid_grant", "used up");
+        assert_eq!(anchor.redeem(Some(basic(SECRET)), &redemption(code)).await.1["error"], "invalid_grant", "used up");
     }
 }
 
@@ -188,11 +188,13 @@ async fn a_wrong_secret_is_refused_and_leaves_the_code() {
     let anchor = anchor();
     let code = &anchor.choose(LOGINS[0].id).await["code"];
     let other_client = Some(format!("Basic {}", STANDARD.encode("portal:s3cr%3Aet%2B%C3%B6")));
-    for authorization in [basic("another"), basic(""), None, Some("Basic !".into()), Some("Bearer x".into()), other_client] {
+    for authorization in
+        [Some(basic("another")), Some(basic("")), None, Some("Basic !".into()), Some("Bearer x".into()), other_client]
+    {
         let (status, error) = anchor.redeem(authorization.clone(), &redemption(code)).await;
         assert_eq!((status, error["error"].as_str()), (StatusCode::UNAUTHORIZED, Some("invalid_client")), "{authorization:?}");
     }
-    assert_eq!(anchor.redeem(basic(SECRET), &redemption(code)).await.0, StatusCode::OK);
+    assert_eq!(anchor.redeem(Some(basic(SECRET)), &redemption(code)).await.0, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The token endpoint: a code, a verifier and the client's secret, against an id_token (OpenID Connect Core section 3.1.3).
+//! The token endpoint: a code, a verifier and the client's secret, against an `id_token` (OpenID Connect Core section 3.1.3).
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::{Grant, Idp, json as answer, random};
 
-/// How long an id_token is good for, in seconds.
+/// How long an `id_token` is good for, in seconds.
 const TOKEN_LIFETIME: i64 = 300;
 
 #[derive(Debug, Deserialize)]
