@@ -67,18 +67,6 @@ pub struct Frame {
     pub visitor: Option<Visitor>,
 }
 
-impl Frame {
-    fn stylesheet(&self) -> &'static str {
-        let _ = self;
-        stylesheet_url()
-    }
-
-    fn icon(&self) -> &'static str {
-        let _ = self;
-        icon_url()
-    }
-}
-
 /// The signed-in person and the login that is active.
 #[derive(Clone, Debug)]
 pub struct Visitor {

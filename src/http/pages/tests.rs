@@ -20,8 +20,8 @@ fn joe() -> Visitor {
     }
 }
 
-fn contact() -> Option<Contact> {
-    Some(Contact("it@bluesky.example".into()))
+fn contact() -> Contact {
+    Contact("it@bluesky.example".into())
 }
 
 fn role(name: &str, description: &str, causes: Vec<Cause>, inherited_from: Option<&str>) -> RoleLine {
@@ -65,7 +65,7 @@ fn accounts() -> Vec<AccountNode> {
 }
 
 fn signed_in(accounts: Vec<AccountNode>) -> SignedIn {
-    SignedIn { frame: Frame { visitor: Some(joe()), ..bluesky() }, visitor: joe(), accounts, contact: contact() }
+    SignedIn { frame: Frame { visitor: Some(joe()), ..bluesky() }, visitor: joe(), accounts, contact: Some(contact()) }
 }
 
 fn refused(reason: Reason) -> Refused {
@@ -73,7 +73,7 @@ fn refused(reason: Reason) -> Refused {
         frame: bluesky(),
         reason,
         connection: Some("Anchor".into()),
-        contact: contact(),
+        contact: Some(contact()),
         reference: REFERENCE.into(),
         retry: "/sign-in".into(),
     }
@@ -167,7 +167,7 @@ fn the_sign_in_form_keeps_what_was_typed_and_names_the_field() {
             .render()
             .unwrap();
     assert!(html.contains("value=\"&#60;joe&#62;&#34;@x\""), "{html}");
-    assert!(html.contains("aria-invalid=\"true\" aria-describedby=\"identifier-error\""));
+    assert!(html.contains("aria-invalid=\"true\" aria-describedby=\"identifier-error identifier-hint\""));
     assert!(html.contains("id=\"identifier-error\""));
     assert!(html.contains("name=\"return_to\" value=\"/me?a=1&#38;b=2\""));
 }
