@@ -40,7 +40,9 @@ impl App {
             Engine::Sqlite => store.migrate().await.context("cannot bring the database's schema to this version")?,
             Engine::Postgres => match store.migration_state().await.context("cannot read the state of the database's schema")? {
                 MigrationState::Current => {}
-                MigrationState::Pending(_) => bail!("the database's schema is older than this program: run `vestibule migrate` first"),
+                MigrationState::Pending(_) => {
+                    bail!("the database's schema is older than this program: run `vestibule migrate` first")
+                }
                 MigrationState::Newer(version) => {
                     bail!("the database's schema has version {version}, which is newer than this program: start the newer one")
                 }
@@ -51,7 +53,8 @@ impl App {
         let caller = Caller { actor: Actor::System, now: clock.now(), request_id: None };
         catalogue::sync(&store, &catalogues, caller).await.context("cannot write the role catalogues")?;
         let allow = settings.net.allow.iter().map(ToString::to_string).collect();
-        let client = net::Client::new(net::Settings { allow, ..net::Settings::default() }).context("cannot set up outgoing calls")?;
+        let client =
+            net::Client::new(net::Settings { allow, ..net::Settings::default() }).context("cannot set up outgoing calls")?;
         Ok(Self {
             store,
             sealer,
@@ -63,10 +66,10 @@ impl App {
         })
     }
 
-    /// The catalogue of this name.
+    /// The catalogue of this slug.
     #[must_use]
-    pub fn catalogue(&self, name: &str) -> Option<&Catalogue> {
-        self.catalogues.iter().find(|catalogue| catalogue.name == name)
+    pub fn catalogue(&self, slug: &str) -> Option<&Catalogue> {
+        self.catalogues.iter().find(|catalogue| catalogue.slug == slug)
     }
 }
 
@@ -100,14 +103,14 @@ fn keys(settings: &Settings) -> anyhow::Result<KeyRing> {
 }
 
 /// Writes a file that only its owner can read, and never over one that is there.
-fn write_private(file: &std::path::Path, text: &str) -> std::io::Result<()> {
+pub(crate) fn write_private(file: &std::path::Path, text: &str) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
 
-/// The catalogues that ship with the program, and those of the operator's folder, which may replace them by name.
+/// The catalogues that ship with the program, and those of the operator's folder, which may replace them by slug.
 fn catalogues(settings: &Settings) -> anyhow::Result<Vec<Catalogue>> {
     let mut catalogues = Vec::new();
     for (file, text) in BUILT_IN {
@@ -119,8 +122,9 @@ fn catalogues(settings: &Settings) -> anyhow::Result<Vec<Catalogue>> {
         .collect::<Result<Vec<_>, _>>()?;
     for path in entries.into_iter().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "toml")) {
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let catalogue = Catalogue::parse(&path.display().to_string(), &text)?;
-        catalogues.retain(|other| other.name != catalogue.name);
+        let slug = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let catalogue = Catalogue::parse(&slug, &text).with_context(|| format!("cannot use {}", path.display()))?;
+        catalogues.retain(|other| other.slug != catalogue.slug);
         catalogues.push(catalogue);
     }
     Ok(catalogues)

@@ -9,8 +9,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::{
+    app,
     clock::Clock,
     config::{self, Engine, KeySource, Settings},
+    store::MigrationState,
 };
 
 /// How a check ended; the worst of all is the report's.
@@ -117,16 +119,48 @@ impl fmt::Display for Report {
 }
 
 /// Makes every check and prints them.
-pub fn doctor(settings: Result<&Settings, &config::Error>, json: bool) -> anyhow::Result<ExitCode> {
+pub async fn doctor(settings: Result<&Settings, &config::Error>, json: bool) -> anyhow::Result<ExitCode> {
     let mut report = Report::new();
     report.add(configuration(settings));
     report.add(clock(&Clock::system(), installed()));
     if let Ok(settings) = settings {
         report.add(public_url(settings));
         report.add(keys(settings));
+        for check in database(settings).await {
+            report.add(check);
+        }
     }
     report.print(json)?;
     Ok(report.exit_code())
+}
+
+/// Opens the database as `serve` would, but changes nothing in it.
+async fn database(settings: &Settings) -> Vec<Check> {
+    const NAME: &str = "database";
+    let url = &settings.database.url;
+    if let Some(file) = url.sqlite_file().filter(|file| !file.exists()) {
+        return vec![Check::warn(NAME, format!("{} is not there", file.display()), "the first `vestibule serve` makes it")];
+    }
+    let store = match app::open(settings).await {
+        Ok(store) => store,
+        Err(error) => {
+            return vec![Check::fail(NAME, format!("{error:#}"), "start the database, or correct database.url")];
+        }
+    };
+    let migrations = match store.migration_state().await {
+        Ok(MigrationState::Current) => Check::ok("migrations", "the schema is at this version"),
+        Ok(MigrationState::Pending(versions)) => {
+            Check::fail("migrations", format!("{} to apply", versions.len()), "run `vestibule migrate`")
+        }
+        Ok(MigrationState::Newer(version)) => Check::fail(
+            "migrations",
+            format!("the schema has version {version}, which is newer than this program"),
+            "start the newer program",
+        ),
+        Err(error) => Check::fail("migrations", error.to_string(), "look at the database's log"),
+    };
+    store.close().await;
+    vec![Check::ok(NAME, format!("{url} answers")), migrations]
 }
 
 fn configuration(settings: Result<&Settings, &config::Error>) -> Check {

@@ -3,7 +3,10 @@
 //! `main` parses [`Arguments`] and calls [`run`]; each command loads the settings itself, because `doctor` has something to say
 //! also where they are wrong.
 
+pub mod bootstrap;
+pub mod demo;
 pub mod doctor;
+pub mod manage;
 pub mod serve;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -28,7 +31,17 @@ pub enum Command {
     /// Serve until SIGTERM or SIGINT (the default).
     Serve,
     /// Try Vestibule on this machine with a sample tenant, an identity provider and a SCIM client.
-    Demo,
+    Demo {
+        /// The port of Vestibule's pages and its SCIM endpoint.
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+        /// The port of the sample identity provider.
+        #[arg(long, default_value_t = 8081)]
+        idp_port: u16,
+        /// Where the demo keeps its database; remove the folder to begin anew.
+        #[arg(long, default_value = ".vestibule-demo", value_name = "FOLDER")]
+        folder: PathBuf,
+    },
     /// Bring the database's schema to this version.
     Migrate,
     /// Create what a file describes and is not there yet: tenants, connections, directories, rules, clients.
@@ -49,8 +62,10 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let settings = Settings::load(arguments.config.as_deref(), std::env::vars_os());
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::serve(settings?).await,
-        Command::Doctor { json } => doctor::doctor(settings.as_ref(), json),
-        Command::Demo | Command::Migrate | Command::Bootstrap { .. } => anyhow::bail!("this command is not built yet"),
+        Command::Doctor { json } => doctor::doctor(settings.as_ref(), json).await,
+        Command::Migrate => manage::migrate(settings?).await,
+        Command::Bootstrap { file } => manage::bootstrap(settings?, &file).await,
+        Command::Demo { port, idp_port, folder } => demo::run(demo::Ports { vestibule: port, idp: idp_port }, &folder).await,
     }
 }
 

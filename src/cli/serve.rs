@@ -6,8 +6,8 @@
 
 use std::{future::Future, io, net::SocketAddr, process::ExitCode, time::Duration};
 
-use anyhow::Context as _;
-use axum::{Router, http::StatusCode, serve::ListenerExt as _};
+use anyhow::{Context as _, bail};
+use axum::{Router, serve::ListenerExt as _};
 use tokio::{
     net::{TcpListener, TcpStream},
     signal::unix::{SignalKind, signal},
@@ -15,7 +15,22 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use crate::{config::Settings, http::ops, metrics::Metrics, telemetry};
+use super::demo;
+use crate::{
+    app::App,
+    clock::Clock,
+    config::Settings,
+    http::{
+        self,
+        ops::{self, NotReady},
+    },
+    model::TenantId,
+    store::MigrationState,
+    telemetry,
+};
+
+/// How often expired rows are removed.
+const PURGE_INTERVAL: Duration = Duration::from_mins(10);
 
 /// Serves until a signal ends it.
 pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
@@ -26,20 +41,69 @@ pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
     let listener = bind(server.listen, "server.listen").await?;
     let ops_listener = bind(server.ops_listen, "server.ops_listen").await?;
 
-    let router = Router::new().fallback(async || StatusCode::NOT_FOUND);
-    let ops_router = ops::router(Metrics::new(), async || Ok(()));
-    tracing::info!(listen = %listener.local_addr()?, public_url = %server.public_url, ops = %ops_listener.local_addr()?, "serving");
+    let app = App::build(settings, Clock::system()).await?;
+    if app.store.doors().mark(demo::MARK).await.context("cannot read the database")?.is_some() {
+        bail!("this database is a demo's, with people who do not exist and secrets that anybody can read: name another one");
+    }
+    serve_app(app, listener, ops_listener, &signals).await
+}
 
-    let served = run(listener, router, ops_listener, ops_router, server.shutdown_grace, signals.count(1));
+/// Serves a built application until the first signal, and cuts off what is unfinished at the second.
+///
+/// # Errors
+/// When a listener fails.
+pub async fn serve_app(app: App, listener: TcpListener, ops_listener: TcpListener, signals: &Signals) -> anyhow::Result<ExitCode> {
+    let public_url = &app.settings.server.public_url;
+    tracing::info!(listen = %listener.local_addr()?, %public_url, ops = %ops_listener.local_addr()?, "serving");
+    let grace = app.settings.server.shutdown_grace;
+    let _purging = AbortOnDropHandle::new(tokio::spawn(purge(app.clone())));
+    let (store, stopping) = (app.store.clone(), signals.seen());
+    let ready = move || {
+        let (store, stopping) = (store.clone(), *stopping.borrow() > 0);
+        async move {
+            if stopping {
+                return Err(NotReady::Stopping);
+            }
+            match store.migration_state().await {
+                Ok(MigrationState::Current) => Ok(()),
+                Ok(_) => Err(NotReady::Migrations),
+                Err(_) => Err(NotReady::Database),
+            }
+        }
+    };
+    let ops_router = ops::router(app.metrics.clone(), ready);
+    let store = app.store.clone();
+    let served = run(listener, http::router(app), ops_listener, ops_router, grace, signals.count(1));
     let ended = tokio::select! {
         ended = served => ended.context("the listener failed")?,
         () = signals.count(2) => Ended::Cut,
     };
     match ended {
-        Ended::Finished => tracing::info!("every request was finished"),
+        Ended::Finished => {
+            store.close().await;
+            tracing::info!("every request was finished");
+        }
         Ended::Cut => tracing::warn!("ended with requests unfinished"),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Removes sessions and sign-ins whose time is over, now and then. Several replicas may do it; it is the same rows for all.
+async fn purge(app: App) {
+    let mut ticks = tokio::time::interval(PURGE_INTERVAL);
+    loop {
+        ticks.tick().await;
+        let purged = async {
+            let mut writer = app.store.write(TenantId::OPERATOR).await?;
+            let gone = writer.purge_expired(app.clock.now()).await?;
+            writer.commit().await?;
+            Ok::<_, crate::store::Error>(gone)
+        };
+        match purged.await {
+            Ok(gone) => tracing::debug!(gone, "removed what had expired"),
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "what had expired could not be removed"),
+        }
+    }
 }
 
 /// Listens on `address`, which the setting `key` names.
@@ -117,6 +181,12 @@ impl Signals {
             }
         });
         Ok(Self { seen, _listening: AbortOnDropHandle::new(listening) })
+    }
+
+    /// How many have come.
+    #[must_use]
+    pub fn seen(&self) -> watch::Receiver<usize> {
+        self.seen.clone()
     }
 
     /// Ready when `number` of them have come since [`Signals::listen`].

@@ -19,10 +19,11 @@ pub const BUILT_IN: &[(&str, &str)] = &[
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Catalogue {
-    /// What tenants call it; the file's name without ending.
+    /// What tenants call it: the file's name without its ending.
+    #[serde(skip)]
+    pub slug: String,
+    /// What people read.
     pub name: String,
-    #[serde(default)]
-    pub description: String,
     #[serde(rename = "role")]
     pub roles: Vec<Role>,
 }
@@ -57,28 +58,28 @@ pub enum Scope {
 }
 
 impl Catalogue {
-    /// Reads a catalogue. `file` names it in errors.
+    /// Reads the catalogue `slug`.
     ///
     /// # Errors
-    /// When it is no TOML, has an unknown or missing key, or two roles of one key; the text names file, line and key.
-    pub fn parse(file: &str, text: &str) -> Result<Self> {
+    /// When it is no TOML, has an unknown or missing key, or two roles of one key; the text names catalogue, line and key.
+    pub fn parse(slug: &str, text: &str) -> Result<Self> {
         let catalogue: Self =
-            toml::from_str(text).map_err(|error| Error::Invalid(format!("catalogue {file}: {}", error.to_string().trim_end())))?;
+            toml::from_str(text).map_err(|error| Error::Invalid(format!("catalogue {slug}: {}", error.to_string().trim_end())))?;
         let mut seen = std::collections::BTreeSet::new();
         for role in &catalogue.roles {
             if role.key.is_empty()
                 || !role.key.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
             {
                 return Err(Error::Invalid(format!(
-                    "catalogue {file}: the role key {:?} may hold only lower-case letters, digits and hyphens",
+                    "catalogue {slug}: the role key {:?} may hold only lower-case letters, digits and hyphens",
                     role.key
                 )));
             }
             if !seen.insert(&role.key) {
-                return Err(Error::Invalid(format!("catalogue {file}: the role {:?} is there twice", role.key)));
+                return Err(Error::Invalid(format!("catalogue {slug}: the role {:?} is there twice", role.key)));
             }
         }
-        Ok(catalogue)
+        Ok(Self { slug: slug.to_owned(), ..catalogue })
     }
 
     /// The role of this key.
@@ -104,7 +105,7 @@ pub async fn sync(store: &Store, catalogues: &[Catalogue], caller: Caller<'_>) -
                 rank,
             })
             .collect();
-        writer.sync_roles(&catalogue.name, &rows, caller.now).await?;
+        writer.sync_roles(&catalogue.slug, &rows, caller.now).await?;
     }
     writer.commit().await?;
     Ok(())
@@ -115,20 +116,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_catalogue_that_ships_is_valid_and_named_like_its_file() {
-        for (file, text) in BUILT_IN {
-            assert_eq!(&Catalogue::parse(file, text).unwrap().name, file);
+    fn every_catalogue_that_ships_is_valid() {
+        for (slug, text) in BUILT_IN {
+            assert!(!Catalogue::parse(slug, text).unwrap().roles.is_empty(), "{slug}");
         }
     }
 
     #[test]
-    fn errors_name_the_file_the_line_and_the_key() {
+    fn errors_name_the_catalogue_the_line_and_the_key() {
         let text = "name = \"x\"\n[[role]]\nkey = \"a\"\nname = \"A\"\ndescription = \"\"\ncolour = \"red\"\n";
-        let error = Catalogue::parse("x.toml", text).unwrap_err().to_string();
-        assert!(error.contains("x.toml") && error.contains("line 6") && error.contains("colour"), "{error}");
+        let error = Catalogue::parse("x", text).unwrap_err().to_string();
+        assert!(error.contains("catalogue x") && error.contains("line 6") && error.contains("colour"), "{error}");
         let twice = "name = \"x\"\n[[role]]\nkey = \"a\"\nname = \"A\"\ndescription = \"\"\n[[role]]\nkey = \"a\"\nname = \"A\"\ndescription = \"\"\n";
-        assert!(Catalogue::parse("x.toml", twice).unwrap_err().to_string().contains("\"a\" is there twice"));
+        assert!(Catalogue::parse("x", twice).unwrap_err().to_string().contains("\"a\" is there twice"));
         let shouting = "name = \"x\"\n[[role]]\nkey = \"A b\"\nname = \"A\"\ndescription = \"\"\n";
-        assert!(Catalogue::parse("x.toml", shouting).is_err());
+        assert!(Catalogue::parse("x", shouting).is_err());
     }
 }

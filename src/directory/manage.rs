@@ -78,8 +78,8 @@ impl Manage<'_> {
             return Ok(Ensured { id: tenant.id, made: false });
         }
         check_slug("tenant", slug)?;
-        if !known.iter().any(|candidate| candidate.name == catalogue) {
-            let names: Vec<_> = known.iter().map(|candidate| candidate.name.as_str()).collect();
+        if !known.iter().any(|candidate| candidate.slug == catalogue) {
+            let names: Vec<_> = known.iter().map(|candidate| candidate.slug.as_str()).collect();
             return Err(Error::Invalid(format!("there is no role catalogue {catalogue:?}; there are {}", names.join(", "))));
         }
         let id = TenantId::new(self.caller.now);
@@ -110,7 +110,9 @@ impl Manage<'_> {
             }
             None if tree.is_empty() => (None, path),
             None => {
-                return Err(Error::Invalid(format!("account {path:?}: the tenant has another root; write its path below that one")));
+                return Err(Error::Invalid(format!(
+                    "account {path:?}: the tenant has another root; write its path below that one"
+                )));
             }
         };
         check_slug("account", slug)?;
@@ -316,7 +318,7 @@ fn resolve_rule(spec: &RuleSpec<'_>, catalogue: &Catalogue, tree: &Tree) -> Resu
     let mut grants = Vec::new();
     for (role, below) in spec.grants {
         if catalogue.role(role).is_none() {
-            return Err(named(format!("the catalogue {:?} has no role {role:?}", catalogue.name)));
+            return Err(named(format!("the catalogue {:?} has no role {role:?}", catalogue.slug)));
         }
         let path = if below == "." { spec.within.to_owned() } else { format!("{}/{below}", spec.within) };
         let account = tree.find(&path).ok_or_else(|| named(format!("there is no account {path:?}")))?;

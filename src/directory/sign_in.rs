@@ -36,7 +36,11 @@ pub enum How {
 /// What became of a sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    SignedIn { login: LoginId, session: SessionId, how: How },
+    SignedIn {
+        login: LoginId,
+        session: SessionId,
+        how: How,
+    },
     /// Nobody was signed in. The trace's id is the reference number on the page.
     Refused {
         refusal: Refusal,

@@ -23,7 +23,7 @@ use crate::scim::message::ScimError;
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What a SCIM request may take. Long enough for ten thousand members; what is not done by then is rolled back.
-const SCIM_DEADLINE: Duration = Duration::from_secs(60);
+const SCIM_DEADLINE: Duration = Duration::from_mins(1);
 /// What a page may take, an identity provider that answers slowly included.
 const PAGE_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -35,7 +35,8 @@ impl RequestId {
     /// A client's own id is kept when it can do no harm in a log.
     fn given(headers: &HeaderMap) -> Option<Self> {
         let id = headers.get(REQUEST_ID)?.to_str().ok()?;
-        let harmless = !id.is_empty() && id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
+        let harmless =
+            !id.is_empty() && id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
         harmless.then(|| Self(id.to_owned()))
     }
 }
@@ -111,7 +112,8 @@ pub(super) async fn measure(State((app, surface)): State<(App, Surface)>, reques
 pub(super) async fn scim_deadline(request: Request, next: Next) -> Response {
     match tokio::time::timeout(SCIM_DEADLINE, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => ScimFailure(ScimError::new(503, "the request took too long and was given up; nothing of it has happened")).into_response(),
+        Err(_) => ScimFailure(ScimError::new(503, "the request took too long and was given up; nothing of it has happened"))
+            .into_response(),
     }
 }
 

@@ -149,15 +149,6 @@ impl Client {
         .await
     }
 
-    /// The client as a function, which is how `openidconnect` takes one.
-    pub fn as_function(&self) -> impl Fn(Request<Vec<u8>>) -> BoxedExchange + Send + Sync + 'static {
-        let client = self.clone();
-        move |request| {
-            let client = client.clone();
-            Box::pin(async move { client.send(request).await })
-        }
-    }
-
     /// How far a URL may reach, decided before anything is resolved; for a host that is an address, decided altogether.
     fn reach(&self, url: &Url) -> Result<(String, Reach), NetError> {
         if !url.username().is_empty() || url.password().is_some() {

@@ -4,11 +4,11 @@
 //! Every document is made from the schema files and from [`super::limits`], and depends on nothing but the base URL, so that its bytes
 //! never vary (D10).
 
-use super::limits::{DEFAULT_RESULTS, MAX_RESULTS};
-use super::message::{ListResponse, urn};
-use super::parse::parse;
-use super::schema::{Registry, ResourceType, Schema};
-use super::value::{Object, Value};
+use crate::scim::limits::{DEFAULT_RESULTS, MAX_RESULTS};
+use crate::scim::message::{ListResponse, urn};
+use crate::scim::parse::parse;
+use crate::scim::schema::{Registry, ResourceType, Schema};
+use crate::scim::value::{Object, Value};
 
 /// The body of `/ServiceProviderConfig` (D01, D02). The base URL is that of the directory, without a slash at the end.
 #[must_use]

@@ -18,9 +18,12 @@ pub const MAX_INLINE_MEMBERS: usize = 5_000;
 pub const MAX_BODY_BYTES: usize = 2 * 1_024 * 1_024;
 /// Values of one multi-valued attribute.
 pub const MAX_VALUES: usize = 1_000;
+/// Values of multi-valued attributes that the operations of one PATCH request look at, all together: it bounds the time of a request
+/// that has many operations on an attribute with many values.
+pub const MAX_PATCH_VISITS: usize = 250_000;
 /// Bytes of one text.
 pub const MAX_TEXT_BYTES: usize = 64 * 1_024;
 /// Characters of a text that the databases index: user names, external ids, display names, e-mail addresses, ids of members.
 pub const MAX_KEY_CHARS: usize = 512;
-/// Bytes of such a text when it is folded; a B-tree page of PostgreSQL holds no more than 2 704.
+/// Bytes of such a text when it is folded; an entry of a B-tree index holds no more than 2 704.
 pub const MAX_KEY_BYTES: usize = 2_048;

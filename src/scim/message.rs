@@ -1,6 +1,6 @@
 //! The messages of the protocol (RFC 7644 sections 3.4.2, 3.12 and 8): errors, lists, and the URNs that name them.
 
-use super::value::{Object, Value};
+use crate::scim::value::{Object, Value};
 
 /// The URNs of schemas and messages.
 pub mod urn {

@@ -1,11 +1,11 @@
 //! From the bytes of a request body to a [`Value`].
 //!
 //! `serde_json` reads the grammar; the visitor here adds what SCIM and the databases need: names that differ in letter case alone are
-//! duplicates (RFC 7643 section 2.1), NUL is refused because PostgreSQL cannot store it, and nesting has a limit. Every failure is
+//! duplicates (RFC 7643 section 2.1), NUL is refused because not every database can store it, and nesting has a limit. Every failure is
 //! `invalidSyntax` with the place where it happened, and never repeats the body, which may hold a password.
 
-use super::message::{ScimError, ScimType};
-use super::value::{Object, Value};
+use crate::scim::message::{ScimError, ScimType};
+use crate::scim::value::{Object, Value};
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::cell::Cell;
 use std::collections::HashSet;

@@ -16,11 +16,11 @@ pub enum Profile {
     Entra,
     /// Okta.
     Okta,
-    /// OneLogin.
+    /// `OneLogin`.
     OneLogin,
     /// Google Workspace.
     Google,
-    /// JumpCloud.
+    /// `JumpCloud`.
     JumpCloud,
     /// Ping Identity, and clients built on Keycloak.
     Ping,

@@ -2,10 +2,10 @@
 //!
 //! Handlers ask [`Projection::wants`] before they load what is costly, and [`Projection::apply`] at the end.
 
-use super::filter::AttrPath;
-use super::message::ScimError;
-use super::schema::{Attribute, ResourceKind, Returned, Schema};
-use super::value::{Object, Value};
+use crate::scim::filter::AttrPath;
+use crate::scim::message::ScimError;
+use crate::scim::schema::{Attribute, ResourceKind, Returned, Schema};
+use crate::scim::value::{Object, Value};
 
 /// What the client asked to see. Names that the schema does not have are ignored (R18).
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,11 +1,11 @@
 //! The parameters of a list request (RFC 7644 section 3.4.2).
 
-use super::filter::{self, ResolvedFilter, Scope};
-use super::limits::{DEFAULT_RESULTS, MAX_RESULTS};
-use super::message::ScimError;
-use super::profile::{Coercion, Profile};
-use super::project::Projection;
-use super::schema::ResourceKind;
+use crate::scim::filter::{self, ResolvedFilter, Scope};
+use crate::scim::limits::{DEFAULT_RESULTS, MAX_RESULTS};
+use crate::scim::message::ScimError;
+use crate::scim::profile::{Coercion, Profile};
+use crate::scim::project::Projection;
+use crate::scim::schema::ResourceKind;
 
 /// A list request. Sorting is not supported and not announced, so `sortBy` and `sortOrder` are ignored like every parameter that is
 /// not known (A10, L06).

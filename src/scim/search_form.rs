@@ -5,9 +5,9 @@
 //! it is. Unassigned and unknown attributes, and those that are never returned, are left out. `claims`, the sign-in claims in the
 //! facts of mapping rules, are taken over unchanged. Making the search form of a search form changes nothing.
 
-use super::fold::fold;
-use super::schema::{Attribute, Kind, ResourceKind, Returned, Schema};
-use super::value::{Object, Value};
+use crate::scim::fold::fold;
+use crate::scim::schema::{Attribute, Kind, ResourceKind, Returned, Schema};
+use crate::scim::value::{Object, Value};
 use chrono::{DateTime, Datelike, NaiveDateTime, SecondsFormat, Utc};
 
 /// The search form of a document of this kind.

@@ -6,6 +6,9 @@
 pub mod idp;
 pub mod people;
 pub mod push;
+mod run;
+
+pub use self::run::{MARK, run};
 
 /// The ports that the demo listens on, for the words that it prints.
 #[derive(Clone, Copy, Debug)]
@@ -24,8 +27,9 @@ Vestibule is running with a sample company, Bluesky.
 
   Open  http://vestibule.localhost:{vestibule}/
 
-Sign in there. You are sent on to Anchor (http://idp.localhost:{idp}/), the demo's stand-in for a company's
-identity provider, where you choose who you are. Try these, signing out in between:
+Sign in there with any address at bluesky.example, such as joe.bloggs@bluesky.example. You are sent on to Anchor
+(http://idp.localhost:{idp}/), the demo's stand-in for a company's identity provider, where you choose who you are.
+Try these, signing out in between:
 
   Joe Bloggs, joe.bloggs        administers EMEA and works on the support desk; the page says by which rule
   Joe Bloggs, joe.bloggs.gsa    his other login, with roles of its own over all of Bluesky

@@ -15,9 +15,9 @@ use openidconnect::core::{
     CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
-    AccessToken, AuthenticationFlow, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet, EndpointSet, IdToken,
-    Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope,
-    StandardErrorResponse,
+    AccessToken, AsyncHttpClient, AuthenticationFlow, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet,
+    EndpointSet, IdToken, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken,
+    RequestTokenError, Scope, StandardErrorResponse,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -176,12 +176,7 @@ impl RelyingParty {
     async fn redeem(&self, pending: &Pending<'_>, provider: &Provider, code: &SecretString) -> Result<TokenAnswer, Refused> {
         // The library tells the status of an answer only within a message; it is kept on the way.
         let status = Arc::new(AtomicU16::new(0));
-        let seen = Arc::clone(&status);
-        let send = self.net.as_function();
-        let http = move |request| {
-            let (exchange, seen) = (send(request), Arc::clone(&seen));
-            async move { exchange.await.inspect(|answer| seen.store(answer.status().as_u16(), Ordering::Relaxed)) }
-        };
+        let http = Exchange { net: self.net.clone(), status: Arc::clone(&status) };
         client(pending.connection, provider, pending.redirect_uri)
             .set_client_secret(ClientSecret::new(pending.client_secret.expose_secret().to_owned()))
             .set_auth_type(provider.client_auth.clone())
@@ -200,6 +195,23 @@ impl RelyingParty {
                     Refused::Nonsense { endpoint: Endpoint::Token, what: format!("status {}", status.load(Ordering::Relaxed)) }
                 }
             })
+    }
+}
+
+/// Our guarded client as the library wants one, which also remembers the status of the answer. A named type: with a closure the
+/// compiler cannot tell that whoever waits for the exchange may change threads.
+struct Exchange {
+    net: net::Client,
+    status: Arc<AtomicU16>,
+}
+
+impl<'c> AsyncHttpClient<'c> for Exchange {
+    type Error = NetError;
+    type Future = net::BoxedExchange;
+
+    fn call(&'c self, request: http::Request<Vec<u8>>) -> Self::Future {
+        let (net, status) = (self.net.clone(), Arc::clone(&self.status));
+        Box::pin(async move { net.send(request).await.inspect(|answer| status.store(answer.status().as_u16(), Ordering::Relaxed)) })
     }
 }
 

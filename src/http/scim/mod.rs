@@ -244,11 +244,14 @@ async fn read_body(app: &App, request: Request) -> Result<Value, ScimFailure> {
     }
     let limit = app.settings.server.body_limit;
     let too_large = || ScimFailure(ScimError::new(413, format!("the body may have at most {limit} bytes")));
-    if request.headers().get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok()) > Some(limit) {
+    if request.headers().get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok())
+        > Some(limit)
+    {
         return Err(too_large());
     }
     let bytes: Bytes = axum::body::to_bytes(request.into_body(), limit).await.map_err(|error| {
-        let is_limit = std::error::Error::source(&error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
+        let is_limit =
+            std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>);
         if is_limit { too_large() } else { ScimFailure(ScimError::invalid_syntax("the body ended early")) }
     })?;
     parse::parse(&bytes).map_err(|error| ScimFailure(ScimError::invalid_syntax(error.to_string())))

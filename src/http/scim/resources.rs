@@ -23,9 +23,7 @@ fn parameters(uri: &OriginalUri) -> Vec<(String, String)> {
 
 fn projection(kind: ResourceKind, uri: &OriginalUri) -> Result<Projection, ScimFailure> {
     let parameters = parameters(uri);
-    let one = |wanted: &str| {
-        parameters.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.as_str())
-    };
+    let one = |wanted: &str| parameters.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.as_str());
     Ok(Projection::parse(kind, one("attributes"), one("excludedAttributes"))?)
 }
 
@@ -106,7 +104,13 @@ pub(super) async fn create_user(client: Client, State(app): State<App>, uri: Ori
     Ok(shown(&client, USER, &projection, StatusCode::CREATED, &written))
 }
 
-pub(super) async fn replace_user(client: Client, State(app): State<App>, Path((_, id)): Id, uri: OriginalUri, request: Request) -> Answer {
+pub(super) async fn replace_user(
+    client: Client,
+    State(app): State<App>,
+    Path((_, id)): Id,
+    uri: OriginalUri,
+    request: Request,
+) -> Answer {
     client.writing()?;
     let projection = projection(USER, &uri)?;
     let write = Write { client: &client, kind: USER, operation: "replace", id: Some(&id) };
@@ -115,7 +119,13 @@ pub(super) async fn replace_user(client: Client, State(app): State<App>, Path((_
     Ok(shown(&client, USER, &projection, StatusCode::OK, &written))
 }
 
-pub(super) async fn patch_user(client: Client, State(app): State<App>, Path((_, id)): Id, uri: OriginalUri, request: Request) -> Answer {
+pub(super) async fn patch_user(
+    client: Client,
+    State(app): State<App>,
+    Path((_, id)): Id,
+    uri: OriginalUri,
+    request: Request,
+) -> Answer {
     client.writing()?;
     let projection = projection(USER, &uri)?;
     let write = Write { client: &client, kind: USER, operation: "patch", id: Some(&id) };
@@ -155,7 +165,13 @@ pub(super) async fn create_group(client: Client, State(app): State<App>, uri: Or
     Ok(shown(&client, GROUP, &projection, StatusCode::CREATED, &written))
 }
 
-pub(super) async fn replace_group(client: Client, State(app): State<App>, Path((_, id)): Id, uri: OriginalUri, request: Request) -> Answer {
+pub(super) async fn replace_group(
+    client: Client,
+    State(app): State<App>,
+    Path((_, id)): Id,
+    uri: OriginalUri,
+    request: Request,
+) -> Answer {
     client.writing()?;
     let projection = projection(GROUP, &uri)?;
     let write = Write { client: &client, kind: GROUP, operation: "replace", id: Some(&id) };
@@ -164,7 +180,13 @@ pub(super) async fn replace_group(client: Client, State(app): State<App>, Path((
     Ok(shown(&client, GROUP, &projection, StatusCode::OK, &written))
 }
 
-pub(super) async fn patch_group(client: Client, State(app): State<App>, Path((_, id)): Id, uri: OriginalUri, request: Request) -> Answer {
+pub(super) async fn patch_group(
+    client: Client,
+    State(app): State<App>,
+    Path((_, id)): Id,
+    uri: OriginalUri,
+    request: Request,
+) -> Answer {
     client.writing()?;
     let projection = projection(GROUP, &uri)?;
     let write = Write { client: &client, kind: GROUP, operation: "patch", id: Some(&id) };

@@ -64,11 +64,11 @@ pub(super) async fn find(State(app): State<App>, Form(given): Form<Identifier>) 
             let view = pages::SignIn { typed, error: Some(error.to_owned()), return_to, ..pages::SignIn::default() };
             Page(StatusCode::UNPROCESSABLE_ENTITY, view).into_response()
         }
-        [only] => {
-            Page(StatusCode::OK, Leaving { frame: Frame::default(), connection: only.name.clone(), href: href(only) }).into_response()
-        }
+        [only] => Page(StatusCode::OK, Leaving { frame: Frame::default(), connection: only.name.clone(), href: href(only) })
+            .into_response(),
         several => {
-            let choices = several.iter().map(|connection| Choice { name: connection.name.clone(), href: href(connection) }).collect();
+            let choices =
+                several.iter().map(|connection| Choice { name: connection.name.clone(), href: href(connection) }).collect();
             Page(StatusCode::OK, pages::SignIn { typed, return_to: None, choices, ..pages::SignIn::default() }).into_response()
         }
     }
@@ -106,7 +106,12 @@ fn is_local(path: &str) -> bool {
 }
 
 /// Ends the session.
-pub(super) async fn sign_out(State(app): State<App>, signed_in: Option<SignedIn>, request_id: RequestId, jar: CookieJar) -> Response {
+pub(super) async fn sign_out(
+    State(app): State<App>,
+    signed_in: Option<SignedIn>,
+    request_id: RequestId,
+    jar: CookieJar,
+) -> Response {
     if let Some(SignedIn(session)) = signed_in {
         let caller = request_id.caller(&app, Actor::Login { login: session.active_login_id });
         if let Err(error) = sign_in::sign_out(&app.store, caller, &session).await {
@@ -129,7 +134,9 @@ mod tests {
         for path in ["/", "/me", "/me?tab=2", "/a//b"] {
             assert!(is_local(path), "{path}");
         }
-        for path in ["", "me", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nb", "/\t/evil.example", "javascript:1"] {
+        for path in
+            ["", "me", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nb", "/\t/evil.example", "javascript:1"]
+        {
             assert!(!is_local(path), "{path}");
         }
     }

@@ -125,7 +125,8 @@ async fn try_begin(
     };
     let now = app.clock.now();
     let pending = PendingId::new(now);
-    let proof = Proof { nonce: begun.nonce.expose_secret().to_owned(), pkce_verifier: begun.pkce_verifier.expose_secret().to_owned() };
+    let proof =
+        Proof { nonce: begun.nonce.expose_secret().to_owned(), pkce_verifier: begun.pkce_verifier.expose_secret().to_owned() };
     let proof = serde_json::to_string(&proof).map_err(|error| internal(&error))?;
     let new = NewPending {
         id: pending,

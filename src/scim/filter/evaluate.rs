@@ -1,7 +1,7 @@
 //! Filters evaluated on documents. The SQL that the store makes of a [`ResolvedFilter`] has to agree with this, on both databases.
 
-use super::super::value::{Object, Value};
 use super::resolved::{Comparison, ElementFilter, ElementTest, Operand, Place, ResolvedFilter, ResolvedPath, Test};
+use crate::scim::value::{Object, Value};
 
 impl ResolvedFilter {
     /// Whether a document in search form fulfils the filter. Total: a document of any shape gets an answer.

@@ -4,10 +4,10 @@
 //! What is tolerated beyond the figure, for everyone: more than one space, no space before a quoted literal (the RFC's own PATCH
 //! example has none, F20), and a sub-attribute with a comparison after brackets (F09).
 
-use super::super::message::quoted;
 use super::{
     AttrPath, CompareOp, Filter, FilterError, Literal, MAX_FILTER_CHARS, MAX_FILTER_DEPTH, MAX_FILTER_TERMS, PatchPath, Then,
 };
+use crate::scim::message::quoted;
 use winnow::ascii::Caseless;
 use winnow::combinator::{alt, opt, peek, preceded, repeat};
 use winnow::error::ParserError;

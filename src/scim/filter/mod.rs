@@ -6,21 +6,23 @@
 //!
 //! Printing a filter gives its canonical text, and reading that text gives the same filter back.
 
+mod condition;
 mod evaluate;
 mod grammar;
 mod print;
 mod resolve;
 mod resolved;
 
+pub(super) use condition::boolean_text;
+pub(super) use resolve::resolve_elements;
 use resolve::resolve_recording;
 pub use resolve::{Scope, resolve};
-pub(super) use resolve::{boolean_text, resolve_elements};
 pub use resolved::{
     Comparison, ElementFilter, ElementTest, Expression, Operand, PathKind, Place, ResolvedFilter, ResolvedPath, Test,
 };
 
-use super::message::{ScimError, ScimType};
-use super::profile::{Coercion, Profile};
+use crate::scim::message::{ScimError, ScimType};
+use crate::scim::profile::{Coercion, Profile};
 
 /// How long the text of a filter may be, in characters (F17).
 pub const MAX_FILTER_CHARS: usize = 4_096;

@@ -1,6 +1,6 @@
 //! The canonical text of filters and paths: one space, lower-case operators, parentheses only where precedence asks for them.
 
-use super::{AttrPath, Filter, Literal, PatchPath};
+use super::{AttrPath, Filter, Literal, PatchPath, Place, ResolvedPath};
 use std::fmt::{self, Display, Formatter};
 
 impl Display for AttrPath {
@@ -97,6 +97,22 @@ impl Display for PatchPath {
         }
         write!(f, "{}[{selection}]", self.path.name)?;
         match &self.path.sub {
+            Some(sub) => write!(f, ".{sub}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The path in the schema's spelling, for messages.
+impl Display for ResolvedPath {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.place {
+            Place::Core => {}
+            Place::Extension(urn) => write!(f, "{urn}:")?,
+            Place::Claims => f.write_str("claims.")?,
+        }
+        f.write_str(&self.attribute)?;
+        match self.sub_attribute {
             Some(sub) => write!(f, ".{sub}"),
             None => Ok(()),
         }

@@ -1,14 +1,11 @@
 //! From a filter as it was written to one that the schema has settled.
 
-use super::super::fold::fold;
-use super::super::message::quoted;
-use super::super::profile::{Coercion, Coercions, Leniency, Profile, rule};
-use super::super::schema::{Attribute, Kind, Location, ResourceKind, Returned};
-use super::super::search_form::normalise_date_time;
-use super::resolved::{
-    Comparison, ElementFilter, ElementTest, Expression, Operand, PathKind, Place, ResolvedFilter, ResolvedPath, Test,
-};
-use super::{AttrPath, CompareOp, Filter, FilterError, Literal, Then};
+use super::condition::Condition;
+use super::resolved::{ElementFilter, ElementTest, Expression, PathKind, Place, ResolvedFilter, ResolvedPath, Test};
+use super::{AttrPath, Filter, FilterError, Literal, Then};
+use crate::scim::message::quoted;
+use crate::scim::profile::{Coercion, Coercions, Leniency, Profile, rule};
+use crate::scim::schema::{Attribute, Kind, Location, ResourceKind, Returned};
 use std::borrow::Cow;
 
 /// What a filter is about.
@@ -18,7 +15,8 @@ pub enum Scope {
     User,
     /// Groups.
     Group,
-    /// What mapping rules see: a User, and beside it `claims.<name>`, the claims of the last sign-in as lists of exact strings.
+    /// What mapping rules see: a User, and beside it `claims.<name>`, the claims of the last sign-in as lists of exact strings. The name
+    /// compares exactly too; two claims whose names differ in letter case alone cannot stand in one document.
     Facts,
 }
 
@@ -76,30 +74,10 @@ pub(in crate::scim) fn resolve_elements(
     resolver.elements(filter, location)
 }
 
-struct Resolver<'c> {
+pub(super) struct Resolver<'c> {
     scope: Scope,
-    profile: Profile,
-    coercions: &'c mut Coercions,
-}
-
-/// What a condition of the grammar comes to: `ne` and the comparisons with `null` are written with the others.
-enum Condition {
-    Present,
-    Absent,
-    Is(Comparison, Operand),
-    IsNot(Comparison, Operand),
-}
-
-impl Condition {
-    /// Builds the expression from the two positive tests.
-    fn express<T>(self, present: impl FnOnce() -> T, compare: impl FnOnce(Comparison, Operand) -> T) -> Expression<T> {
-        match self {
-            Self::Present => Expression::Test(present()),
-            Self::Absent => Expression::Test(present()).negated(),
-            Self::Is(comparison, operand) => Expression::Test(compare(comparison, operand)),
-            Self::IsNot(comparison, operand) => Expression::Test(compare(comparison, operand)).negated(),
-        }
-    }
+    pub(super) profile: Profile,
+    pub(super) coercions: &'c mut Coercions,
 }
 
 impl Resolver<'_> {
@@ -135,21 +113,16 @@ impl Resolver<'_> {
         let Some(then) = then else {
             return Ok(Expression::Test(Test::Element { path, filter: elements }));
         };
-        let (sub, kind) = self.sub_attribute(location, &then.sub)?;
+        let (sub, kind) = Self::sub_attribute(location, &then.sub)?;
         let name = location.path(Some(sub));
         let comparison = then.comparison.as_ref().map(|(op, literal)| (*op, literal));
         let condition = self.condition(&name, kind, comparison)?;
-        let with = |test: ElementTest| Test::Element { path, filter: Expression::And(vec![elements, Expression::Test(test)]) };
-        Ok(match condition {
-            Condition::Present => Expression::Test(with(ElementTest::Present { sub_attribute: sub, kind })),
-            Condition::Absent => Expression::Test(with(ElementTest::Present { sub_attribute: sub, kind })).negated(),
-            Condition::Is(comparison, operand) => {
-                Expression::Test(with(ElementTest::Compare { sub_attribute: sub, kind, comparison, operand }))
-            }
-            Condition::IsNot(comparison, operand) => {
-                Expression::Test(with(ElementTest::Compare { sub_attribute: sub, kind, comparison, operand })).negated()
-            }
-        })
+        let (test, negated) = match element_test(sub, kind, condition) {
+            Expression::Not(test) => (*test, true),
+            test => (test, false),
+        };
+        let found = Expression::Test(Test::Element { path, filter: Expression::And(vec![elements, test]) });
+        Ok(if negated { found.negated() } else { found })
     }
 
     fn elements(&mut self, filter: &Filter, location: Location) -> Result<ElementFilter, FilterError> {
@@ -178,15 +151,12 @@ impl Resolver<'_> {
         if path.urn.is_some() || path.sub.is_some() {
             return Err(FilterError::UnknownAttribute { path: quoted(&path.to_string()) });
         }
-        let (sub_attribute, kind) = self.sub_attribute(location, &path.name)?;
+        let (sub_attribute, kind) = Self::sub_attribute(location, &path.name)?;
         let condition = self.condition(&location.path(Some(sub_attribute)), kind, comparison)?;
-        Ok(condition.express(
-            || ElementTest::Present { sub_attribute, kind },
-            |comparison, operand| ElementTest::Compare { sub_attribute, kind, comparison, operand },
-        ))
+        Ok(element_test(sub_attribute, kind, condition))
     }
 
-    fn sub_attribute(&self, location: Location, name: &str) -> Result<(&'static str, PathKind), FilterError> {
+    fn sub_attribute(location: Location, name: &str) -> Result<(&'static str, PathKind), FilterError> {
         location
             .attribute
             .sub_attribute(name)
@@ -244,79 +214,13 @@ impl Resolver<'_> {
         };
         Ok(resolved_path(location, sub))
     }
-
-    fn condition(
-        &mut self,
-        path: &str,
-        kind: PathKind,
-        comparison: Option<(CompareOp, &Literal)>,
-    ) -> Result<Condition, FilterError> {
-        let Some((op, literal)) = comparison else {
-            return Ok(Condition::Present);
-        };
-        match (op, literal) {
-            (CompareOp::Eq, Literal::Null) => return Ok(Condition::Absent),
-            (CompareOp::Ne, Literal::Null) => return Ok(Condition::Present),
-            _ => {}
-        }
-        check_operator(path, kind, op)?;
-        let operand = self.operand(path, kind, literal)?;
-        let comparison = match op {
-            CompareOp::Ne => return Ok(Condition::IsNot(Comparison::Equal, operand)),
-            CompareOp::Eq => Comparison::Equal,
-            CompareOp::Co => Comparison::Contains,
-            CompareOp::Sw => Comparison::StartsWith,
-            CompareOp::Ew => Comparison::EndsWith,
-            CompareOp::Gt => Comparison::Greater,
-            CompareOp::Ge => Comparison::GreaterOrEqual,
-            CompareOp::Lt => Comparison::Less,
-            CompareOp::Le => Comparison::LessOrEqual,
-        };
-        Ok(Condition::Is(comparison, operand))
-    }
-
-    /// The literal in search form, when it is of the attribute's type.
-    fn operand(&mut self, path: &str, kind: PathKind, literal: &Literal) -> Result<Operand, FilterError> {
-        let wrong = |expected| FilterError::WrongLiteral { path: path.to_owned(), expected };
-        match (kind, literal) {
-            (PathKind::StringFolded, Literal::String(text)) => Ok(Operand::Text(fold(text))),
-            (PathKind::StringExact | PathKind::Reference | PathKind::Binary, Literal::String(text)) => {
-                Ok(Operand::Text(text.clone()))
-            }
-            (PathKind::Boolean, Literal::Bool(truth)) => Ok(Operand::Boolean(*truth)),
-            (PathKind::Boolean, Literal::String(text)) => {
-                let truth = boolean_text(text).ok_or_else(|| wrong("true or false"))?;
-                if self.profile.tolerance().string_booleans == Leniency::Refuse {
-                    return Err(wrong("true or false, without quotes"));
-                }
-                self.coercions.record(rule::STRING_BOOLEAN, path);
-                Ok(Operand::Boolean(truth))
-            }
-            (PathKind::Integer, Literal::Number(number)) => {
-                number.as_i64().map(Operand::Integer).ok_or_else(|| wrong("an integer"))
-            }
-            (PathKind::Decimal, Literal::Number(number)) => number.as_f64().map(Operand::Decimal).ok_or_else(|| wrong("a number")),
-            (PathKind::DateTime, Literal::String(text)) => normalise_date_time(text)
-                .map(Operand::Text)
-                .ok_or_else(|| wrong("a date and time such as \"2026-01-31T12:00:00Z\"")),
-            (PathKind::Boolean, _) => Err(wrong("true or false")),
-            (PathKind::Integer, _) => Err(wrong("an integer")),
-            (PathKind::Decimal, _) => Err(wrong("a number")),
-            (PathKind::DateTime, _) => Err(wrong("a date and time in double quotes")),
-            _ => Err(wrong("text in double quotes")),
-        }
-    }
 }
 
-/// `true` and `false` as text, in any letter case.
-pub(in crate::scim) fn boolean_text(text: &str) -> Option<bool> {
-    if text.eq_ignore_ascii_case("true") {
-        Some(true)
-    } else if text.eq_ignore_ascii_case("false") {
-        Some(false)
-    } else {
-        None
-    }
+fn element_test(sub_attribute: &'static str, kind: PathKind, condition: Condition) -> ElementFilter {
+    condition.express(
+        || ElementTest::Present { sub_attribute, kind },
+        |comparison, operand| ElementTest::Compare { sub_attribute, kind, comparison, operand },
+    )
 }
 
 fn resolved_path(location: Location, sub: Option<&'static Attribute>) -> ResolvedPath {
@@ -343,41 +247,5 @@ fn path_kind(attribute: &Attribute) -> PathKind {
         Kind::DateTime => PathKind::DateTime,
         Kind::Binary => PathKind::Binary,
         Kind::Complex => PathKind::Complex,
-    }
-}
-
-/// Which operators a type knows (RFC 7644 table 3, F12, F13).
-fn check_operator(path: &str, kind: PathKind, op: CompareOp) -> Result<(), FilterError> {
-    let equality = matches!(op, CompareOp::Eq | CompareOp::Ne);
-    let order = matches!(op, CompareOp::Gt | CompareOp::Ge | CompareOp::Lt | CompareOp::Le);
-    let (fits, name) = match kind {
-        PathKind::StringExact | PathKind::StringFolded => (true, "string"),
-        PathKind::Reference => (true, "reference"),
-        PathKind::Boolean => (equality, "boolean"),
-        PathKind::Binary => (equality, "binary"),
-        PathKind::Integer => (equality || order, "integer"),
-        PathKind::Decimal => (equality || order, "decimal"),
-        PathKind::DateTime => (equality || order, "dateTime"),
-        PathKind::Complex => (false, "complex"),
-    };
-    if fits {
-        return Ok(());
-    }
-    Err(FilterError::WrongOperator { path: path.to_owned(), op: op.as_str(), kind: name })
-}
-
-/// The path in the schema's spelling, for messages.
-impl std::fmt::Display for ResolvedPath {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.place {
-            Place::Core => {}
-            Place::Extension(urn) => write!(f, "{urn}:")?,
-            Place::Claims => f.write_str("claims.")?,
-        }
-        f.write_str(&self.attribute)?;
-        match self.sub_attribute {
-            Some(sub) => write!(f, ".{sub}"),
-            None => Ok(()),
-        }
     }
 }

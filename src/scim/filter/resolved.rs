@@ -30,7 +30,7 @@ impl<T> Expression<T> {
     }
 }
 
-/// A filter over a document in search form ([`crate::scim::search_form`]).
+/// A filter over a document in search form ([`mod@crate::scim::search_form`]).
 ///
 /// - `ne` is `not eq`, `eq null` is `not pr`, and `ne null` is `pr`, so none of them appears here.
 /// - A test on a multi-valued attribute holds when one of its values fulfils it. So `emails.value ne "x"` means that no address is

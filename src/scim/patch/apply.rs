@@ -1,15 +1,16 @@
 //! Carrying out the operations of a request on a copy of the resource.
 
-use super::super::filter::PatchPath;
-use super::super::message::ScimError;
-use super::super::profile::Profile;
-use super::super::profile::rule;
-use super::super::resource::{Intake, Resource, Where, container};
-use super::super::schema::{Kind, Location, Mutability, ResourceKind, Returned, Schema};
-use super::super::value::{Object, Value};
 use super::members::MemberChanges;
 use super::target::{Place, Target};
 use super::{Op, Operation, PatchRequest, Patched, elements, in_operation};
+use crate::scim::filter::PatchPath;
+use crate::scim::limits::MAX_PATCH_VISITS;
+use crate::scim::message::ScimError;
+use crate::scim::profile::Profile;
+use crate::scim::profile::rule;
+use crate::scim::resource::{Intake, Resource, Where, container};
+use crate::scim::schema::{Kind, Location, Mutability, ResourceKind, Returned, Schema};
+use crate::scim::value::{Object, Value};
 
 /// Carries out a request on a resource. Nothing outside changes; the caller stores what comes back.
 ///
@@ -22,6 +23,7 @@ pub fn apply(request: &PatchRequest, current: &Resource, read_only: &Object, pro
         members: MemberChanges::default(),
         intake: Intake::new(profile),
         read_only,
+        visits: 0,
     };
     for coercion in &request.coercions {
         patching.intake.coercions.record(coercion.rule, &coercion.path);
@@ -46,6 +48,8 @@ struct Patching<'r> {
     members: MemberChanges,
     intake: Intake,
     read_only: &'r Object,
+    /// How many values the operations have looked at.
+    visits: usize,
 }
 
 impl Patching<'_> {
@@ -161,6 +165,13 @@ impl Patching<'_> {
                 Value::Array(former) => former,
                 _ => Vec::new(),
             };
+            self.visits += former.len();
+            if self.visits > MAX_PATCH_VISITS {
+                return Err(ScimError::new(
+                    413,
+                    format!("the request changes too many values of {at} one by one; send fewer operations"),
+                ));
+            }
             let settled = elements::change(&mut self.intake, op, place, former, value)?;
             self.put(place.location, (!settled.is_empty()).then_some(Value::Array(settled)));
             return Ok(());

@@ -1,13 +1,13 @@
 //! Operations on the values of a multi-valued attribute.
 
-use super::super::message::ScimError;
-use super::super::profile::{Leniency, rule};
-use super::super::resource::{Intake, Where, check_count, wrong_type};
-use super::super::schema::{Attribute, Kind};
-use super::super::search_form::value_form;
-use super::super::value::{Object, Value};
 use super::Op;
 use super::target::{Place, Selection};
+use crate::scim::message::ScimError;
+use crate::scim::profile::{Leniency, rule};
+use crate::scim::resource::{Intake, Where, check_count, wrong_type};
+use crate::scim::schema::{Attribute, Kind};
+use crate::scim::search_form::value_form;
+use crate::scim::value::{Object, Value};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
@@ -20,23 +20,23 @@ pub(super) fn change(
     value: Option<Value>,
 ) -> Result<Vec<Value>, ScimError> {
     let attribute = place.location.attribute;
-    let mut values = Values { attribute, at: Where::of(&place.location), values: former, made_primary: Vec::new() };
+    let mut values = Values { attribute, at: Where::of(&place.location), all: former, made_primary: Vec::new() };
     match (&place.selection, place.sub, op) {
         (None, None, Op::Add) => values.add(intake, value.unwrap_or_default())?,
         (None, None, Op::Replace) => {
             let given = listed(value.unwrap_or_default());
-            values.values = intake.elements(attribute, values.at, given)?;
+            values.all = intake.elements(attribute, values.at, given)?;
         }
         (None, None, Op::Remove) => match value {
-            None | Some(Value::Null) => values.values.clear(),
+            None | Some(Value::Null) => values.all.clear(),
             Some(value) => values.remove_listed(intake, value)?,
         },
         (None, Some(sub), op) => {
             let given = Object::from_iter([(&sub.name, value.unwrap_or_default())]);
-            if values.values.is_empty() && op != Op::Remove {
+            if values.all.is_empty() && op != Op::Remove {
                 values.create(intake, Object::new(), given)?;
             } else {
-                for index in 0..values.values.len() {
+                for index in 0..values.all.len() {
                     values.merge(intake, index, given.clone())?;
                 }
             }
@@ -59,7 +59,7 @@ fn listed(value: Value) -> Vec<Value> {
 struct Values<'a> {
     attribute: &'static Attribute,
     at: Where<'a>,
-    values: Vec<Value>,
+    all: Vec<Value>,
     /// The places of the values that this operation made primary.
     made_primary: Vec<usize>,
 }
@@ -68,12 +68,12 @@ impl Values<'_> {
     /// Appends what is not there yet (P06, P07). Two values are the same when they agree in `value` and `type`; then the new one adds
     /// to the old one.
     fn add(&mut self, intake: &mut Intake, given: Value) -> Result<(), ScimError> {
-        let mut known = HashMap::with_capacity(self.values.len());
-        for (index, value) in self.values.iter().enumerate() {
+        let mut known = HashMap::with_capacity(self.all.len());
+        for (index, value) in self.all.iter().enumerate() {
             known.entry(self.identity(value)).or_insert(index);
         }
         for new in intake.elements(self.attribute, self.at, listed(given))? {
-            let next = self.values.len();
+            let next = self.all.len();
             match (known.entry(self.identity(&new)), new) {
                 (Entry::Occupied(same), Value::Object(new)) => {
                     self.merge(intake, *same.get(), new)?;
@@ -84,7 +84,7 @@ impl Values<'_> {
                     if is_primary(&new) {
                         self.made_primary.push(next);
                     }
-                    self.values.push(new);
+                    self.all.push(new);
                 }
             }
         }
@@ -116,7 +116,7 @@ impl Values<'_> {
         intake.coercions.record(rule::REMOVED_LISTED, &self.at.to_string());
         let attribute = self.attribute;
         let unwanted: Vec<_> = unwanted.iter().filter_map(|value| value_form(attribute, value)).collect();
-        self.values.retain(|old| {
+        self.all.retain(|old| {
             let old = value_form(attribute, old);
             !unwanted.iter().any(|unwanted| old.as_ref().is_some_and(|old| has_all(old, unwanted)))
         });
@@ -131,11 +131,11 @@ impl Values<'_> {
         sub: Option<&'static Attribute>,
         value: Option<Value>,
     ) -> Result<(), ScimError> {
-        let meant: Vec<bool> = self.values.iter().map(|value| self.is_meant(value, selection)).collect();
+        let meant: Vec<bool> = self.all.iter().map(|value| self.is_meant(value, selection)).collect();
         let given = match (op, sub, value) {
             (Op::Remove, None, _) => {
                 let mut meant = meant.into_iter();
-                self.values.retain(|_| meant.next() != Some(true));
+                self.all.retain(|_| meant.next() != Some(true));
                 return Ok(());
             }
             (Op::Remove, Some(sub), _) => Object::from_iter([(&sub.name, Value::Null)]),
@@ -160,7 +160,7 @@ impl Values<'_> {
         for (index, _) in meant.into_iter().enumerate().filter(|(_, meant)| *meant) {
             if op == Op::Replace
                 && sub.is_none()
-                && let Some(old) = self.values.get_mut(index)
+                && let Some(old) = self.all.get_mut(index)
             {
                 // The whole value is replaced; what the path selects it by stays unless the new value says otherwise.
                 *old = Value::Object(Object::new());
@@ -179,15 +179,15 @@ impl Values<'_> {
         };
         self.create(intake, equalities, given)?;
         // When the selection contradicts itself, or the value the selection, the next operation would not find what was made.
-        match self.values.last() {
+        match self.all.last() {
             Some(made) if self.is_meant(made, selection) => Ok(()),
             _ => Err(self.no_target()),
         }
     }
 
     fn create(&mut self, intake: &mut Intake, selected: Object, given: Object) -> Result<(), ScimError> {
-        let index = self.values.len();
-        self.values.push(Value::Object(Object::new()));
+        let index = self.all.len();
+        self.all.push(Value::Object(Object::new()));
         self.merge(intake, index, selected)?;
         self.merge(intake, index, given)
     }
@@ -197,10 +197,10 @@ impl Values<'_> {
             return Ok(());
         }
         let speaks_of_primary = given.contains("primary");
-        if let Some(Value::Object(object)) = self.values.get_mut(index) {
+        if let Some(Value::Object(object)) = self.all.get_mut(index) {
             intake.merge(object, self.attribute, self.at, given)?;
         }
-        if speaks_of_primary && self.values.get(index).is_some_and(is_primary) && self.made_primary.last() != Some(&index) {
+        if speaks_of_primary && self.all.get(index).is_some_and(is_primary) && self.made_primary.last() != Some(&index) {
             self.made_primary.push(index);
         }
         Ok(())
@@ -216,10 +216,12 @@ impl Values<'_> {
 
     /// Leaves at most one value primary (P16), and drops empty values and repetitions.
     fn settle(mut self) -> Result<Vec<Value>, ScimError> {
+        let all = &self.all;
+        self.made_primary.retain(|index| all.get(*index).is_some_and(is_primary));
         match self.made_primary.as_slice() {
             [] => {}
             [chosen] => {
-                for (index, value) in self.values.iter_mut().enumerate() {
+                for (index, value) in self.all.iter_mut().enumerate() {
                     if index != *chosen
                         && is_primary(value)
                         && let Value::Object(object) = value
@@ -232,13 +234,13 @@ impl Values<'_> {
                 return Err(ScimError::invalid_value(format!("only one value of {} can be primary", self.at)));
             }
         }
-        let mut seen = HashSet::with_capacity(self.values.len());
-        self.values.retain(|value| {
+        let mut seen = HashSet::with_capacity(self.all.len());
+        self.all.retain(|value| {
             let empty = value.as_object().is_some_and(Object::is_empty);
             !empty && seen.insert(value.fingerprint())
         });
-        check_count(self.at, self.values.len())?;
-        Ok(self.values)
+        check_count(self.at, self.all.len())?;
+        Ok(self.all)
     }
 }
 

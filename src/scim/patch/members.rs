@@ -1,13 +1,13 @@
 //! Operations on the members of a group, which are not loaded: they are only written down.
 
-use super::super::filter::{Comparison, ElementFilter, ElementTest, Expression, Operand};
-use super::super::limits::MAX_MEMBERS;
-use super::super::message::ScimError;
-use super::super::profile::{Leniency, rule};
-use super::super::resource::{Intake, MemberRef, read_members, too_many_members};
-use super::super::value::Value;
 use super::target::Place;
 use super::{MemberChange, Op};
+use crate::scim::filter::{Comparison, ElementFilter, ElementTest, Expression, Operand};
+use crate::scim::limits::MAX_MEMBERS;
+use crate::scim::message::ScimError;
+use crate::scim::profile::{Leniency, rule};
+use crate::scim::resource::{Intake, MemberRef, read_members, too_many_members};
+use crate::scim::value::Value;
 use std::collections::HashSet;
 
 /// The changes so far. Neighbours of one kind are joined, so that a thousand operations with one member each become one change.

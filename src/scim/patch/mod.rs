@@ -17,12 +17,13 @@ mod tests;
 
 pub use apply::apply;
 
-use super::filter::{ElementFilter, PatchPath};
-use super::limits::MAX_PATCH_OPERATIONS;
-use super::message::{ScimError, quoted, urn};
-use super::profile::{Coercion, Leniency, Profile, UnknownSchema, rule};
-use super::resource::{Intake, MemberRef, Resource};
-use super::value::{Object, Value};
+use crate::scim::filter::{ElementFilter, PatchPath};
+use crate::scim::limits::MAX_PATCH_OPERATIONS;
+use crate::scim::message::{ScimError, quoted, urn};
+use crate::scim::profile::{Coercion, Leniency, Profile, UnknownSchema, rule};
+use crate::scim::resource::{Intake, MemberRef, Resource};
+use crate::scim::value::{Object, Value};
+use std::fmt;
 
 /// What an operation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +36,8 @@ pub enum Op {
     Remove,
 }
 
-/// One operation of a request.
-#[derive(Clone, Debug, PartialEq)]
+/// One operation of a request. Its value, which may be a password, is not part of its `Debug`.
+#[derive(Clone, PartialEq)]
 pub struct Operation {
     /// What it does.
     pub op: Op,
@@ -44,6 +45,16 @@ pub struct Operation {
     pub path: Option<PatchPath>,
     /// The value; `null` is there, and means that there is to be none (P22).
     pub value: Option<Value>,
+}
+
+impl fmt::Debug for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Operation")
+            .field("op", &self.op)
+            .field("path", &self.path.as_ref().map(ToString::to_string))
+            .field("value", &self.value.as_ref().map(Value::kind_name))
+            .finish()
+    }
 }
 
 /// A PATCH request whose envelope and paths follow the grammar. It has between 1 and [`MAX_PATCH_OPERATIONS`] operations.
@@ -117,8 +128,9 @@ impl PatchRequest {
 }
 
 /// Says which operation an error is about, counting from 1.
-fn in_operation(index: usize, error: ScimError) -> ScimError {
-    ScimError { detail: format!("operation {}: {}", index + 1, error.detail), ..error }
+fn in_operation(index: usize, mut error: ScimError) -> ScimError {
+    error.detail = format!("operation {}: {}", index + 1, error.detail);
+    error
 }
 
 fn check_schemas(intake: &mut Intake, schemas: Option<Value>) -> Result<(), ScimError> {

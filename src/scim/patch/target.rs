@@ -1,11 +1,11 @@
 //! What the path of an operation names in the schema.
 
-use super::super::filter::{AttrPath, CompareOp, ElementFilter, Filter, Literal, PatchPath, resolve_elements};
-use super::super::message::{ScimError, quoted};
-use super::super::profile::{Leniency, rule};
-use super::super::resource::Intake;
-use super::super::schema::{Attribute, Location, ResourceKind, Schema};
-use super::super::value::{Object, Value};
+use crate::scim::filter::{AttrPath, CompareOp, ElementFilter, Filter, Literal, PatchPath, resolve_elements};
+use crate::scim::message::{ScimError, quoted};
+use crate::scim::profile::{Leniency, rule};
+use crate::scim::resource::Intake;
+use crate::scim::schema::{Attribute, Location, ResourceKind, Schema};
+use crate::scim::value::{Object, Value};
 
 /// What an operation is about.
 pub(super) enum Target {

@@ -1,13 +1,13 @@
 //! POST and PUT bodies become resources (RFC 7644 sections 3.3 and 3.5.1).
 
-use super::super::message::{ScimError, quoted, urn};
-use super::super::profile::{Coercion, Leniency, Profile, UnknownSchema, rule};
-use super::super::schema::{Attribute, Location, Mutability, ResourceKind, Schema};
-use super::super::search_form::value_form;
-use super::super::value::{Object, Value};
 use super::Resource;
 use super::members::{MemberRef, read_members};
 use super::values::{Intake, Where, missing, wrong_type};
+use crate::scim::message::{ScimError, quoted, urn};
+use crate::scim::profile::{Coercion, Leniency, Profile, UnknownSchema, rule};
+use crate::scim::schema::{Attribute, Location, Mutability, ResourceKind, Schema};
+use crate::scim::search_form::value_form;
+use crate::scim::value::{Object, Value};
 
 /// What a body was taken for.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,8 +42,11 @@ impl Resource {
     pub fn replace(current: &Self, body: Value, profile: Profile) -> Result<Accepted, ScimError> {
         let mut accepted = accept(current.kind, body, profile)?;
         let document = &mut accepted.resource.document;
-        if current.kind == ResourceKind::User && !document.contains("active") {
-            document.insert("active", current.active());
+        if current.kind == ResourceKind::User
+            && !document.contains("active")
+            && let Some(active) = current.document.get("active")
+        {
+            document.insert("active", active.clone());
         }
         keep_immutable(current.kind.attributes(), None, &current.document, document)?;
         for extension in current.kind.extensions() {
@@ -63,7 +66,7 @@ impl Resource {
 }
 
 /// Refuses another value for an immutable attribute that has one, and keeps the one it has (R24).
-fn keep_immutable<'a>(
+pub(super) fn keep_immutable<'a>(
     attributes: impl Iterator<Item = &'a Attribute>,
     extension: Option<&'static Schema>,
     before: &Object,

@@ -1,11 +1,11 @@
 //! Members as a client names them. They are no part of a [`super::Resource`]: the database keeps them as a relation.
 
-use super::super::limits::MAX_MEMBERS;
-use super::super::message::{ScimError, quoted};
-use super::super::profile::{Leniency, rule};
-use super::super::schema::{Attribute, Location, ResourceKind};
-use super::super::value::Value;
 use super::values::{Intake, Where, check_length, missing, wrong_type};
+use crate::scim::limits::MAX_MEMBERS;
+use crate::scim::message::{ScimError, quoted};
+use crate::scim::profile::{Leniency, rule};
+use crate::scim::schema::{Attribute, Location, ResourceKind};
+use crate::scim::value::Value;
 use std::collections::HashSet;
 
 /// A member as the client names it.

@@ -20,9 +20,9 @@ pub use members::MemberRef;
 pub(super) use members::{read_members, too_many_members};
 pub(super) use values::{Intake, Where, check_count, wrong_type};
 
-use super::filter::AttrPath;
-use super::schema::ResourceKind;
-use super::value::{Object, Value};
+use crate::scim::filter::AttrPath;
+use crate::scim::schema::ResourceKind;
+use crate::scim::value::{Object, Value};
 use chrono::{DateTime, SecondsFormat, Utc};
 
 /// A validated User or Group in canonical form. Two are equal when a client could see no difference.
@@ -122,7 +122,7 @@ impl Resource {
         self.text("displayName")
     }
 
-    /// Whether the User may sign in; without a value it may.
+    /// Whether the User may sign in; without a value it may. Only a PATCH that removes `active` leaves a User without one.
     #[must_use]
     pub fn active(&self) -> bool {
         self.document.get("active").and_then(Value::as_bool).unwrap_or(true)

@@ -1,13 +1,13 @@
 //! Values on their way in: checked against the type of their attribute (RFC 7643 section 2.3) and brought into canonical form.
 
-use super::super::filter::boolean_text;
-use super::super::fold::fold;
-use super::super::limits::{MAX_KEY_BYTES, MAX_KEY_CHARS, MAX_TEXT_BYTES, MAX_VALUES};
-use super::super::message::ScimError;
-use super::super::profile::{Coercions, Leniency, Profile, Tolerance, rule};
-use super::super::schema::{Attribute, Kind, Location, Mutability, Returned};
-use super::super::search_form::normalise_date_time;
-use super::super::value::{Object, Value};
+use crate::scim::filter::boolean_text;
+use crate::scim::fold::fold;
+use crate::scim::limits::{MAX_KEY_BYTES, MAX_KEY_CHARS, MAX_TEXT_BYTES, MAX_VALUES};
+use crate::scim::message::ScimError;
+use crate::scim::profile::{Coercions, Leniency, Profile, Tolerance, rule};
+use crate::scim::schema::{Attribute, Kind, Location, Mutability, Returned};
+use crate::scim::search_form::normalise_date_time;
+use crate::scim::value::{Object, Value};
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -244,7 +244,7 @@ impl Intake {
             .get("value")
             .and_then(Value::as_str)
             .filter(|text| text.starts_with('{'))
-            .and_then(|text| super::super::parse::parse(text.as_bytes()).ok());
+            .and_then(|text| crate::scim::parse::parse(text.as_bytes()).ok());
         let Some(Value::Object(packed)) = packed else {
             return role;
         };

@@ -1,0 +1,349 @@
+//! `vestibule bootstrap FILE`: makes what a TOML file describes and is not there yet, and prints what the two sides have to be told.
+//!
+//! It never changes what is there, even where the file says otherwise: somebody may have changed it since. Secrets come by value,
+//! from a file or from the environment; a directory's token that the file leaves out is made and shown once.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+
+use crate::app::App;
+use crate::directory::Caller;
+use crate::directory::manage::{ConnectionSpec, Manage, RuleSpec};
+use crate::keys::PlainToken;
+use crate::model::{Actor, Binding, ConnectionId, DirectoryId, JitPolicy, OidcSettings, RuleOrigin, TenantId};
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    #[serde(default, rename = "tenant")]
+    tenants: Vec<Tenant>,
+    #[serde(default, rename = "client")]
+    clients: Vec<Client>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tenant {
+    slug: String,
+    name: String,
+    catalogue: String,
+    #[serde(default, rename = "account")]
+    accounts: Vec<Account>,
+    #[serde(default, rename = "connection")]
+    connections: Vec<Connection>,
+    #[serde(default, rename = "domain")]
+    domains: Vec<Domain>,
+    #[serde(default, rename = "directory")]
+    directories: Vec<Directory>,
+    #[serde(default, rename = "rule")]
+    rules: Vec<Rule>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Account {
+    /// Slugs from the root down, joined by `/`; the first account of the file is the root.
+    path: String,
+    name: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Connection {
+    slug: String,
+    name: String,
+    issuer: String,
+    client_id: String,
+    client_secret: Option<SecretSource>,
+    #[serde(default)]
+    scopes: Vec<String>,
+    #[serde(default = "only_provisioned")]
+    jit: JitPolicy,
+    contact: Option<String>,
+}
+
+fn only_provisioned() -> JitPolicy {
+    JitPolicy::IfProvisioned
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Domain {
+    name: String,
+    /// Slugs of the connections that its people use.
+    connections: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Directory {
+    slug: String,
+    name: String,
+    profile: String,
+    #[serde(default, rename = "token")]
+    tokens: Vec<Token>,
+    #[serde(default, rename = "binding")]
+    bindings: Vec<BindingPair>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Token {
+    name: String,
+    /// Left out, a token is made and printed.
+    secret: Option<SecretSource>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BindingPair {
+    connection: String,
+    claim: String,
+    attribute: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rule {
+    name: String,
+    /// `directory:SLUG` or `connection:SLUG`.
+    from: String,
+    within: String,
+    when: String,
+    grant: Vec<Grant>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Grant {
+    role: String,
+    /// Path below `within`; `.` is `within` itself.
+    account: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Client {
+    #[serde(rename = "client_id")]
+    id: String,
+    name: String,
+    redirect_uris: Vec<String>,
+    secret: Option<SecretSource>,
+}
+
+/// Where a secret comes from.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum SecretSource {
+    Value(SecretString),
+    File(PathBuf),
+    Env(String),
+}
+
+impl SecretSource {
+    fn read(&self) -> anyhow::Result<SecretString> {
+        match self {
+            Self::Value(secret) => Ok(secret.clone()),
+            Self::File(path) => {
+                let text =
+                    std::fs::read_to_string(path).with_context(|| format!("cannot read the secret in {}", path.display()))?;
+                Ok(text.trim_end_matches(['\r', '\n']).into())
+            }
+            Self::Env(name) => Ok(std::env::var(name).with_context(|| format!("the variable {name} is not set"))?.into()),
+        }
+    }
+}
+
+/// What was made, for people to read. Tokens in it are shown here and never again.
+#[derive(Debug, Default)]
+pub struct Report {
+    lines: Vec<String>,
+    /// How many things were made.
+    pub made: usize,
+    /// The directories' endpoints, by tenant and slug.
+    pub directories: BTreeMap<(String, String), DirectoryId>,
+    /// The connections, by tenant and slug.
+    pub connections: BTreeMap<(String, String), ConnectionId>,
+}
+
+impl Report {
+    fn made(&mut self, made: bool, what: impl FnOnce() -> String) {
+        if made {
+            self.made += 1;
+            self.lines.push(what());
+        }
+    }
+
+    fn say(&mut self, line: String) {
+        self.lines.push(line);
+    }
+}
+
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for line in &self.lines {
+            writeln!(f, "{line}")?;
+        }
+        match self.made {
+            0 => writeln!(f, "everything was there already"),
+            made => writeln!(f, "made: {made}"),
+        }
+    }
+}
+
+/// Reads the text of a bootstrap file.
+///
+/// # Errors
+/// When it is no TOML or has a key that is not known; the text names the line.
+pub fn parse(text: &str) -> anyhow::Result<File> {
+    Ok(toml::from_str(text)?)
+}
+
+/// Makes what the file describes and is not there.
+///
+/// # Errors
+/// At the first thing that cannot be made. What was made before stays, and the next run goes on from there.
+pub async fn apply(app: &App, file: &File) -> anyhow::Result<Report> {
+    let mut report = Report::default();
+    for tenant in &file.tenants {
+        ensure_tenant(app, tenant, &mut report).await.with_context(|| format!("tenant {:?}", tenant.slug))?;
+    }
+    for client in &file.clients {
+        let secret = client.secret.as_ref().map(SecretSource::read).transpose()?;
+        let made = manage(app)
+            .ensure_client(&client.id, &client.name, &client.redirect_uris, secret.as_ref())
+            .await
+            .with_context(|| format!("client {:?}", client.id))?;
+        report.made(made, || format!("client {}", client.id));
+    }
+    Ok(report)
+}
+
+fn manage(app: &App) -> Manage<'_> {
+    let caller = Caller { actor: Actor::Operator, now: app.clock.now(), request_id: None };
+    Manage { store: &app.store, sealer: &app.sealer, caller }
+}
+
+async fn ensure_tenant(app: &App, spec: &Tenant, report: &mut Report) -> anyhow::Result<()> {
+    let tenant = manage(app).ensure_tenant(&spec.slug, &spec.name, &spec.catalogue, &app.catalogues).await?;
+    report.made(tenant.made, || format!("tenant {}", spec.slug));
+    let tenant = tenant.id;
+    for account in &spec.accounts {
+        let made = manage(app).ensure_account(tenant, &account.path, &account.name).await?.made;
+        report.made(made, || format!("account {}", account.path));
+    }
+    let mut connections = BTreeMap::new();
+    for connection in &spec.connections {
+        let id = ensure_connection(app, tenant, connection, report).await?;
+        connections.insert(connection.slug.as_str(), id);
+        report.connections.insert((spec.slug.clone(), connection.slug.clone()), id);
+    }
+    let connection = |slug: &str| match connections.get(slug) {
+        Some(id) => Ok(*id),
+        None => bail!("there is no connection {slug:?} in this file"),
+    };
+    for domain in &spec.domains {
+        let ids = domain.connections.iter().map(|slug| connection(slug)).collect::<Result<Vec<_>, _>>()?;
+        let made = manage(app).ensure_domain(tenant, &domain.name, &ids).await?;
+        report.made(made, || format!("domain {}", domain.name));
+    }
+    let mut directories = BTreeMap::new();
+    for directory in &spec.directories {
+        let id = ensure_directory(app, tenant, directory, report).await?;
+        directories.insert(directory.slug.as_str(), id);
+        report.directories.insert((spec.slug.clone(), directory.slug.clone()), id);
+        for pair in &directory.bindings {
+            let binding = Binding {
+                directory_id: id,
+                connection_id: connection(&pair.connection)?,
+                claim: pair.claim.clone(),
+                attribute: pair.attribute.clone(),
+            };
+            let made = manage(app).ensure_binding(tenant, &binding).await?;
+            report.made(made, || {
+                format!("binding {} = {} of {} and {}", pair.claim, pair.attribute, pair.connection, directory.slug)
+            });
+        }
+    }
+    let catalogue = app.catalogue(&spec.catalogue).with_context(|| format!("there is no role catalogue {:?}", spec.catalogue))?;
+    for rule in &spec.rules {
+        let origin = match rule.from.split_once(':') {
+            Some(("directory", slug)) => directories.get(slug).map(|id| RuleOrigin::Directory(*id)),
+            Some(("connection", slug)) => connections.get(slug).map(|id| RuleOrigin::Connection(*id)),
+            _ => None,
+        };
+        let origin =
+            origin.with_context(|| format!("rule {:?}: from must be directory:SLUG or connection:SLUG of this file", rule.name))?;
+        let grants: Vec<_> = rule.grant.iter().map(|grant| (grant.role.clone(), grant.account.clone())).collect();
+        let rule_spec = RuleSpec { name: &rule.name, origin, within: &rule.within, when: &rule.when, grants: &grants };
+        let made = manage(app).ensure_rule(tenant, &rule_spec, catalogue).await?.made;
+        report.made(made, || format!("rule {:?}", rule.name));
+    }
+    Ok(())
+}
+
+async fn ensure_connection(app: &App, tenant: TenantId, spec: &Connection, report: &mut Report) -> anyhow::Result<ConnectionId> {
+    let secret = spec.client_secret.as_ref().map(SecretSource::read).transpose()?;
+    let new = ConnectionSpec {
+        slug: &spec.slug,
+        name: &spec.name,
+        issuer: &spec.issuer,
+        secret: secret.as_ref(),
+        jit: spec.jit,
+        contact: spec.contact.as_deref(),
+        settings: OidcSettings { client_id: spec.client_id.clone(), scopes: spec.scopes.clone() },
+    };
+    let connection = manage(app).ensure_connection(tenant, &new).await?;
+    report.made(connection.made, || format!("connection {}", spec.slug));
+    let redirect_uri = app.settings.server.public_url.at(&format!("/sign-in/oidc/{}/callback", connection.id));
+    report.say(format!("  redirect URI of {}: {redirect_uri}", spec.slug));
+    Ok(connection.id)
+}
+
+async fn ensure_directory(app: &App, tenant: TenantId, spec: &Directory, report: &mut Report) -> anyhow::Result<DirectoryId> {
+    let directory = manage(app).ensure_directory(tenant, &spec.slug, &spec.name, &spec.profile).await?;
+    report.made(directory.made, || format!("directory {}", spec.slug));
+    let endpoint = app.settings.server.public_url.at(&format!("/scim/v2/{}", directory.id));
+    report.say(format!("  SCIM endpoint of {}: {endpoint}", spec.slug));
+    for token in &spec.tokens {
+        let (secret, is_ours) = match &token.secret {
+            Some(source) => (source.read()?, false),
+            None => (PlainToken::bearer().reveal(), true),
+        };
+        let made = manage(app).ensure_token(tenant, directory.id, &token.name, &secret).await?;
+        report.made(made, || {
+            if is_ours {
+                format!("token {}, shown only now: {}", token.name, secret.expose_secret())
+            } else {
+                format!("token {}", token.name)
+            }
+        });
+    }
+    Ok(directory.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_nobody_knows_is_refused_with_its_line() {
+        let error = parse("[[tenant]]\nslug = \"a\"\nname = \"A\"\ncatalogue = \"x\"\ncolour = \"red\"\n").unwrap_err().to_string();
+        assert!(error.contains("line 5") && error.contains("colour"), "{error}");
+    }
+
+    #[test]
+    fn secrets_come_by_value_file_or_environment_and_are_never_printed() {
+        let text = "[[client]]\nclient_id = \"p\"\nname = \"P\"\nredirect_uris = []\nsecret = { value = \"hush-hush\" }\n";
+        let file = parse(text).unwrap();
+        assert_eq!(file.clients[0].secret.as_ref().unwrap().read().unwrap().expose_secret(), "hush-hush");
+        assert!(!format!("{file:?}").contains("hush-hush"));
+        let absent = SecretSource::Env("VESTIBULE_TEST_NO_SUCH_VARIABLE".into()).read().unwrap_err().to_string();
+        assert!(absent.contains("VESTIBULE_TEST_NO_SUCH_VARIABLE"), "{absent}");
+    }
+}
