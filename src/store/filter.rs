@@ -266,6 +266,8 @@ impl Compiler<'_> {
             (side, Operand::Text(text)) => {
                 let Some(column) = side.text() else { return never() };
                 let arg = self.arg(Arg::Text(text.clone()));
+                // Equality is the same in every collation, and without one an index can serve it.
+                let column = if comparison.is_order() { format!("{{ordered {column}}}") } else { column };
                 relate(&column, comparison, &arg)
             }
             _ => return never(),
@@ -321,10 +323,10 @@ fn relate(left: &str, comparison: Comparison, right: &str) -> String {
         Comparison::EndsWith => {
             format!("(length({left}) >= length({right}) and substr({left}, length({left}) - length({right}) + 1) = {right})")
         }
-        Comparison::Greater => format!("{{ordered {left}}} > {right}"),
-        Comparison::GreaterOrEqual => format!("{{ordered {left}}} >= {right}"),
-        Comparison::Less => format!("{{ordered {left}}} < {right}"),
-        Comparison::LessOrEqual => format!("{{ordered {left}}} <= {right}"),
+        Comparison::Greater => format!("{left} > {right}"),
+        Comparison::GreaterOrEqual => format!("{left} >= {right}"),
+        Comparison::Less => format!("{left} < {right}"),
+        Comparison::LessOrEqual => format!("{left} <= {right}"),
     }
 }
 

@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "what is not as expected ends the test")]
 
 mod federation;
+mod scim;
 mod support;

@@ -165,6 +165,14 @@ pub enum Comparison {
     LessOrEqual,
 }
 
+impl Comparison {
+    /// Whether it asks for an order, for which text needs a collation.
+    #[must_use]
+    pub fn is_order(self) -> bool {
+        matches!(self, Self::Greater | Self::GreaterOrEqual | Self::Less | Self::LessOrEqual)
+    }
+}
+
 /// What a value is compared with, already in search form.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operand {

@@ -1,3 +1,9 @@
-//! What tests stand on.
+//! What tests stand on: a database of each engine, the service on a port of its own, and those who talk to it.
 
+pub(crate) mod child;
 pub(crate) mod evil_idp;
+pub(crate) mod http;
+pub(crate) mod node;
+pub(crate) mod postgres;
+mod tests;
+pub(crate) mod world;

@@ -1,0 +1,3 @@
+//! The SCIM surface over HTTP, on both engines.
+
+mod users;
