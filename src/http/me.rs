@@ -46,10 +46,13 @@ async fn view(app: &App, session: &Session) -> store::Result<Option<pages::Signe
     let visitor = Visitor {
         name: display_name(&row.scim).unwrap_or_else(|| row.login.user_name.clone()),
         user_name: row.login.user_name.clone(),
-        login_name: match row.login.slot {
-            Slot::One => "everyday".to_owned(),
-            Slot::Two => "second".to_owned(),
-        },
+        login_name: (reader.login_count(row.login.person_id).await? > 1).then(|| {
+            match row.login.slot {
+                Slot::One => "first login",
+                Slot::Two => "second login",
+            }
+            .to_owned()
+        }),
         kind: row.login.kind,
         connection: connection.as_ref().map(|connection| connection.name.clone()),
     };

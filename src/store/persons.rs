@@ -13,6 +13,13 @@ impl Reader {
             fetch_optional::<Person>("select id, state, epoch, merged_into from persons where tenant_id = $1 and id = $2", id)
         )
     }
+
+    /// How many logins a person has: one or two, or none that is left.
+    pub async fn login_count(&mut self, person: PersonId) -> Result<i64> {
+        let row =
+            sql!(self, fetch_optional::<(i64,)>("select count(*) from logins where tenant_id = $1 and person_id = $2", person))?;
+        Ok(row.map_or(0, |(count,)| count))
+    }
 }
 
 impl Writer {

@@ -74,8 +74,8 @@ pub struct Visitor {
     pub name: String,
     /// The active login's user name.
     pub user_name: String,
-    /// What the login's slot is called, for example "everyday".
-    pub login_name: String,
+    /// What to call the login beside the person's other one, for example "everyday"; `None` for the only one.
+    pub login_name: Option<String>,
     pub kind: LoginKind,
     /// The name of the connection that the person came by; `None` for a local login.
     pub connection: Option<String>,

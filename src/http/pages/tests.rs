@@ -14,7 +14,7 @@ fn joe() -> Visitor {
     Visitor {
         name: "Joe Bloggs".into(),
         user_name: "joe.bloggs@bluesky.example".into(),
-        login_name: "everyday".into(),
+        login_name: Some("everyday".into()),
         kind: LoginKind::Byoi,
         connection: Some("Anchor".into()),
     }
