@@ -38,8 +38,6 @@ label! {
     Surface {
         Scim = "scim",
         SignIn = "sign_in",
-        OpenId = "openid",
-        Admin = "admin",
         Console = "console",
         /// No route of ours.
         Other = "other",
@@ -66,12 +64,8 @@ label! {
     /// Why a session ended.
     SessionEnd {
         SignedOut = "signed_out",
-        Idle = "idle",
-        Expired = "expired",
-        /// Its login or person was deactivated or deleted.
-        Deactivated = "deactivated",
-        /// By an administrator, or by the identity provider's logout.
-        Revoked = "revoked",
+        /// The same browser signed in anew.
+        Replaced = "replaced",
     }
 }
 
@@ -150,7 +144,6 @@ struct Inner {
     coercions: Family<Coercion, Counter>,
     sign_ins: Family<SignInOutcome, Counter>,
     sessions_ended: Family<EndedSession, Counter>,
-    store_retries: Counter,
 }
 
 impl Metrics {
@@ -163,16 +156,14 @@ impl Metrics {
             coercions: Family::default(),
             sign_ins: Family::default(),
             sessions_ended: Family::default(),
-            store_retries: Counter::default(),
         };
-        let Inner { registry, requests, request_seconds, coercions, sign_ins, sessions_ended, store_retries } = &mut inner;
+        let Inner { registry, requests, request_seconds, coercions, sign_ins, sessions_ended } = &mut inner;
         // The encoder adds `_total`, `_seconds` and `_info`, and a full stop to the help.
         registry.register("http_requests", "Requests that were answered", requests.clone());
         registry.register_with_unit("http_request_duration", "Time to answer a request", Unit::Seconds, request_seconds.clone());
         registry.register("scim_coercions", "SCIM input that a client profile put right", coercions.clone());
         registry.register("sign_ins", "Sign-ins, by how they ended", sign_ins.clone());
         registry.register("sessions_ended", "Sessions that ended, by reason", sessions_ended.clone());
-        registry.register("store_retries", "Transactions tried again after losing against another", store_retries.clone());
         let build = Build { version: env!("CARGO_PKG_VERSION"), saml: cfg!(feature = "saml") };
         registry.register("build", "What is running", Info::new(build));
         Self(Arc::new(inner))
@@ -195,10 +186,6 @@ impl Metrics {
 
     pub fn session_ended(&self, reason: SessionEnd) {
         self.0.sessions_ended.get_or_create(&EndedSession { reason }).inc();
-    }
-
-    pub fn store_retry(&self) {
-        self.0.store_retries.inc();
     }
 
     /// Everything in the text format of `OpenMetrics` 1.0; its media type is [`CONTENT_TYPE`].
@@ -229,8 +216,7 @@ mod tests {
         other.http_request(Surface::Scim, &Method::PATCH, 204, Duration::from_secs(3));
         metrics.scim_coercion("entra", "boolean_as_text");
         metrics.sign_in(SignIn::Bound);
-        metrics.session_ended(SessionEnd::Deactivated);
-        metrics.store_retry();
+        metrics.session_ended(SessionEnd::Replaced);
         let text = metrics.render();
         for line in [
             r#"vestibule_http_requests_total{surface="scim",method="PATCH",status="204"} 2"#,
@@ -238,8 +224,7 @@ mod tests {
             r#"vestibule_http_request_duration_seconds_bucket{le="0.01",surface="scim"} 1"#,
             r#"vestibule_scim_coercions_total{profile="entra",rule="boolean_as_text"} 1"#,
             r#"vestibule_sign_ins_total{outcome="bound"} 1"#,
-            r#"vestibule_sessions_ended_total{reason="deactivated"} 1"#,
-            "vestibule_store_retries_total 1",
+            r#"vestibule_sessions_ended_total{reason="replaced"} 1"#,
         ] {
             assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
         }

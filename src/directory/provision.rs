@@ -401,7 +401,7 @@ async fn add_members(
     if logins.is_empty() {
         return Ok(Vec::new());
     }
-    let known = writer.known_logins(to.directory.id, logins).await?;
+    let known = writer.lock_members(to.directory.id, logins).await?;
     if unknown == UnknownMembers::Refuse {
         let known: BTreeSet<_> = known.iter().collect();
         let strangers: BTreeSet<_> = logins.iter().filter(|login| !known.contains(login)).collect();

@@ -32,7 +32,12 @@ pub fn router(app: App) -> Router {
     Router::new()
         .merge(scim_surface(&app))
         .merge(page_surface(&app))
-        .fallback(layers::no_such_page)
+        .fallback_service(
+            Router::new()
+                .fallback(layers::no_such_page)
+                .layer(from_fn_with_state((app.clone(), Surface::Other), layers::measure))
+                .with_state(app.clone()),
+        )
         .layer(from_fn_with_state(app.clone(), layers::identify))
         .with_state(app)
 }

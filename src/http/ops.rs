@@ -97,13 +97,13 @@ mod tests {
     #[tokio::test]
     async fn a_ready_process_says_ok_and_shows_its_figures() {
         let metrics = Metrics::new();
-        metrics.store_retry();
+        metrics.sign_in(crate::metrics::SignIn::Known);
         let router = router(metrics, async || Ok(()));
         let (status, _, body) = get(router.clone(), "/readyz").await;
         assert_eq!((status, body.as_str()), (StatusCode::OK, "ok\n"));
         let (status, kind, body) = get(router, "/metrics").await;
         assert_eq!((status, kind.as_str()), (StatusCode::OK, CONTENT_TYPE));
-        assert!(body.contains("vestibule_store_retries_total 1\n"), "{body}");
+        assert!(body.contains("vestibule_sign_ins_total{outcome=\"known\"} 1\n"), "{body}");
     }
 
     #[tokio::test]

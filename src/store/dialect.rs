@@ -47,6 +47,8 @@ impl Engine {
 
     fn mark(self, word: &str, argument: &str) -> Option<String> {
         Some(match (word, self) {
+            // References to the row, such as a new membership's, do not wait for whoever changes its other columns.
+            ("for", Self::Postgres) if argument == "update" => "for no key update".to_owned(),
             ("for", Self::Postgres) => format!("for {argument}"),
             ("for", Self::Sqlite) => String::new(),
             ("ids", Self::Postgres) => format!("(select id::uuid from jsonb_array_elements_text({argument}) as given(id))"),
@@ -93,7 +95,7 @@ mod tests {
             Engine::Sqlite.replace_marks(text),
             "select id from logins where tenant_id = $1 and id in (select unhex(replace(value, '-', '')) from json_each($2)) order by id "
         );
-        assert!(Engine::Postgres.replace_marks(text).ends_with("order by id for update"));
+        assert!(Engine::Postgres.replace_marks(text).ends_with("order by id for no key update"));
         assert_eq!(Engine::Sqlite.replace_marks("select '{}'"), "select '{}'");
     }
 }

@@ -184,19 +184,6 @@ impl Reader {
             .collect())
     }
 
-    /// Which of these are live logins of the directory.
-    pub async fn known_logins(&mut self, directory: DirectoryId, logins: &[LoginId]) -> Result<Vec<LoginId>> {
-        let rows = sql!(
-            self,
-            fetch_all::<(LoginId,)>(
-                "select id from logins where tenant_id = $1 and directory_id = $2 and id in {ids $3} order by id",
-                directory,
-                Json(logins)
-            )
-        )?;
-        Ok(rows.into_iter().map(|(id,)| id).collect())
-    }
-
     /// The ids of all live logins of the tenant, after `after`, for work that goes through all of them.
     pub async fn login_ids(&mut self, after: Option<LoginId>, limit: i64) -> Result<Vec<LoginId>> {
         let after = after.unwrap_or(LoginId::from_uuid(uuid::Uuid::nil()));
@@ -262,6 +249,22 @@ impl Writer {
             self,
             fetch_all::<(LoginId,)>(
                 "select id from logins where tenant_id = $1 and id in {ids $2} order by id {for update}",
+                Json(logins)
+            )
+        )?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+
+    /// Takes the rows of those of these logins that are live ones of the directory, by ascending id, and answers which they are.
+    pub async fn lock_members(&mut self, directory: DirectoryId, logins: &[LoginId]) -> Result<Vec<LoginId>> {
+        if logins.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = sql!(
+            self,
+            fetch_all::<(LoginId,)>(
+                "select id from logins where tenant_id = $1 and directory_id = $2 and id in {ids $3} order by id {for update}",
+                directory,
                 Json(logins)
             )
         )?;

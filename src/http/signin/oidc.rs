@@ -22,7 +22,7 @@ use crate::directory::manage::connection_secret_place;
 use crate::directory::sign_in::{self, Browser, Outcome};
 use crate::federation::{Callback, Kind, Pending, Refused, Trace};
 use crate::keys::{HashedToken, Place, PlainToken};
-use crate::metrics::SignIn;
+use crate::metrics::{SessionEnd, SignIn};
 use crate::model::{Actor, Connection, ConnectionId, ConnectionState, PendingId, Protocol, TenantId};
 use crate::store::{self, NewPending, PendingRow};
 
@@ -174,8 +174,9 @@ pub(in crate::http) async fn callback(
 async fn end_earlier(app: &App, before: Option<SignedIn>, request_id: &RequestId) {
     let Some(SignedIn(session)) = before else { return };
     let caller = request_id.caller(app, Actor::Login { login: session.active_login_id });
-    if let Err(error) = sign_in::sign_out(&app.store, caller, &session).await {
-        tracing::error!(error = &error as &dyn std::error::Error, "an earlier session could not be ended");
+    match sign_in::sign_out(&app.store, caller, &session).await {
+        Ok(()) => app.metrics.session_ended(SessionEnd::Replaced),
+        Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "an earlier session could not be ended"),
     }
 }
 
