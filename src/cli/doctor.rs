@@ -123,6 +123,8 @@ pub async fn doctor(settings: Result<&Settings, &config::Error>, json: bool) -> 
     let mut report = Report::new();
     report.add(configuration(settings));
     report.add(clock(&Clock::system(), installed()));
+    #[cfg(feature = "saml")]
+    report.add(xml_signatures());
     if let Ok(settings) = settings {
         report.add(public_url(settings));
         report.add(keys(settings));
@@ -132,6 +134,16 @@ pub async fn doctor(settings: Result<&Settings, &config::Error>, json: bool) -> 
     }
     report.print(json)?;
     Ok(report.exit_code())
+}
+
+#[cfg(feature = "saml")]
+fn xml_signatures() -> Check {
+    const NAME: &str = "xml-signatures";
+    if crate::federation::saml::is_ready() {
+        Check::ok(NAME, "the XML signature library starts, and refuses what nobody signed")
+    } else {
+        Check::fail(NAME, "the XML signature library does not start", "install libxmlsec1 with its OpenSSL engine")
+    }
 }
 
 /// Opens the database as `serve` would, but changes nothing in it.

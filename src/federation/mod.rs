@@ -11,6 +11,8 @@
 
 mod oidc;
 mod refused;
+#[cfg(feature = "saml")]
+pub mod saml;
 mod trace;
 
 use std::fmt;
