@@ -206,7 +206,7 @@ async fn a_page_carries_its_headers() {
     assert_eq!(headers[header::CONTENT_TYPE], "text/html; charset=utf-8");
     assert_eq!(headers[header::CACHE_CONTROL], "no-store");
     assert_eq!(headers[header::CONTENT_SECURITY_POLICY], CONTENT_SECURITY_POLICY);
-    assert_eq!(headers[header::REFERRER_POLICY], "no-referrer");
+    assert_eq!(headers[header::REFERRER_POLICY], "same-origin");
     assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
     let body = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
     assert!(body.starts_with(b"<!doctype html>"));
