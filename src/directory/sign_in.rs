@@ -10,7 +10,7 @@ use crate::model::{
     Binding, EventKind, ExternalIdentity, LoginId, LoginKind, PersonId, Session, SessionId, Sid, Slot, Subject, TraceId,
 };
 use crate::scim::fold::{FOLDING_VERSION, fold};
-use crate::store::{KnownLogin, LoginDocument, NewLogin, NewSession, NewTrace, PairAttribute, Store, Writer, retry};
+use crate::store::{self, KnownLogin, LoginDocument, NewLogin, NewSession, NewTrace, PairAttribute, Store, Writer, retry};
 
 /// The browser that signs in.
 #[derive(Clone, Copy, Debug)]
@@ -82,22 +82,39 @@ async fn once(
 async fn known_for_update(writer: &mut Writer, identity: &ExternalIdentity) -> Result<Known> {
     let subject = &identity.subject;
     let connection = writer.connection(subject.connection).await?.ok_or(Error::NotFound("connection"))?;
-    let by_subject = writer.login_of_subject(subject).await?;
-    if by_subject.is_some() {
-        return Ok(Known { connection, by_subject, tombstoned: false, pairs: Vec::new() });
-    }
+    let mut by_subject = writer.login_of_subject(subject).await?;
     let mut pairs = Vec::new();
-    for binding in writer.bindings_of_connection(subject.connection).await? {
-        let value = identity.claim(&binding.claim).map(ToOwned::to_owned);
-        let matches = match &value {
-            Some(value) => matches(writer, &binding, value, subject).await?,
-            None => Vec::new(),
-        };
-        pairs.push(Pair { value, matches });
+    if by_subject.is_none() {
+        let bindings = writer.bindings_of_connection(subject.connection).await?;
+        if !pairs_of(writer, &bindings, identity).await?.iter().all(|pair| pair.matches.is_empty()) {
+            // That took the logins, and may have waited for whoever held them. What they left behind, a subject that they bound among
+            // it, only statements that begin afterwards see (PostgreSQL's read committed).
+            by_subject = writer.login_of_subject(subject).await?;
+        }
+        if by_subject.is_none() {
+            pairs = pairs_of(writer, &bindings, identity).await?;
+        }
+    }
+    if by_subject.is_some() {
+        return Ok(Known { connection, by_subject, tombstoned: false, pairs });
     }
     let values: Vec<String> = pairs.iter().filter_map(|pair| pair.value.clone()).collect();
     let tombstoned = writer.is_tombstoned(subject, &values).await?;
     Ok(Known { connection, by_subject, tombstoned, pairs })
+}
+
+/// What each binding pair finds; the logins are taken for update.
+async fn pairs_of(writer: &mut Writer, bindings: &[Binding], identity: &ExternalIdentity) -> Result<Vec<Pair>> {
+    let mut pairs = Vec::new();
+    for binding in bindings {
+        let value = identity.claim(&binding.claim).map(ToOwned::to_owned);
+        let matches = match &value {
+            Some(value) => matches(writer, binding, value, &identity.subject).await?,
+            None => Vec::new(),
+        };
+        pairs.push(Pair { value, matches });
+    }
+    Ok(pairs)
 }
 
 async fn matches(writer: &mut Writer, binding: &Binding, value: &str, subject: &Subject) -> Result<Vec<KnownLogin>> {
@@ -189,7 +206,10 @@ async fn refuse(
 async fn create(writer: &mut Writer, caller: Caller<'_>, known: &Known, identity: &ExternalIdentity) -> Result<LoginId> {
     let connection = &known.connection;
     let (id, person_id) = (LoginId::new(caller.now), PersonId::new(caller.now));
-    let user_name = identity.subject.value.clone();
+    // Subjects differ byte for byte, user names when they are folded, so two people of one identity provider may clash.
+    let named = identity.subject.value.clone();
+    let is_taken = writer.is_user_name_taken(connection.id.uuid(), &fold(&named)).await?;
+    let user_name = if is_taken { format!("{named} ({id})") } else { named };
     let user_name_key = fold(&user_name);
     let mut scim = serde_json::Map::new();
     scim.insert("userName".to_owned(), json!(user_name));
@@ -222,7 +242,11 @@ async fn create(writer: &mut Writer, caller: Caller<'_>, known: &Known, identity
         namespace: connection.id.uuid(),
         document: &document,
     };
-    writer.insert_login(&new, caller.now).await?;
+    writer.insert_login(&new, caller.now).await.map_err(|error| match error.into() {
+        // Somebody took the name since: most likely the same person in another browser, whose subject is then known.
+        Error::UserNameTaken => store::Error::Raced.into(),
+        other => other,
+    })?;
     writer.insert_subject(id, &identity.subject, caller.now).await?;
     Ok(id)
 }

@@ -87,7 +87,7 @@ async fn session(parts: &Parts, app: &App) -> Result<Option<Session>, Response> 
         Ok(None) => return Ok(None),
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "a session could not be looked up");
-            return Err(trouble(Wrong::Unavailable, None));
+            return Err(trouble(Wrong::Unavailable));
         }
     };
     if session.last_seen_at < now - chrono::TimeDelta::minutes(1) {

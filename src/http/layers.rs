@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use opentelemetry::propagation::Extractor;
 use tower_http::csrf::ProtectionError;
@@ -121,7 +122,7 @@ pub(super) async fn scim_deadline(request: Request, next: Next) -> Response {
 pub(super) async fn page_deadline(request: Request, next: Next) -> Response {
     match tokio::time::timeout(PAGE_DEADLINE, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => trouble(Wrong::Unavailable, None),
+        Err(_) => trouble(Wrong::Unavailable),
     }
 }
 
@@ -136,7 +137,7 @@ pub(super) fn scim_panic(panic: Box<dyn Any + Send>) -> Response {
 #[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]
 pub(super) fn page_panic(panic: Box<dyn Any + Send>) -> Response {
     log_panic(panic.as_ref());
-    trouble(Wrong::Internal, None)
+    trouble(Wrong::Internal)
 }
 
 fn log_panic(panic: &(dyn Any + Send)) {
@@ -148,7 +149,7 @@ fn log_panic(panic: &(dyn Any + Send)) {
 #[expect(clippy::needless_pass_by_value, reason = "the layer hands the error over")]
 pub(super) fn foreign_post(error: ProtectionError) -> Response {
     tracing::warn!(error = &error as &dyn std::error::Error, "a form from another site was refused");
-    trouble(Wrong::Forbidden, None)
+    trouble(Wrong::Forbidden)
 }
 
 /// There is nothing at this address.
@@ -158,10 +159,37 @@ pub(super) async fn no_such_page() -> Response {
 
 /// There is something at this address, but not for this method.
 pub(super) async fn wrong_method() -> Response {
-    trouble(Wrong::MethodNotAllowed, None)
+    trouble(Wrong::MethodNotAllowed)
 }
 
-/// The page that says that something is wrong.
-pub(super) fn trouble(wrong: Wrong, reference: Option<String>) -> Response {
-    Page(wrong.status(), Trouble { frame: Frame::default(), wrong, reference }).into_response()
+/// Says that something is wrong; [`as_page`] makes the page of it.
+pub(super) fn trouble(wrong: Wrong) -> Response {
+    let mut response = wrong.status().into_response();
+    response.extensions_mut().insert(wrong);
+    response
+}
+
+/// Makes every answer of the pages one that people can read and that no cache keeps: what handlers and extractors refuse without a
+/// page of their own gets one, with the id of the request as its reference number.
+pub(super) async fn as_page(id: RequestId, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let status = response.status();
+    let bare = (status.is_client_error() || status.is_server_error()) && !response.headers().contains_key(CONTENT_SECURITY_POLICY);
+    if bare {
+        let wrong = response.extensions().get::<Wrong>().copied().unwrap_or_else(|| Wrong::of(status));
+        let page = Page(status, Trouble { frame: Frame::default(), wrong, reference: Some(id.0) });
+        // What the former answer said of itself goes with its body, but for what is true of the address.
+        let allow = response.headers_mut().remove(ALLOW);
+        let route = response.extensions_mut().remove::<MatchedPath>();
+        response = page.into_response();
+        response.headers_mut().extend(allow.map(|allow| (ALLOW, allow)));
+        if let Some(route) = route {
+            response.extensions_mut().insert(route);
+        }
+    }
+    // Redirects and whatever else is no page.
+    for (name, value) in [(CACHE_CONTROL, "no-store"), (REFERRER_POLICY, "same-origin"), (X_CONTENT_TYPE_OPTIONS, "nosniff")] {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
 }

@@ -27,7 +27,7 @@ pub(super) async fn page(State(app): State<App>, SignedIn(session): SignedIn) ->
         Ok(None) => Redirect::to("/sign-in").into_response(),
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "the page of a person could not be read");
-            trouble(Wrong::Unavailable, None)
+            trouble(Wrong::Unavailable)
         }
     }
 }

@@ -53,8 +53,9 @@ fn scim_surface(app: &App) -> Router<App> {
 fn page_surface(app: &App) -> Router<App> {
     let sign_in = Router::new()
         .route("/sign-in", get(signin::form).post(signin::find))
-        .route("/sign-in/oidc/{connection}", get(signin::oidc::begin))
-        .route("/sign-in/oidc/{connection}/callback", get(signin::oidc::callback))
+        // HEAD runs the handler of GET unless it is told otherwise, and these two change something.
+        .route("/sign-in/oidc/{connection}", get(signin::oidc::begin).head(layers::wrong_method))
+        .route("/sign-in/oidc/{connection}/callback", get(signin::oidc::callback).head(layers::wrong_method))
         .route("/sign-out", post(signin::sign_out))
         .layer(from_fn_with_state((app.clone(), Surface::SignIn), layers::measure));
     let console = Router::new()
@@ -64,8 +65,9 @@ fn page_surface(app: &App) -> Router<App> {
     sign_in
         .merge(console)
         .method_not_allowed_fallback(layers::wrong_method)
-        .merge(pages::assets())
         .layer(CsrfLayer::new().with_rejection_response(layers::foreign_post))
         .layer(CatchPanicLayer::custom(layers::page_panic))
         .layer(from_fn(layers::page_deadline))
+        .layer(from_fn(layers::as_page))
+        .merge(pages::assets())
 }

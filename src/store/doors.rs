@@ -81,7 +81,7 @@ impl Doors {
         )
     }
 
-    /// A sign-in that waits for its callback, by the digest of its state. One that was used is not found.
+    /// A sign-in that waits for its callback, by the digest of its state; also one that was used, until it expires.
     pub async fn pending_sign_in(&mut self, state: &HashedToken) -> Result<Option<(TenantId, PendingRow)>> {
         #[derive(sqlx::FromRow)]
         struct Row {
@@ -92,8 +92,8 @@ impl Doors {
         let row = door!(
             self,
             fetch_optional::<Row>(
-                "select tenant_id, id, connection_id, browser_digest, proof_sealed, return_to, expires_at from pending_sign_ins
-                 where state_digest = $1 and consumed_at is null",
+                "select tenant_id, id, connection_id, browser_digest, proof_sealed, return_to, expires_at, consumed_at
+                 from pending_sign_ins where state_digest = $1",
                 state
             )
         )?;

@@ -184,6 +184,19 @@ impl Reader {
             .collect())
     }
 
+    /// Whether a live login of the namespace has this user name, folded.
+    pub async fn is_user_name_taken(&mut self, namespace: uuid::Uuid, user_name_key: &str) -> Result<bool> {
+        let found = sql!(
+            self,
+            fetch_optional::<(LoginId,)>(
+                "select id from logins where tenant_id = $1 and namespace_id = $2 and user_name_key = $3",
+                namespace,
+                user_name_key
+            )
+        )?;
+        Ok(found.is_some())
+    }
+
     /// The ids of all live logins of the tenant, after `after`, for work that goes through all of them.
     pub async fn login_ids(&mut self, after: Option<LoginId>, limit: i64) -> Result<Vec<LoginId>> {
         let after = after.unwrap_or(LoginId::from_uuid(uuid::Uuid::nil()));

@@ -48,6 +48,8 @@ pub struct PendingRow {
     pub proof_sealed: Sealed,
     pub return_to: Option<String>,
     pub expires_at: DateTime<Utc>,
+    /// When a callback took it. One that was taken is of no more use.
+    pub consumed_at: Option<DateTime<Utc>>,
 }
 
 /// How one sign-in went, for the tenant's administrator. Redacted before it comes here.

@@ -3,5 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what is not as expected ends the test")]
 
 mod federation;
+mod process;
 mod scim;
+mod sign_in;
 mod support;

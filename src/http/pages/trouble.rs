@@ -43,6 +43,20 @@ impl Wrong {
         Self::Unavailable,
     ];
 
+    /// What a status says when nobody said more.
+    #[must_use]
+    pub fn of(status: StatusCode) -> Self {
+        match status {
+            StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => Self::Forbidden,
+            StatusCode::METHOD_NOT_ALLOWED => Self::MethodNotAllowed,
+            StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge,
+            StatusCode::TOO_MANY_REQUESTS => Self::TooMany,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => Self::Unavailable,
+            other if other.is_client_error() => Self::BadRequest,
+            _ => Self::Internal,
+        }
+    }
+
     /// The status of the page.
     #[must_use]
     pub const fn status(self) -> StatusCode {

@@ -50,7 +50,7 @@ pub(super) async fn find(State(app): State<App>, Form(given): Form<Identifier>) 
         Ok(connections) => connections,
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "connections could not be looked up");
-            return trouble(Wrong::Unavailable, None);
+            return trouble(Wrong::Unavailable);
         }
     };
     let href = |connection: &Connection| start(connection, return_to.as_deref());
@@ -116,7 +116,7 @@ pub(super) async fn sign_out(
         let caller = request_id.caller(&app, Actor::Login { login: session.active_login_id });
         if let Err(error) = sign_in::sign_out(&app.store, caller, &session).await {
             tracing::error!(error = &error as &dyn std::error::Error, "a session could not be ended");
-            return trouble(Wrong::Unavailable, Some(request_id.0));
+            return trouble(Wrong::Unavailable);
         }
         app.metrics.session_ended(SessionEnd::SignedOut);
     }

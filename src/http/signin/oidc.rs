@@ -110,7 +110,7 @@ async fn try_begin(
     let Some(tenant) = app.store.doors().tenant_of_connection(id).await.map_err(|error| internal(&error))? else { return Ok(None) };
     let Some(connection) = app.store.read(tenant).connection(id).await.map_err(|error| internal(&error))? else { return Ok(None) };
     if connection.state != ConnectionState::Enabled || connection.protocol != Protocol::Oidc {
-        return Err(Stopped::new(Reason::ConnectionOff, request_id).at(&connection));
+        return Err(switched_off(app, tenant, &connection, request_id).await);
     }
     let Some(redirect_uri) = redirect_uri(app, id) else { return Ok(None) };
     let mut trace = Trace::default();
@@ -194,7 +194,7 @@ async fn try_callback(
     let connection = reader.connection(id).await.map_err(|error| internal(&error))?;
     let connection = connection.ok_or_else(|| Stopped::new(Reason::ConnectionOff, request_id))?;
     if connection.state != ConnectionState::Enabled {
-        return Err(Stopped::new(Reason::ConnectionOff, request_id).at(&connection));
+        return Err(switched_off(app, tenant, &connection, request_id).await);
     }
     let secret = match reader.connection_secret(id).await.map_err(|error| internal(&error))? {
         Some(sealed) => app.sealer.open_text(&connection_secret_place(id), &sealed).map_err(|error| internal(&error))?,
@@ -249,21 +249,29 @@ async fn take(
     browser: Option<HashedToken>,
 ) -> Result<(TenantId, PendingRow), Stopped> {
     let internal = |error: &(dyn std::error::Error + 'static)| Stopped::internal(error, request_id);
+    // Whose sign-in it would have been is not known, so there is nobody to leave a trace for.
     let expired = || Stopped::new(Reason::Expired, request_id);
     let state = callback.state_digest().ok_or_else(expired)?;
     let found = app.store.doors().pending_sign_in(&state).await.map_err(|error| internal(&error))?;
     let (tenant, pending) = found.ok_or_else(expired)?;
-    let now = app.clock.now();
     // A foreign browser must not use up the sign-in of the one that began it.
     let same_browser = browser.is_some_and(|browser| browser == pending.browser_digest);
-    if !same_browser || pending.connection_id != id || pending.expires_at <= now {
-        return Err(expired());
-    }
-    if consume(app, tenant, pending.id).await.map_err(|error| internal(&error))? {
-        Ok((tenant, pending))
+    let (reason, outcome) = if pending.connection_id != id {
+        (Reason::Expired, "state_of_other_connection")
+    } else if !same_browser {
+        (Reason::Expired, "state_of_other_browser")
+    } else if pending.consumed_at.is_some() {
+        (Reason::Replayed, "state_replayed")
+    } else if pending.expires_at <= app.clock.now() {
+        (Reason::Expired, "state_expired")
+    } else if consume(app, tenant, pending.id).await.map_err(|error| internal(&error))? {
+        return Ok((tenant, pending));
     } else {
-        Err(Stopped::new(Reason::Replayed, request_id))
-    }
+        (Reason::Replayed, "state_replayed")
+    };
+    app.metrics.sign_in(SignIn::Failed);
+    let stopped = Stopped::new(reason, request_id);
+    Err(traced(app, tenant, pending.connection_id, outcome, &Trace::default(), stopped, request_id).await)
 }
 
 async fn consume(app: &App, tenant: TenantId, pending: PendingId) -> store::Result<bool> {
@@ -289,10 +297,30 @@ async fn failed(
         Kind::Unavailable => Reason::Unreachable,
         Kind::Misconfigured | Kind::Untrusted => Reason::Untrusted,
     };
-    let steps = serde_json::to_value(trace).unwrap_or_default();
-    let caller = request_id.caller(app, Actor::Connection { connection: connection.id });
     let stopped = Stopped::new(reason, request_id).at(connection);
-    match sign_in::record_failure(&app.store, tenant, caller, connection.id, refused.reason(), &steps).await {
+    traced(app, tenant, connection.id, refused.reason(), trace, stopped, request_id).await
+}
+
+/// The connection is a draft, or was switched off.
+async fn switched_off(app: &App, tenant: TenantId, connection: &Connection, request_id: &RequestId) -> Stopped {
+    app.metrics.sign_in(SignIn::Refused);
+    let stopped = Stopped::new(Reason::ConnectionOff, request_id).at(connection);
+    traced(app, tenant, connection.id, Refusal::ConnectionOff.reason(), &Trace::default(), stopped, request_id).await
+}
+
+/// Leaves the trace of a sign-in that ends before there is an identity; its id is the reference number of the page.
+async fn traced(
+    app: &App,
+    tenant: TenantId,
+    connection: ConnectionId,
+    outcome: &str,
+    trace: &Trace,
+    stopped: Stopped,
+    request_id: &RequestId,
+) -> Stopped {
+    let steps = serde_json::to_value(trace).unwrap_or_default();
+    let caller = request_id.caller(app, Actor::Connection { connection });
+    match sign_in::record_failure(&app.store, tenant, caller, connection, outcome, &steps).await {
         Ok(reference) => Stopped { reference: reference.to_string(), ..stopped },
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "the trace of a sign-in could not be written");

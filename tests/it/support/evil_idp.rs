@@ -94,6 +94,8 @@ struct Grant {
     nonce: String,
     challenge: String,
     redirect_uri: String,
+    /// The claims of the script when the person signed in. Those of the script when the code is redeemed come on top.
+    claims: Value,
 }
 
 struct Inner {
@@ -175,6 +177,7 @@ impl Inner {
                 nonce: asked["nonce"].clone(),
                 challenge: asked["code_challenge"].clone(),
                 redirect_uri: asked["redirect_uri"].clone(),
+                claims: lock(&self.script).claims.clone(),
             },
         );
         let mut response = json!({ "code": code, "state": asked["state"] });
@@ -182,7 +185,7 @@ impl Inner {
         object(response)
     }
 
-    fn id_token(&self, script: &Script, nonce: &str, access_token: &str) -> String {
+    fn id_token(&self, script: &Script, grant: &Grant, access_token: &str) -> String {
         let now = script.now.timestamp();
         let (alg, signed_by) = match script.signed {
             Signed::With(key, alg) | Signed::Corrupted(key, alg) => (alg_name(alg), Some(key)),
@@ -190,9 +193,10 @@ impl Inner {
             Signed::HmacWithPublicKey | Signed::HmacWithClientSecret => ("HS256", None),
         };
         let mut claims = json!({
-            "iss": self.issuer, "sub": "joe", "aud": CLIENT_ID, "nonce": nonce, "iat": now, "exp": now + 300,
+            "iss": self.issuer, "sub": "joe", "aud": CLIENT_ID, "nonce": grant.nonce, "iat": now, "exp": now + 300,
             "at_hash": at_hash(alg, access_token),
         });
+        merge(&mut claims, &grant.claims);
         merge(&mut claims, &script.claims);
         let kid = script.published.iter().find(|(key, _)| Some(*key) == signed_by).and_then(|(_, kid)| *kid);
         let mut header = json!({ "alg": alg, "kid": kid, "typ": "JWT" });
@@ -247,7 +251,7 @@ impl Inner {
         }
         let access_token = "an-access-token";
         let script = lock(&self.script);
-        let id_token = self.id_token(&script, &grant.nonce, access_token);
+        let id_token = self.id_token(&script, &grant, access_token);
         lock(&self.seen).id_token = Some(id_token.clone());
         let mut answer = json!({ "access_token": access_token, "token_type": "Bearer", "expires_in": 300, "id_token": id_token });
         merge(&mut answer, &script.answer);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 use url::Url;
@@ -101,9 +101,39 @@ pub(crate) struct Browser {
 pub(crate) struct Visit {
     pub(crate) status: StatusCode,
     pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
     /// Where it redirects to.
     pub(crate) location: Option<Url>,
     pub(crate) body: String,
+}
+
+impl Visit {
+    /// The visit itself, when it has this status and its body has this text.
+    pub(crate) fn expect(self, status: u16, text: &str) -> Self {
+        assert_eq!(self.status, status, "{}: {}", self.url, self.body);
+        assert!(self.body.contains(text), "no {text:?} in {}: {}", self.url, self.body);
+        self
+    }
+
+    /// The visit itself, when it redirects to this path.
+    pub(crate) fn expect_redirect(self, path: &str) -> Self {
+        assert_eq!(self.status, StatusCode::SEE_OTHER, "{}: {}", self.url, self.body);
+        let location = self.location.as_ref().expect("a location");
+        assert_eq!(location.origin(), self.url.origin(), "{location}");
+        assert_eq!(location.as_str().strip_prefix(&location.origin().ascii_serialization()), Some(path));
+        self
+    }
+
+    /// The reference number that the page shows.
+    pub(crate) fn reference(&self) -> String {
+        let (_, rest) = self.body.split_once("<code>").unwrap_or_else(|| panic!("no reference number: {}", self.body));
+        rest.split_once("</code>").expect("its end").0.to_owned()
+    }
+
+    /// The cookies that it sets, whole.
+    pub(crate) fn set_cookies(&self) -> Vec<&str> {
+        self.headers.get_all(SET_COOKIE).iter().map(|cookie| cookie.to_str().unwrap()).collect()
+    }
 }
 
 impl Browser {
@@ -113,13 +143,29 @@ impl Browser {
 
     /// One request, whatever it is answered.
     pub(crate) async fn visit(&mut self, url: &str) -> Visit {
-        self.send(Method::GET, Url::parse(url).unwrap(), None).await
+        self.send(Method::GET, url, &[], None).await
     }
 
     /// A form of the page's own site, posted.
     pub(crate) async fn post(&mut self, url: &str, form: &[(&str, &str)]) -> Visit {
+        self.post_from("same-origin", url, form).await
+    }
+
+    /// A form that was posted by a page of `site`, in the words of `Sec-Fetch-Site`.
+    pub(crate) async fn post_from(&mut self, site: &str, url: &str, form: &[(&str, &str)]) -> Visit {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        self.send(Method::POST, Url::parse(url).unwrap(), Some(body)).await
+        let headers = [("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", site)];
+        self.send(Method::POST, url, &headers, Some(body)).await
+    }
+
+    /// The value of the cookie `name` of an address's host.
+    pub(crate) fn cookie(&self, url: &str, name: &str) -> Option<&str> {
+        self.cookies.get(&(host(&Url::parse(url).unwrap()), name.to_owned())).map(String::as_str)
+    }
+
+    /// Sets a cookie, as somebody with their hands on the browser could.
+    pub(crate) fn plant(&mut self, url: &str, name: &str, value: &str) {
+        self.cookies.insert((host(&Url::parse(url).unwrap()), name.to_owned()), value.to_owned());
     }
 
     /// Visits, and follows redirects to their end or to an address that begins with `until`, which is not visited.
@@ -130,24 +176,26 @@ impl Browser {
             if until.is_some_and(|until| next.as_str().starts_with(until)) {
                 return visit;
             }
-            visit = self.send(Method::GET, next, None).await;
+            visit = self.visit(next.as_str()).await;
         }
         panic!("too many redirects: {visit:?}");
     }
 
-    async fn send(&mut self, method: Method, url: Url, form: Option<String>) -> Visit {
-        let host = format!("{}:{}", url.host_str().unwrap(), url.port_or_known_default().unwrap());
+    /// Any request, with the browser's cookies.
+    pub(crate) async fn send(&mut self, method: Method, url: &str, headers: &[(&str, &str)], body: Option<String>) -> Visit {
+        let url = Url::parse(url).unwrap();
+        let host = host(&url);
         let cookies: Vec<_> =
             self.cookies.iter().filter(|((at, _), _)| *at == host).map(|((_, name), value)| format!("{name}={value}")).collect();
         let mut request = self.client.request(method, url.clone());
         if !cookies.is_empty() {
             request = request.header(COOKIE, cookies.join("; "));
         }
-        if let Some(form) = form {
-            request = request
-                .header("content-type", "application/x-www-form-urlencoded")
-                .header("sec-fetch-site", "same-origin")
-                .body(form);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.body(body);
         }
         let response = request.send().await.unwrap();
         for cookie in response.headers().get_all(SET_COOKIE) {
@@ -161,6 +209,11 @@ impl Browser {
             }
         }
         let location = response.headers().get(LOCATION).map(|location| url.join(location.to_str().unwrap()).unwrap());
-        Visit { status: response.status(), url, location, body: response.text().await.unwrap() }
+        let (status, headers) = (response.status(), response.headers().clone());
+        Visit { status, url, headers, location, body: response.text().await.unwrap() }
     }
+}
+
+fn host(url: &Url) -> String {
+    format!("{}:{}", url.host_str().unwrap(), url.port_or_known_default().unwrap())
 }

@@ -13,6 +13,7 @@ use vestibule::http;
 use vestibule::model::{ConnectionId, DirectoryId, TenantId};
 use vestibule::store::{Engine, Store};
 
+use super::evil_idp::CLIENT_SECRET;
 use super::http::Scim;
 use super::postgres;
 
@@ -123,7 +124,7 @@ impl World {
     }
 
     /// Sets up the tenant `slug`: accounts `slug`, `slug/emea`, `slug/apac`; the directory `directory` of a client profile; the
-    /// connection `idp` to `issuer` (client `vestibule`, secret `hush`), bound by `sub` = `externalId`; and the rule that members of the
+    /// connection `idp` to `issuer` (client `vestibule`, with the secret of the scripted identity provider), bound by `sub` = `externalId`; and the rule that members of the
     /// group `Cloud-EMEA-Admins` are administrators of `emea`. The domain `slug.example` leads to the connection.
     pub(crate) async fn tenant(&self, slug: &str, profile: &str, issuer: &str) -> Tenant {
         self.tenant_with(slug, profile, issuer, "if-provisioned").await
@@ -131,14 +132,14 @@ impl World {
 
     /// [`World::tenant`] with another just-in-time policy.
     pub(crate) async fn tenant_with(&self, slug: &str, profile: &str, issuer: &str, jit: &str) -> Tenant {
+        self.described(slug, &describe(slug, profile, issuer, jit)).await
+    }
+
+    /// The tenant `slug` of a bootstrap file, which has at least the directory and the connection of [`describe`].
+    pub(crate) async fn described(&self, slug: &str, text: &str) -> Tenant {
         let token = vestibule::keys::PlainToken::bearer().reveal();
         let token = secrecy::ExposeSecret::expose_secret(&token).to_owned();
-        let text = TENANT
-            .replace("{slug}", slug)
-            .replace("{profile}", profile)
-            .replace("{issuer}", issuer)
-            .replace("{jit}", jit)
-            .replace("{token}", &token);
+        let text = text.replace("{token}", &token);
         let report = bootstrap::apply(&self.app, &bootstrap::parse(&text).unwrap()).await.unwrap();
         let directory = report.directories[&(slug.to_owned(), "directory".to_owned())];
         let connection = report.connections[&(slug.to_owned(), "idp".to_owned())];
@@ -155,6 +156,16 @@ impl World {
     pub(crate) fn redirect_uri(&self, tenant: &Tenant) -> String {
         format!("{}/callback", self.sign_in(tenant))
     }
+}
+
+/// The bootstrap file of [`World::tenant`], with a place for the directory's token.
+pub(crate) fn describe(slug: &str, profile: &str, issuer: &str, jit: &str) -> String {
+    TENANT
+        .replace("{slug}", slug)
+        .replace("{profile}", profile)
+        .replace("{issuer}", issuer)
+        .replace("{jit}", jit)
+        .replace("{secret}", CLIENT_SECRET)
 }
 
 const TENANT: &str = r#"
@@ -180,7 +191,7 @@ slug = "idp"
 name = "The identity provider of {slug}"
 issuer = "{issuer}"
 client_id = "vestibule"
-client_secret = { value = "hush" }
+client_secret = { value = "{secret}" }
 jit = "{jit}"
 contact = "it@{slug}.example"
 
