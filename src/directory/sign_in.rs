@@ -10,6 +10,8 @@ use crate::model::{
     Binding, EventKind, ExternalIdentity, LoginId, LoginKind, PersonId, Session, SessionId, Sid, Slot, Subject, TraceId,
 };
 use crate::scim::fold::{FOLDING_VERSION, fold};
+use crate::scim::schema::ResourceKind;
+use crate::scim::{Object, Value, search_form};
 use crate::store::{self, KnownLogin, LoginDocument, NewLogin, NewSession, NewTrace, PairAttribute, Store, Writer, retry};
 
 /// The browser that signs in.
@@ -18,7 +20,7 @@ pub struct Browser<'a> {
     /// Digest of the value that its new session cookie will have.
     pub session: &'a HashedToken,
     pub user_agent: &'a str,
-    /// How long the session may last at most, in seconds.
+    /// How long the session may last at most.
     pub lifetime: chrono::TimeDelta,
 }
 
@@ -210,24 +212,20 @@ async fn create(writer: &mut Writer, caller: Caller<'_>, known: &Known, identity
     let named = identity.subject.value.clone();
     let is_taken = writer.is_user_name_taken(connection.id.uuid(), &fold(&named)).await?;
     let user_name = if is_taken { format!("{named} ({id})") } else { named };
-    let user_name_key = fold(&user_name);
-    let mut scim = serde_json::Map::new();
-    scim.insert("userName".to_owned(), json!(user_name));
-    scim.insert("active".to_owned(), json!(true));
-    let mut search = scim.clone();
-    search.insert("userName".to_owned(), json!(user_name_key));
+    let mut attributes = Object::new();
+    attributes.insert("userName", user_name.as_str());
+    attributes.insert("active", true);
     if let Some(name) = identity.claim("name") {
-        scim.insert("displayName".to_owned(), json!(name));
-        search.insert("displayName".to_owned(), json!(fold(name)));
+        attributes.insert("displayName", name);
     }
     let document = LoginDocument {
+        user_name_key: fold(&user_name),
         user_name,
-        user_name_key,
         folding: FOLDING_VERSION,
         external_id: None,
         active: true,
-        scim: scim.into(),
-        search: search.into(),
+        search: search_form(ResourceKind::User, &attributes).into(),
+        scim: Value::Object(attributes).into(),
         emails: Vec::new(),
     };
     writer.insert_person(person_id, caller.now).await?;
