@@ -157,7 +157,7 @@ impl Client {
     }
 
     /// Refuses a token that may only read.
-    fn writing(&self) -> Result<(), ScimFailure> {
+    fn writing(&self) -> Result<(), Failure> {
         if self.may_write {
             Ok(())
         } else {
@@ -177,7 +177,7 @@ impl FromRequestParts<App> for Client {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ScimFailure> {
         let request_id = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(|| RequestId(String::new()));
-        let named = directory(parts, app).await;
+        let named = directory(parts).await?;
         let token = authenticate(&parts.headers, app).await?;
         // A good token for another directory is as good as none (A07, Z04).
         let token = token.filter(|token| Some(token.directory.id) == named).ok_or_else(unauthorized)?;
@@ -203,9 +203,22 @@ impl FromRequestParts<App> for Client {
 }
 
 /// The directory that the path names, if that is one of our ids.
-async fn directory(parts: &mut Parts, app: &App) -> Option<DirectoryId> {
-    let Path(path) = Path::<Vec<(String, String)>>::from_request_parts(parts, app).await.ok()?;
-    path.into_iter().find(|(name, _)| name == "directory").and_then(|(_, id)| id.parse().ok())
+async fn directory(parts: &mut Parts) -> Result<Option<DirectoryId>, ScimFailure> {
+    let Names(path) = Names::<Vec<(String, String)>>::from_request_parts(parts, &()).await?;
+    Ok(path.into_iter().find(|(name, _)| name == "directory").and_then(|(_, id)| id.parse().ok()))
+}
+
+/// The names in a path. What cannot be decoded names nothing, and is answered in SCIM's format.
+struct Names<T>(T);
+
+impl<S: Send + Sync, T: serde::de::DeserializeOwned + Send> FromRequestParts<S> for Names<T> {
+    type Rejection = ScimFailure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ScimFailure> {
+        let Path(names) =
+            Path::from_request_parts(parts, state).await.map_err(|_| ScimError::new(404, "there is nothing at this address"))?;
+        Ok(Self(names))
+    }
 }
 
 async fn authenticate(headers: &HeaderMap, app: &App) -> Result<Option<TokenRow>, ScimFailure> {
