@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, Path, Request};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get, post};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -46,6 +46,11 @@ pub(super) fn router(_app: &App) -> Router<App> {
         ("/ResourceTypes/{id}", get(meta::resource_type)),
         ("/Schemas", get(meta::schemas)),
         ("/Schemas/{id}", get(meta::schema)),
+        ("/Me", any(not_supported)),
+        ("/Bulk", post(not_supported)),
+        ("/.search", post(not_supported)),
+        ("/Users/.search", post(not_supported)),
+        ("/Groups/.search", post(not_supported)),
     ];
     let mut router = Router::new();
     for (path, methods) in resources {
@@ -54,6 +59,11 @@ pub(super) fn router(_app: &App) -> Router<App> {
     router
         .method_not_allowed_fallback(async || ScimFailure(ScimError::new(405, "this method is not for this address; see Allow")))
         .fallback(async || ScimFailure(ScimError::new(404, "there is nothing at this address")))
+}
+
+/// Parts of the protocol that the service does not have, and that RFC 7644 section 3.12 has a status for (X01).
+async fn not_supported() -> ScimFailure {
+    ScimFailure(ScimError::new(501, "this part of SCIM is not supported; see ServiceProviderConfig"))
 }
 
 /// An error in SCIM's format (RFC 7644 section 3.12).

@@ -96,7 +96,7 @@ on_every_engine! {
         let role = json!({ "primary": true, "display": "Admin", "value": "admin", "type": "WindowsAzureActiveDirectoryRole" });
         assert_eq!(first["roles"], json!([role]), "one element");
         assert_eq!(pair.entra(&series).await, first, "again is nothing new");
-        refused(&pair.strict(&series).await, 400, "invalidPath");
+        refused(&pair.strict(&series).await, 400, "invalidFilter");
 
         let packed = json!([{"op": "Add", "path": "roles", "value": [{"value": "{\"id\":\"18d14569\",\"value\":\"Reader\",\"displayName\":\"Reads\"}"}]}]);
         let after = pair.entra(&packed).await;

@@ -16,7 +16,9 @@ on_every_engine! {
             "members": [{"value": joe, "display": "Somebody else", "$ref": "http://evil.example/Users/1"}] });
         let made = tenant.scim.post("/Groups", &body).await.expect(201);
         let address = format!("{}/Users/{joe}", tenant.scim.base);
-        assert_eq!(made.body["members"], json!([{"value": joe, "$ref": address, "display": "joe", "type": "User"}]));
+        assert_eq!(made.body["members"], json!([{"value": joe, "$ref": address, "type": "User"}]));
+        let named = tenant.scim.get(&format!("/Groups/{}?attributes=members.value,members.display", made.id())).await.expect(200);
+        assert_eq!(named.body["members"], json!([{"value": joe, "display": "joe"}]));
         assert_eq!(made.body["externalId"], "t1");
         let location = format!("{}/Groups/{}", tenant.scim.base, made.id());
         assert_eq!(made.headers["location"], location.as_str());
