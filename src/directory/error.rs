@@ -41,9 +41,16 @@ impl From<store::Error> for Error {
             Some(Constraint::UserName) => Self::UserNameTaken,
             Some(Constraint::GroupName) => Self::GroupNameTaken,
             // What was referred to went between our look and our write.
-            Some(Constraint::Reference | Constraint::Subject) => Self::Store(StoreError(store::Error::Raced)),
+            Some(Constraint::Reference | Constraint::Subject) => Self::raced(),
             _ => Self::Store(StoreError(error)),
         }
+    }
+}
+
+impl Error {
+    /// What was read changed before it was locked: the command is begun again.
+    pub(super) fn raced() -> Self {
+        Self::Store(StoreError(store::Error::Raced))
     }
 }
 

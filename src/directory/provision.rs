@@ -7,15 +7,15 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use super::members::MemberChanges;
 use super::recompute::recompute;
 use super::{Caller, Error, Result};
 use crate::model::{Directory, EventKind, GroupId, LoginId, LoginKind, PersonId, Slot, TenantId};
-use crate::scim::filter::ElementFilter;
 use crate::scim::fold::fold;
-use crate::scim::{Object, Value};
-use crate::store::{
-    GroupRow, LogEntry, LoginDocument, LoginRow, MemberRow, NewGroup, NewLogin, NewTombstone, Races, Store, Writer, retry,
-};
+use crate::scim::profile::rule;
+use crate::store::{GroupRow, LogEntry, LoginDocument, LoginRow, NewGroup, NewLogin, NewTombstone, Races, Store, Writer, retry};
+
+pub use super::members::{MemberStep, UnknownMembers};
 
 /// Whose directory is changed, by whom.
 #[derive(Clone, Copy, Debug)]
@@ -37,17 +37,6 @@ pub struct Operation {
     pub coercions: Vec<String>,
 }
 
-/// One step of a change of members. Steps are taken in order.
-#[derive(Clone, Debug, PartialEq)]
-pub enum MemberStep {
-    Add(Vec<LoginId>),
-    Remove(Vec<LoginId>),
-    /// The members that the filter selects by `value`, `display` or `type`.
-    RemoveMatching(ElementFilter),
-    /// Only these are members afterwards.
-    Replace(Vec<LoginId>),
-}
-
 /// What is to become of a group.
 #[derive(Clone, Debug, Default)]
 pub struct GroupChange {
@@ -63,13 +52,6 @@ pub struct LoginChange {
     /// Its attributes, where they change.
     pub document: Option<LoginDocument>,
     pub coercions: Vec<String>,
-}
-
-/// What to do with members that are no users of the directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UnknownMembers {
-    Refuse,
-    Ignore,
 }
 
 /// Makes a login with a person of its own, and lifts the tombstone of one that the directory wants back.
@@ -168,42 +150,61 @@ async fn end_login(writer: &mut Writer, login: LoginId) -> Result<u64> {
 /// Deletes a login. Its name, slot and externalId are free at once; a tombstone keeps its subjects from coming back by themselves.
 ///
 /// # Errors
-/// When there is no such login.
-pub async fn delete_login(to: Provisioning<'_>, id: LoginId, operation: &Operation) -> Result<()> {
+/// When there is no such login, or the function refuses what it is.
+pub async fn delete_login<E>(
+    to: Provisioning<'_>,
+    id: LoginId,
+    operation: &Operation,
+    check: impl Fn(&LoginRow) -> Result<(), E>,
+) -> Result<(), E>
+where
+    E: From<Error> + Races,
+{
     retry(|| async {
-        let now = to.caller.now;
-        let mut writer = to.store.write(to.tenant).await?;
-        writer.share_rules().await?;
+        let mut writer = to.store.write(to.tenant).await.map_err(Error::from)?;
+        writer.share_rules().await.map_err(Error::from)?;
         // Groups come before logins in the order of locks, and their versions change with their members.
-        let groups: BTreeSet<GroupId> =
-            writer.memberships(&[id]).await?.into_iter().map(|membership| membership.group_id).collect();
-        let current = if groups.is_empty() { None } else { writer.login(to.directory.id, id).await? };
-        if current.is_some() {
-            writer.touch_groups(&groups.into_iter().collect::<Vec<_>>(), now).await?;
+        let groups = groups_of(&mut writer, id).await?;
+        let known = writer.login(to.directory.id, id).await.map_err(Error::from)?.is_some();
+        if known {
+            writer.touch_groups(&groups.iter().copied().collect::<Vec<_>>(), to.caller.now).await.map_err(Error::from)?;
         }
-        let current = writer.login_for_update(to.directory.id, id).await?.ok_or(Error::NotFound("user"))?;
-        let login = &current.login;
-        let tombstone = NewTombstone {
-            id,
-            person_id: login.person_id,
-            directory_id: login.directory_id,
-            user_name: &login.user_name,
-            external_id: login.external_id.as_deref(),
-        };
-        writer.insert_tombstone(&tombstone, now).await?;
-        let ended = writer.end_sessions_of_login(id).await?;
-        writer.delete_login(id).await?;
-        let event =
-            to.caller.event(EventKind::LoginDeleted, id.uuid(), json!({ "person": login.person_id, "sessions_ended": ended }));
-        writer.record(&[event], to.caller.request_id).await?;
-        log(&mut writer, &to, operation, "User", id.uuid(), Vec::new(), &[]).await?;
-        writer.commit().await?;
+        let current = writer.login_for_update(to.directory.id, id).await.map_err(Error::from)?.ok_or(Error::NotFound("user"))?;
+        check(&current)?;
+        if groups_of(&mut writer, id).await? != groups {
+            // Somebody has put the login into a group, or taken it out, before it was locked.
+            return Err(Error::raced().into());
+        }
+        bury_login(&mut writer, &to, &current, operation).await?;
+        writer.commit().await.map_err(Error::from)?;
         Ok(())
     })
     .await
 }
 
-/// Makes a group with its first members.
+async fn groups_of(writer: &mut Writer, login: LoginId) -> Result<BTreeSet<GroupId>> {
+    Ok(writer.memberships(&[login]).await?.into_iter().map(|membership| membership.group_id).collect())
+}
+
+async fn bury_login(writer: &mut Writer, to: &Provisioning<'_>, current: &LoginRow, operation: &Operation) -> Result<()> {
+    let login = &current.login;
+    let id = login.id;
+    let tombstone = NewTombstone {
+        id,
+        person_id: login.person_id,
+        directory_id: login.directory_id,
+        user_name: &login.user_name,
+        external_id: login.external_id.as_deref(),
+    };
+    writer.insert_tombstone(&tombstone, to.caller.now).await?;
+    let ended = writer.end_sessions_of_login(id).await?;
+    writer.delete_login(id).await?;
+    let event = to.caller.event(EventKind::LoginDeleted, id.uuid(), json!({ "person": login.person_id, "sessions_ended": ended }));
+    writer.record(&[event], to.caller.request_id).await?;
+    log(writer, to, operation, "User", id.uuid(), Vec::new(), &[]).await
+}
+
+/// Makes a group with its first members. Answers also how many members were left out as unknown.
 ///
 /// # Errors
 /// When its name is taken where the profile forbids that, or a member is unknown.
@@ -213,25 +214,26 @@ pub async fn create_group(
     members: &[LoginId],
     unknown: UnknownMembers,
     operation: &Operation,
-) -> Result<GroupId> {
+) -> Result<(GroupId, usize)> {
     retry(|| async {
         let now = to.caller.now;
         let mut writer = to.store.write(to.tenant).await?;
         writer.share_rules().await?;
         let id = GroupId::new(now);
         writer.insert_group(to.directory.id, id, group, now).await?;
-        let added = add_members(&mut writer, &to, id, members, unknown).await?;
-        let event = to.caller.event(EventKind::GroupCreated, id.uuid(), json!({ "members": added.len() }));
+        let first = MemberStep::Add(members.to_vec());
+        let changes = MemberChanges::take(&mut writer, &to, id, &[first], unknown, false).await?;
+        let event = to.caller.event(EventKind::GroupCreated, id.uuid(), json!({ "members": changes.added.len() }));
         writer.record(&[event], to.caller.request_id).await?;
-        recompute(&mut writer, &added, &to.caller).await?;
-        log(&mut writer, &to, operation, "Group", id.uuid(), keys(&group.scim), &[]).await?;
+        recompute(&mut writer, &changes.touched.into_iter().collect::<Vec<_>>(), &to.caller).await?;
+        log(&mut writer, &to, operation, "Group", id.uuid(), keys(&group.scim), &left_out(changes.ignored)).await?;
         writer.commit().await?;
-        Ok(id)
+        Ok((id, changes.ignored))
     })
     .await
 }
 
-/// Changes a group by a pure function of what it is without its members. Answers whether anything changed.
+/// Changes a group by a pure function of what it is without its members. Answers how many members were left out as unknown.
 ///
 /// # Errors
 /// When there is no such group, its name is taken, a member is unknown, or the function refuses.
@@ -241,7 +243,7 @@ pub async fn change_group<E>(
     unknown: UnknownMembers,
     operation: &Operation,
     change: impl Fn(&GroupRow) -> Result<GroupChange, E>,
-) -> Result<bool, E>
+) -> Result<usize, E>
 where
     E: From<Error> + Races,
 {
@@ -250,9 +252,9 @@ where
         writer.share_rules().await.map_err(Error::from)?;
         let current = writer.group_for_update(to.directory.id, id).await.map_err(Error::from)?.ok_or(Error::NotFound("group"))?;
         let change = change(&current)?;
-        let changed = write_group(&mut writer, &to, &current, &change, unknown, operation).await?;
+        let ignored = write_group(&mut writer, &to, &current, &change, unknown, operation).await?;
         writer.commit().await.map_err(Error::from)?;
-        Ok(changed)
+        Ok(ignored)
     })
     .await
 }
@@ -264,23 +266,18 @@ async fn write_group(
     change: &GroupChange,
     unknown: UnknownMembers,
     operation: &Operation,
-) -> Result<bool> {
+) -> Result<usize> {
     let id = current.group.id;
     let now = to.caller.now;
-    let mut members = MemberChanges::default();
-    for step in &change.members {
-        members.take(writer, to, id, step, unknown).await?;
-    }
+    // Rules read the name of a group, so a new name is a change of facts for everybody in it.
+    let renamed = change.group.as_ref().is_some_and(|group| group.display_key != fold(&current.group.display));
+    let members = MemberChanges::take(writer, to, id, &change.members, unknown, renamed).await?;
     let mut attributes = Vec::new();
     let mut events = Vec::new();
     if let Some(group) = &change.group {
         writer.update_group(id, group, now).await?;
         attributes = changed_keys(&current.scim, &group.scim);
         events.push(to.caller.event(EventKind::GroupUpdated, id.uuid(), json!({ "attributes": attributes })));
-        if group.display_key != fold(&current.group.display) {
-            // Rules read the name of a group, so a new name is a change of facts for everybody in it.
-            members.touched.extend(writer.member_ids(id).await?);
-        }
     }
     if members.any() {
         attributes.push("members".to_owned());
@@ -295,121 +292,48 @@ async fn write_group(
     }
     writer.record(&events, to.caller.request_id).await?;
     recompute(writer, &members.touched.into_iter().collect::<Vec<_>>(), &to.caller).await?;
-    log(writer, to, operation, "Group", id.uuid(), attributes, &change.coercions).await?;
-    Ok(!events.is_empty())
+    let coercions: Vec<_> = change.coercions.iter().cloned().chain(left_out(members.ignored)).collect();
+    log(writer, to, operation, "Group", id.uuid(), attributes, &coercions).await?;
+    Ok(members.ignored)
+}
+
+/// What the provisioning log says of members that were left out.
+fn left_out(ignored: usize) -> Vec<String> {
+    if ignored == 0 { Vec::new() } else { vec![format!("{}: members", rule::UNKNOWN_MEMBER)] }
 }
 
 /// Deletes a group with its memberships.
 ///
 /// # Errors
-/// When there is no such group.
-pub async fn delete_group(to: Provisioning<'_>, id: GroupId, operation: &Operation) -> Result<()> {
+/// When there is no such group, or the function refuses what it is.
+pub async fn delete_group<E>(
+    to: Provisioning<'_>,
+    id: GroupId,
+    operation: &Operation,
+    check: impl Fn(&GroupRow) -> Result<(), E>,
+) -> Result<(), E>
+where
+    E: From<Error> + Races,
+{
     retry(|| async {
-        let mut writer = to.store.write(to.tenant).await?;
-        writer.share_rules().await?;
-        writer.group_for_update(to.directory.id, id).await?.ok_or(Error::NotFound("group"))?;
-        let members = writer.member_ids(id).await?;
-        writer.delete_group(id).await?;
-        let event = to.caller.event(EventKind::GroupDeleted, id.uuid(), json!({ "members": members.len() }));
-        writer.record(&[event], to.caller.request_id).await?;
-        recompute(&mut writer, &members, &to.caller).await?;
-        log(&mut writer, &to, operation, "Group", id.uuid(), Vec::new(), &[]).await?;
-        writer.commit().await?;
+        let mut writer = to.store.write(to.tenant).await.map_err(Error::from)?;
+        writer.share_rules().await.map_err(Error::from)?;
+        let current = writer.group_for_update(to.directory.id, id).await.map_err(Error::from)?.ok_or(Error::NotFound("group"))?;
+        check(&current)?;
+        remove_group(&mut writer, &to, id, operation).await?;
+        writer.commit().await.map_err(Error::from)?;
         Ok(())
     })
     .await
 }
 
-/// Who came and who went, over all steps of one request.
-#[derive(Debug, Default)]
-struct MemberChanges {
-    added: BTreeSet<LoginId>,
-    removed: BTreeSet<LoginId>,
-    touched: BTreeSet<LoginId>,
-}
-
-impl MemberChanges {
-    fn any(&self) -> bool {
-        !self.added.is_empty() || !self.removed.is_empty()
-    }
-
-    fn came(&mut self, logins: &[LoginId]) {
-        for login in logins {
-            self.touched.insert(*login);
-            if !self.removed.remove(login) {
-                self.added.insert(*login);
-            }
-        }
-    }
-
-    fn went(&mut self, logins: &[LoginId]) {
-        for login in logins {
-            self.touched.insert(*login);
-            if !self.added.remove(login) {
-                self.removed.insert(*login);
-            }
-        }
-    }
-
-    async fn take(
-        &mut self,
-        writer: &mut Writer,
-        to: &Provisioning<'_>,
-        group: GroupId,
-        step: &MemberStep,
-        unknown: UnknownMembers,
-    ) -> Result<()> {
-        match step {
-            MemberStep::Add(logins) => self.came(&add_members(writer, to, group, logins, unknown).await?),
-            MemberStep::Remove(logins) => self.went(&writer.remove_members(group, logins).await?),
-            MemberStep::RemoveMatching(filter) => {
-                let members = writer.members(&[group], i64::MAX).await?;
-                let selected: Vec<_> = members
-                    .iter()
-                    .filter(|member| filter.matches_element(&as_element(member)))
-                    .map(|member| member.login_id)
-                    .collect();
-                self.went(&writer.remove_members(group, &selected).await?);
-            }
-            MemberStep::Replace(logins) => {
-                let wanted: BTreeSet<_> = logins.iter().copied().collect();
-                let surplus: Vec<_> = writer.member_ids(group).await?.into_iter().filter(|login| !wanted.contains(login)).collect();
-                self.went(&writer.remove_members(group, &surplus).await?);
-                self.came(&add_members(writer, to, group, logins, unknown).await?);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A member in the form that filters compare.
-fn as_element(member: &MemberRow) -> Value {
-    Value::Object(Object::from_iter([
-        ("value", member.login_id.to_string()),
-        ("display", fold(&member.user_name)),
-        ("type", fold("User")),
-    ]))
-}
-
-async fn add_members(
-    writer: &mut Writer,
-    to: &Provisioning<'_>,
-    group: GroupId,
-    logins: &[LoginId],
-    unknown: UnknownMembers,
-) -> Result<Vec<LoginId>> {
-    if logins.is_empty() {
-        return Ok(Vec::new());
-    }
-    let known = writer.lock_members(to.directory.id, logins).await?;
-    if unknown == UnknownMembers::Refuse {
-        let known: BTreeSet<_> = known.iter().collect();
-        let strangers: BTreeSet<_> = logins.iter().filter(|login| !known.contains(login)).collect();
-        if !strangers.is_empty() {
-            return Err(Error::UnknownMembers(strangers.into_iter().take(10).map(ToString::to_string).collect()));
-        }
-    }
-    Ok(writer.add_members(group, &known).await?)
+async fn remove_group(writer: &mut Writer, to: &Provisioning<'_>, id: GroupId, operation: &Operation) -> Result<()> {
+    let members = writer.member_ids(id).await?;
+    writer.delete_group(id).await?;
+    let event = to.caller.event(EventKind::GroupDeleted, id.uuid(), json!({ "members": members.len() }));
+    writer.record(&[event], to.caller.request_id).await?;
+    recompute(writer, &members, &to.caller).await?;
+    log(writer, to, operation, "Group", id.uuid(), Vec::new(), &[]).await
 }
 
 /// Logs a write that was refused, in a transaction of its own: the write's was rolled back.
@@ -452,6 +376,12 @@ async fn log(
     attributes: Vec<String>,
     coercions: &[String],
 ) -> Result<()> {
+    let mut noted = operation.coercions.clone();
+    for coercion in coercions {
+        if !noted.contains(coercion) {
+            noted.push(coercion.clone());
+        }
+    }
     let entry = LogEntry {
         id: crate::model::EventId::new(to.caller.now).uuid(),
         directory_id: to.directory.id,
@@ -463,7 +393,7 @@ async fn log(
         scim_type: None,
         detail: None,
         attributes,
-        coercions: operation.coercions.iter().chain(coercions).cloned().collect(),
+        coercions: noted,
     };
     writer.log_provisioning(&entry, to.caller.request_id).await?;
     Ok(())

@@ -10,7 +10,7 @@ use crate::scim::fold::fold;
 use crate::scim::limits::MAX_INLINE_MEMBERS;
 use crate::scim::message::ScimError;
 use crate::scim::patch::{self, MemberChange, PatchRequest};
-use crate::scim::profile::{Coercion, PatchAnswer, UnknownMember};
+use crate::scim::profile::{Coercion, PatchAnswer, UnknownMember, rule};
 use crate::scim::project::Projection;
 use crate::scim::query::ListQuery;
 use crate::scim::resource::{MemberRef, Meta, Resource};
@@ -26,11 +26,12 @@ const KIND: ResourceKind = ResourceKind::Group;
 /// # Errors
 /// When the body is no Group, or names a member that is unknown.
 pub async fn create(endpoint: &Endpoint<'_>, body: Value) -> Result<Written, Failure> {
-    let accepted = Resource::from_body(KIND, body, endpoint.profile)?;
+    let mut accepted = Resource::from_body(KIND, body, endpoint.profile)?;
     let group = new_group(&accepted.resource)?;
-    let members = logins(endpoint, accepted.members.as_deref().unwrap_or_default())?;
+    let members = logins(endpoint, accepted.members.as_deref().unwrap_or_default(), &mut accepted.coercions)?;
     let operation = Operation { name: "create", status: 201, coercions: names(&accepted.coercions) };
-    let id = provision::create_group(endpoint.to, &group, &members, unknown(endpoint), &operation).await?;
+    let (id, ignored) = provision::create_group(endpoint.to, &group, &members, unknown(endpoint), &operation).await?;
+    note_ignored(&mut accepted.coercions, ignored);
     Ok(Written { stored: read(endpoint, id, &Projection::Default).await?, coercions: accepted.coercions })
 }
 
@@ -78,8 +79,8 @@ pub async fn replace(endpoint: &Endpoint<'_>, id: &str, body: &Value, projection
     let id = parse_id(id)?;
     let operation = Operation { name: "replace", status: 200, coercions: Vec::new() };
     change(endpoint, id, &operation, projection, |current| {
-        let accepted = Resource::replace(current, body.clone(), endpoint.profile)?;
-        let members = logins(endpoint, accepted.members.as_deref().unwrap_or_default())?;
+        let mut accepted = Resource::replace(current, body.clone(), endpoint.profile)?;
+        let members = logins(endpoint, accepted.members.as_deref().unwrap_or_default(), &mut accepted.coercions)?;
         Ok((accepted.resource, vec![MemberStep::Replace(members)], accepted.coercions))
     })
     .await
@@ -102,8 +103,9 @@ pub async fn patch(endpoint: &Endpoint<'_>, id: &str, body: Value, projection: &
     let answer = if status == 204 { &without_members } else { projection };
     change(endpoint, id, &operation, answer, |current| {
         let patched = patch::apply(&request, current, &before.document, endpoint.profile)?;
-        let steps = patched.members.into_iter().map(|change| step(endpoint, change)).collect::<Result<_, _>>()?;
-        Ok((patched.resource, steps, patched.coercions))
+        let mut coercions = patched.coercions;
+        let steps = patched.members.into_iter().map(|change| step(endpoint, change, &mut coercions)).collect::<Result<_, _>>()?;
+        Ok((patched.resource, steps, coercions))
     })
     .await
 }
@@ -114,12 +116,11 @@ pub async fn patch(endpoint: &Endpoint<'_>, id: &str, body: Value, projection: &
 /// When there is none of this id.
 pub async fn delete(endpoint: &Endpoint<'_>, id: &str) -> Result<(), Failure> {
     let id = parse_id(id)?;
-    if *endpoint.precondition != super::Precondition::None {
-        let without_members = Projection::parse(KIND, None, Some("members"))?;
-        endpoint.precondition.check(&read(endpoint, id, &without_members).await?.version)?;
-    }
     let operation = Operation { name: "delete", status: 204, coercions: Vec::new() };
-    Ok(provision::delete_group(endpoint.to, id, &operation).await?)
+    provision::delete_group(endpoint.to, id, &operation, |row| -> Result<(), Failure> {
+        Ok(endpoint.precondition.check(&entity_tag(row.group.version))?)
+    })
+    .await
 }
 
 async fn change(
@@ -130,7 +131,7 @@ async fn change(
     next: impl Fn(&Resource) -> Result<(Resource, Vec<MemberStep>, Vec<Coercion>), ScimError>,
 ) -> Result<Written, Failure> {
     let coercions = std::sync::Mutex::new(Vec::new());
-    provision::change_group(endpoint.to, id, unknown(endpoint), operation, |row| -> Result<GroupChange, Failure> {
+    let ignored = provision::change_group(endpoint.to, id, unknown(endpoint), operation, |row| -> Result<GroupChange, Failure> {
         endpoint.precondition.check(&entity_tag(row.group.version))?;
         let current = Resource::from_stored(KIND, from_json(row.scim.clone()));
         let (resource, members, used) = next(&current)?;
@@ -143,23 +144,24 @@ async fn change(
         Ok(change)
     })
     .await?;
-    let coercions = coercions.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut coercions = coercions.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    note_ignored(&mut coercions, ignored);
     Ok(Written { stored: read(endpoint, id, projection).await?, coercions })
 }
 
-fn step(endpoint: &Endpoint<'_>, change: MemberChange) -> Result<MemberStep, ScimError> {
+fn step(endpoint: &Endpoint<'_>, change: MemberChange, coercions: &mut Vec<Coercion>) -> Result<MemberStep, ScimError> {
     Ok(match change {
-        MemberChange::Add(members) => MemberStep::Add(logins(endpoint, &members)?),
+        MemberChange::Add(members) => MemberStep::Add(logins(endpoint, &members, coercions)?),
         // What is no id of ours is nobody's, and removing nobody is no error (P23).
         MemberChange::Remove(ids) => MemberStep::Remove(ids.iter().filter_map(|id| id.parse().ok()).collect()),
         MemberChange::RemoveMatching(filter) => MemberStep::RemoveMatching(filter),
         MemberChange::Clear => MemberStep::Replace(Vec::new()),
-        MemberChange::Replace(members) => MemberStep::Replace(logins(endpoint, &members)?),
+        MemberChange::Replace(members) => MemberStep::Replace(logins(endpoint, &members, coercions)?),
     })
 }
 
 /// The logins that members name. What is no id of ours is as unknown as an id of nobody.
-fn logins(endpoint: &Endpoint<'_>, members: &[MemberRef]) -> Result<Vec<LoginId>, ScimError> {
+fn logins(endpoint: &Endpoint<'_>, members: &[MemberRef], coercions: &mut Vec<Coercion>) -> Result<Vec<LoginId>, ScimError> {
     let mut logins = Vec::with_capacity(members.len());
     for member in members {
         if member.kind == Some(KIND) {
@@ -167,13 +169,20 @@ fn logins(endpoint: &Endpoint<'_>, members: &[MemberRef]) -> Result<Vec<LoginId>
         }
         match (member.value.parse(), unknown(endpoint)) {
             (Ok(login), _) => logins.push(login),
-            (Err(_), UnknownMembers::Ignore) => {}
+            (Err(_), UnknownMembers::Ignore) => note_ignored(coercions, 1),
             (Err(_), UnknownMembers::Refuse) => {
                 return Err(ScimError::invalid_value("members: a value is not the id of a user of this directory"));
             }
         }
     }
     Ok(logins)
+}
+
+/// Notes once that members were left out.
+fn note_ignored(coercions: &mut Vec<Coercion>, ignored: usize) {
+    if ignored > 0 && !coercions.iter().any(|coercion| coercion.rule == rule::UNKNOWN_MEMBER) {
+        coercions.push(Coercion { rule: rule::UNKNOWN_MEMBER, path: "members".to_owned() });
+    }
 }
 
 fn unknown(endpoint: &Endpoint<'_>) -> UnknownMembers {

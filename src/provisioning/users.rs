@@ -114,11 +114,11 @@ pub async fn patch(endpoint: &Endpoint<'_>, id: &str, body: Value) -> Result<Wri
 /// When there is none of this id.
 pub async fn delete(endpoint: &Endpoint<'_>, id: &str) -> Result<(), Failure> {
     let id = parse_id(id)?;
-    if *endpoint.precondition != super::Precondition::None {
-        endpoint.precondition.check(&read(endpoint, id).await?.version)?;
-    }
     let operation = Operation { name: "delete", status: 204, coercions: Vec::new() };
-    Ok(provision::delete_login(endpoint.to, id, &operation).await?)
+    provision::delete_login(endpoint.to, id, &operation, |row| -> Result<(), Failure> {
+        Ok(endpoint.precondition.check(&entity_tag(row.login.version))?)
+    })
+    .await
 }
 
 async fn change(

@@ -213,6 +213,8 @@ pub mod rule {
     pub const BARE_MEMBER: &str = "bare-member";
     /// A member's `type` was neither `User` nor `Group` and was looked up instead.
     pub const MEMBER_TYPE: &str = "member-type";
+    /// A member that is no user of the directory was left out.
+    pub const UNKNOWN_MEMBER: &str = "unknown-member";
     /// An extension's attribute came without its URN.
     pub const UNQUALIFIED_EXTENSION: &str = "unqualified-extension";
     /// An extension's attributes came without the URN being listed in `schemas`.

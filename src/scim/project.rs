@@ -110,14 +110,14 @@ impl Projection {
             Returned::Default | Returned::Request => {}
         }
         let about = |named: &&Named| named.extension == extension && named.attribute.is_none_or(|name| name == attribute.name);
+        let usual = |sub: &Attribute| sub.returned == Returned::Default;
         match self {
-            Self::Default => (attribute.returned == Returned::Default).then(|| value.clone()),
+            Self::Default if attribute.returned == Returned::Request => None,
+            Self::Default => with_sub_attributes(attribute, value, &usual),
             Self::Only(named) => {
                 let named: Vec<&Named> = named.iter().filter(about).collect();
-                if named.iter().any(|named| named.sub.is_none()) {
-                    return Some(value.clone());
-                }
-                let keep = |sub: &str| named.iter().any(|named| named.sub == Some(sub));
+                let whole = named.iter().any(|named| named.sub.is_none());
+                let keep = |sub: &Attribute| (whole && usual(sub)) || named.iter().any(|named| named.sub == Some(&sub.name));
                 (!named.is_empty()).then(|| with_sub_attributes(attribute, value, &keep)).flatten()
             }
             Self::Except(named) => {
@@ -125,15 +125,18 @@ impl Projection {
                 if attribute.returned == Returned::Request || named.iter().any(|named| named.sub.is_none()) {
                     return None;
                 }
-                let keep = |sub: &str| !named.iter().any(|named| named.sub == Some(sub));
+                let keep = |sub: &Attribute| usual(sub) && !named.iter().any(|named| named.sub == Some(&sub.name));
                 with_sub_attributes(attribute, value, &keep)
             }
         }
     }
 }
 
-/// A complex value, or a list of them, with some of its sub-attributes; `None` when nothing is left.
-fn with_sub_attributes(attribute: &Attribute, value: &Value, keep: &impl Fn(&str) -> bool) -> Option<Value> {
+/// A complex value, or a list of them, with some of its sub-attributes; `None` when nothing is left. What has none stays whole.
+fn with_sub_attributes(attribute: &Attribute, value: &Value, keep: &impl Fn(&Attribute) -> bool) -> Option<Value> {
+    if attribute.sub_attributes.is_empty() {
+        return Some(value.clone());
+    }
     match value {
         Value::Array(elements) => {
             let elements: Vec<Value> =
@@ -143,9 +146,7 @@ fn with_sub_attributes(attribute: &Attribute, value: &Value, keep: &impl Fn(&str
         Value::Object(object) => {
             let kept: Object = object
                 .iter()
-                .filter(|(name, _)| {
-                    attribute.sub_attribute(name).is_some_and(|sub| sub.returned == Returned::Always || keep(&sub.name))
-                })
+                .filter(|(name, _)| attribute.sub_attribute(name).is_some_and(|sub| sub.returned == Returned::Always || keep(sub)))
                 .map(|(name, value)| (name, value.clone()))
                 .collect();
             (!kept.is_empty()).then_some(Value::Object(kept))
@@ -262,6 +263,23 @@ mod tests {
         assert!(Projection::parse(ResourceKind::User, Some("id"), Some("emails")).is_err());
         let excluded = Projection::parse(ResourceKind::Group, Some(" "), Some("members")).unwrap();
         assert!(!excluded.wants("members"));
+    }
+
+    #[test]
+    fn r20_what_is_returned_on_request_is_shown_only_when_it_is_named() {
+        let group = json!({ "id": "1", "members": [{ "value": "2", "display": "joe", "type": "User" }] });
+        let group = Value::from(group).as_object().cloned().unwrap();
+        for (attributes, excluded, wanted) in [
+            (None, None, json!([{ "value": "2", "type": "User" }])),
+            (Some("members"), None, json!([{ "value": "2", "type": "User" }])),
+            (Some("members,members.display"), None, json!([{ "value": "2", "display": "joe", "type": "User" }])),
+            (Some("members.display"), None, json!([{ "display": "joe" }])),
+            (None, Some("members.type"), json!([{ "value": "2" }])),
+        ] {
+            let projection = Projection::parse(ResourceKind::Group, attributes, excluded).unwrap();
+            let shown = projection.apply(ResourceKind::Group, &group);
+            assert_eq!(shown.get("members").cloned().map(serde_json::Value::from), Some(wanted), "{attributes:?} {excluded:?}");
+        }
     }
 
     #[test]

@@ -85,7 +85,37 @@ impl Writer {
     }
 }
 
+/// What the provisioning log says of one write, oldest first: see [`LogEntry`].
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct LogRow {
+    pub at: DateTime<Utc>,
+    pub operation: String,
+    pub resource_type: String,
+    pub resource_id: Option<Uuid>,
+    pub status: i64,
+    pub scim_type: Option<String>,
+    pub detail: Option<String>,
+    #[sqlx(json)]
+    pub attributes: Vec<String>,
+    #[sqlx(json)]
+    pub coercions: Vec<String>,
+    pub request_id: Option<String>,
+}
+
 impl Reader {
+    /// The provisioning log of a directory, oldest first.
+    pub async fn provisioning_log(&mut self, directory: DirectoryId) -> Result<Vec<LogRow>> {
+        sql!(
+            self,
+            fetch_all::<LogRow>(
+                "select at, operation, resource_type, resource_id, status, scim_type, detail, attributes,
+                   coercions, request_id
+                 from provisioning_log where tenant_id = $1 and directory_id = $2 order by at, id",
+                directory
+            )
+        )
+    }
+
     /// The kinds of a target's events, oldest first.
     pub async fn event_kinds(&mut self, target: Uuid) -> Result<Vec<String>> {
         let rows = sql!(

@@ -184,6 +184,19 @@ impl Reader {
             .collect())
     }
 
+    /// Which of these are live logins of the directory.
+    pub async fn known_logins(&mut self, directory: DirectoryId, logins: &[LoginId]) -> Result<Vec<LoginId>> {
+        let rows = sql!(
+            self,
+            fetch_all::<(LoginId,)>(
+                "select id from logins where tenant_id = $1 and directory_id = $2 and id in {ids $3} order by id",
+                directory,
+                Json(logins)
+            )
+        )?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+
     /// Whether a live login of the namespace has this user name, folded.
     pub async fn is_user_name_taken(&mut self, namespace: uuid::Uuid, user_name_key: &str) -> Result<bool> {
         let found = sql!(
@@ -262,22 +275,6 @@ impl Writer {
             self,
             fetch_all::<(LoginId,)>(
                 "select id from logins where tenant_id = $1 and id in {ids $2} order by id {for update}",
-                Json(logins)
-            )
-        )?;
-        Ok(rows.into_iter().map(|(id,)| id).collect())
-    }
-
-    /// Takes the rows of those of these logins that are live ones of the directory, by ascending id, and answers which they are.
-    pub async fn lock_members(&mut self, directory: DirectoryId, logins: &[LoginId]) -> Result<Vec<LoginId>> {
-        if logins.is_empty() {
-            return Ok(Vec::new());
-        }
-        let rows = sql!(
-            self,
-            fetch_all::<(LoginId,)>(
-                "select id from logins where tenant_id = $1 and directory_id = $2 and id in {ids $3} order by id {for update}",
-                directory,
                 Json(logins)
             )
         )?;

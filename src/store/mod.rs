@@ -42,7 +42,7 @@ pub use self::connections::NewConnection;
 pub use self::directories::NewDirectory;
 pub use self::doors::{Doors, TokenRow};
 pub use self::error::{Constraint, Error, Result};
-pub use self::events::LogEntry;
+pub use self::events::{LogEntry, LogRow};
 pub use self::groups::{GROUP_LAYOUT, GroupRow, MemberRow, NewGroup};
 pub use self::logins::{FactsRow, GroupFact, LoginDocument, LoginRow, NewLogin, Page, USER_LAYOUT};
 pub use self::migrations::{MIGRATIONS, MigrationState};

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, Path, Request};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get, post};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -46,6 +46,11 @@ pub(super) fn router(_app: &App) -> Router<App> {
         ("/ResourceTypes/{id}", get(meta::resource_type)),
         ("/Schemas", get(meta::schemas)),
         ("/Schemas/{id}", get(meta::schema)),
+        ("/Me", any(not_supported)),
+        ("/Bulk", post(not_supported)),
+        ("/.search", post(not_supported)),
+        ("/Users/.search", post(not_supported)),
+        ("/Groups/.search", post(not_supported)),
     ];
     let mut router = Router::new();
     for (path, methods) in resources {
@@ -54,6 +59,11 @@ pub(super) fn router(_app: &App) -> Router<App> {
     router
         .method_not_allowed_fallback(async || ScimFailure(ScimError::new(405, "this method is not for this address; see Allow")))
         .fallback(async || ScimFailure(ScimError::new(404, "there is nothing at this address")))
+}
+
+/// Parts of the protocol that the service does not have, and that RFC 7644 section 3.12 has a status for (X01).
+async fn not_supported() -> ScimFailure {
+    ScimFailure(ScimError::new(501, "this part of SCIM is not supported; see ServiceProviderConfig"))
 }
 
 /// An error in SCIM's format (RFC 7644 section 3.12).
@@ -157,7 +167,7 @@ impl Client {
     }
 
     /// Refuses a token that may only read.
-    fn writing(&self) -> Result<(), ScimFailure> {
+    fn writing(&self) -> Result<(), Failure> {
         if self.may_write {
             Ok(())
         } else {
@@ -177,7 +187,7 @@ impl FromRequestParts<App> for Client {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ScimFailure> {
         let request_id = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(|| RequestId(String::new()));
-        let named = directory(parts, app).await;
+        let named = directory(parts).await?;
         let token = authenticate(&parts.headers, app).await?;
         // A good token for another directory is as good as none (A07, Z04).
         let token = token.filter(|token| Some(token.directory.id) == named).ok_or_else(unauthorized)?;
@@ -203,9 +213,22 @@ impl FromRequestParts<App> for Client {
 }
 
 /// The directory that the path names, if that is one of our ids.
-async fn directory(parts: &mut Parts, app: &App) -> Option<DirectoryId> {
-    let Path(path) = Path::<Vec<(String, String)>>::from_request_parts(parts, app).await.ok()?;
-    path.into_iter().find(|(name, _)| name == "directory").and_then(|(_, id)| id.parse().ok())
+async fn directory(parts: &mut Parts) -> Result<Option<DirectoryId>, ScimFailure> {
+    let Names(path) = Names::<Vec<(String, String)>>::from_request_parts(parts, &()).await?;
+    Ok(path.into_iter().find(|(name, _)| name == "directory").and_then(|(_, id)| id.parse().ok()))
+}
+
+/// The names in a path. What cannot be decoded names nothing, and is answered in SCIM's format.
+struct Names<T>(T);
+
+impl<S: Send + Sync, T: serde::de::DeserializeOwned + Send> FromRequestParts<S> for Names<T> {
+    type Rejection = ScimFailure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ScimFailure> {
+        let Path(names) =
+            Path::from_request_parts(parts, state).await.map_err(|_| ScimError::new(404, "there is nothing at this address"))?;
+        Ok(Self(names))
+    }
 }
 
 async fn authenticate(headers: &HeaderMap, app: &App) -> Result<Option<TokenRow>, ScimFailure> {

@@ -1,11 +1,11 @@
 //! Users and Groups: parse, one call of provisioning, render.
 
-use axum::extract::{OriginalUri, Path, Request, State};
+use axum::extract::{OriginalUri, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use http::header::{ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::{Client, ScimFailure, body, no_content, read_body, resource};
+use super::{Client, Names, ScimFailure, body, no_content, read_body, resource};
 use crate::app::App;
 use crate::provisioning::{Failure, Precondition, Stored, Written, groups, note_refusal, users};
 use crate::scim::profile::PatchAnswer;
@@ -14,14 +14,14 @@ use crate::scim::query::ListQuery;
 use crate::scim::schema::ResourceKind;
 
 type Answer = Result<Response, ScimFailure>;
-type Id = Path<(String, String)>;
+type Id = Names<(String, String)>;
 
 /// The decoded parameters of a request's query, in their order.
 fn parameters(uri: &OriginalUri) -> Vec<(String, String)> {
     url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect()
 }
 
-fn projection(kind: ResourceKind, uri: &OriginalUri) -> Result<Projection, ScimFailure> {
+fn projection(kind: ResourceKind, uri: &OriginalUri) -> Result<Projection, Failure> {
     let parameters = parameters(uri);
     let one = |wanted: &str| parameters.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.as_str());
     Ok(Projection::parse(kind, one("attributes"), one("excludedAttributes"))?)
@@ -36,6 +36,12 @@ struct Write<'a> {
 }
 
 impl Write<'_> {
+    /// Whether the client may write at all, and what it wants to see afterwards.
+    async fn begin(&self, uri: &OriginalUri) -> Result<Projection, ScimFailure> {
+        self.settle(self.client.writing()).await?;
+        self.settle(projection(self.kind, uri)).await
+    }
+
     /// Logs a write that was refused, and turns it into its answer.
     async fn settle<T>(&self, result: Result<T, Failure>) -> Result<T, ScimFailure> {
         if let Err(failure) = &result {
@@ -89,16 +95,15 @@ pub(super) async fn list_users(client: Client, uri: OriginalUri) -> Answer {
     Ok(body(StatusCode::OK, &users::list(&client.endpoint(), &query).await?))
 }
 
-pub(super) async fn get_user(client: Client, Path((_, id)): Id, uri: OriginalUri, headers: HeaderMap) -> Answer {
+pub(super) async fn get_user(client: Client, Names((_, id)): Id, uri: OriginalUri, headers: HeaderMap) -> Answer {
     let projection = projection(USER, &uri)?;
     let stored = users::get(&client.endpoint(), &id).await?;
     Ok(found(USER, &projection, &headers, &stored))
 }
 
 pub(super) async fn create_user(client: Client, State(app): State<App>, uri: OriginalUri, request: Request) -> Answer {
-    client.writing()?;
-    let projection = projection(USER, &uri)?;
     let write = Write { client: &client, kind: USER, operation: "create", id: None };
+    let projection = write.begin(&uri).await?;
     let body = write.body(&app, request).await?;
     let written = write.settle(users::create(&client.endpoint(), body).await).await?;
     Ok(shown(&client, USER, &projection, StatusCode::CREATED, &written))
@@ -107,13 +112,12 @@ pub(super) async fn create_user(client: Client, State(app): State<App>, uri: Ori
 pub(super) async fn replace_user(
     client: Client,
     State(app): State<App>,
-    Path((_, id)): Id,
+    Names((_, id)): Id,
     uri: OriginalUri,
     request: Request,
 ) -> Answer {
-    client.writing()?;
-    let projection = projection(USER, &uri)?;
     let write = Write { client: &client, kind: USER, operation: "replace", id: Some(&id) };
+    let projection = write.begin(&uri).await?;
     let body = write.body(&app, request).await?;
     let written = write.settle(users::replace(&client.endpoint(), &id, &body).await).await?;
     Ok(shown(&client, USER, &projection, StatusCode::OK, &written))
@@ -122,21 +126,20 @@ pub(super) async fn replace_user(
 pub(super) async fn patch_user(
     client: Client,
     State(app): State<App>,
-    Path((_, id)): Id,
+    Names((_, id)): Id,
     uri: OriginalUri,
     request: Request,
 ) -> Answer {
-    client.writing()?;
-    let projection = projection(USER, &uri)?;
     let write = Write { client: &client, kind: USER, operation: "patch", id: Some(&id) };
+    let projection = write.begin(&uri).await?;
     let body = write.body(&app, request).await?;
     let written = write.settle(users::patch(&client.endpoint(), &id, body).await).await?;
     Ok(patched(&client, USER, client.profile.tolerance().patched_user, &projection, &written))
 }
 
-pub(super) async fn delete_user(client: Client, Path((_, id)): Id) -> Answer {
-    client.writing()?;
+pub(super) async fn delete_user(client: Client, Names((_, id)): Id) -> Answer {
     let write = Write { client: &client, kind: USER, operation: "delete", id: Some(&id) };
+    write.settle(client.writing()).await?;
     write.settle(users::delete(&client.endpoint(), &id).await).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -150,16 +153,15 @@ pub(super) async fn list_groups(client: Client, uri: OriginalUri) -> Answer {
     Ok(body(StatusCode::OK, &groups::list(&client.endpoint(), &query).await?))
 }
 
-pub(super) async fn get_group(client: Client, Path((_, id)): Id, uri: OriginalUri, headers: HeaderMap) -> Answer {
+pub(super) async fn get_group(client: Client, Names((_, id)): Id, uri: OriginalUri, headers: HeaderMap) -> Answer {
     let projection = projection(GROUP, &uri)?;
     let stored = groups::get(&client.endpoint(), &id, &projection).await?;
     Ok(found(GROUP, &projection, &headers, &stored))
 }
 
 pub(super) async fn create_group(client: Client, State(app): State<App>, uri: OriginalUri, request: Request) -> Answer {
-    client.writing()?;
-    let projection = projection(GROUP, &uri)?;
     let write = Write { client: &client, kind: GROUP, operation: "create", id: None };
+    let projection = write.begin(&uri).await?;
     let body = write.body(&app, request).await?;
     let written = write.settle(groups::create(&client.endpoint(), body).await).await?;
     Ok(shown(&client, GROUP, &projection, StatusCode::CREATED, &written))
@@ -168,13 +170,12 @@ pub(super) async fn create_group(client: Client, State(app): State<App>, uri: Or
 pub(super) async fn replace_group(
     client: Client,
     State(app): State<App>,
-    Path((_, id)): Id,
+    Names((_, id)): Id,
     uri: OriginalUri,
     request: Request,
 ) -> Answer {
-    client.writing()?;
-    let projection = projection(GROUP, &uri)?;
     let write = Write { client: &client, kind: GROUP, operation: "replace", id: Some(&id) };
+    let projection = write.begin(&uri).await?;
     let body = write.body(&app, request).await?;
     let written = write.settle(groups::replace(&client.endpoint(), &id, &body, &projection).await).await?;
     Ok(shown(&client, GROUP, &projection, StatusCode::OK, &written))
@@ -183,21 +184,20 @@ pub(super) async fn replace_group(
 pub(super) async fn patch_group(
     client: Client,
     State(app): State<App>,
-    Path((_, id)): Id,
+    Names((_, id)): Id,
     uri: OriginalUri,
     request: Request,
 ) -> Answer {
-    client.writing()?;
-    let projection = projection(GROUP, &uri)?;
     let write = Write { client: &client, kind: GROUP, operation: "patch", id: Some(&id) };
+    let projection = write.begin(&uri).await?;
     let body = write.body(&app, request).await?;
     let written = write.settle(groups::patch(&client.endpoint(), &id, body, &projection).await).await?;
     Ok(patched(&client, GROUP, client.profile.tolerance().patched_group, &projection, &written))
 }
 
-pub(super) async fn delete_group(client: Client, Path((_, id)): Id) -> Answer {
-    client.writing()?;
+pub(super) async fn delete_group(client: Client, Names((_, id)): Id) -> Answer {
     let write = Write { client: &client, kind: GROUP, operation: "delete", id: Some(&id) };
+    write.settle(client.writing()).await?;
     write.settle(groups::delete(&client.endpoint(), &id).await).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -1,0 +1,122 @@
+//! Discovery (RFC 7644 section 4): what the service says about itself, and that it keeps to it.
+
+use serde_json::{Value, json};
+
+use super::{ENTERPRISE, GROUP, LIST_RESPONSE, USER, directory, operations, refused};
+use crate::support::http::{Scim, client};
+use crate::support::world::on_every_engine;
+
+const CONFIG: &str = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig";
+
+on_every_engine! {
+    async fn d01_d02_x01_the_configuration_says_everything_that_the_rfc_asks_for(engine) {
+        let (_world, tenant) = directory(engine, "strict").await;
+        let config = tenant.scim.get("/ServiceProviderConfig").await.expect(200).body;
+        assert_eq!(config["schemas"], json!([CONFIG]));
+        for feature in ["patch", "bulk", "filter", "changePassword", "sort", "etag"] {
+            assert!(config[feature]["supported"].is_boolean(), "{feature}");
+        }
+        assert_eq!((&config["patch"]["supported"], &config["filter"]["supported"], &config["etag"]["supported"]), (&json!(true), &json!(true), &json!(true)));
+        for number in [&config["bulk"]["maxOperations"], &config["bulk"]["maxPayloadSize"], &config["filter"]["maxResults"]] {
+            assert!(number.is_u64(), "{config}");
+        }
+        let pagination = &config["pagination"];
+        assert_eq!((&pagination["index"], &pagination["cursor"], &pagination["defaultPaginationMethod"]), (&json!(true), &json!(false), &json!("index")));
+        let scheme = &config["authenticationSchemes"][0];
+        assert_eq!(scheme["type"], "oauthbearertoken");
+        assert!(scheme["name"].is_string() && scheme["description"].is_string());
+        // What is said not to be there is not there.
+        for path in ["/Bulk", "/Me", "/.search", "/Users/.search", "/Groups/.search"] {
+            refused(&tenant.scim.post(path, &json!({})).await, 501, "");
+        }
+        assert_eq!(config["meta"]["location"], format!("{}/ServiceProviderConfig", tenant.scim.base));
+    }
+
+    async fn d03_d10_discovery_asks_for_no_token_and_may_be_kept(engine) {
+        let (_world, tenant) = directory(engine, "strict").await;
+        for path in ["/ServiceProviderConfig", "/ResourceTypes", "/ResourceTypes/User", "/Schemas", &format!("/Schemas/{USER}")] {
+            let with = tenant.scim.get(path).await.expect(200);
+            let without = Scim::read(client().get(format!("{}{path}", tenant.scim.base)).send().await.unwrap()).await.expect(200);
+            assert_eq!(without.body, with.body, "{path}");
+            assert_eq!(without.headers["content-type"], "application/scim+json", "{path}");
+            assert_eq!(without.headers["cache-control"], "public, max-age=300", "{path}");
+        }
+        let texts = ["/Schemas", "/Schemas/"].map(|path| client().get(format!("{}{path}", tenant.scim.base)).send());
+        let [one, two] = texts;
+        assert_eq!(one.await.unwrap().bytes().await.unwrap(), two.await.unwrap().bytes().await.unwrap(), "to the byte");
+    }
+
+    async fn d04_d06_types_name_schemas_and_each_is_found_by_its_id(engine) {
+        let (_world, tenant) = directory(engine, "strict").await;
+        let types = tenant.scim.get("/ResourceTypes").await.expect(200).body;
+        assert_eq!((&types["schemas"], &types["totalResults"]), (&json!([LIST_RESPONSE]), &json!(2)));
+        let schemas = tenant.scim.get("/Schemas").await.expect(200).body;
+        let ids: Vec<_> = schemas["Resources"].as_array().unwrap().iter().map(|schema| schema["id"].clone()).collect();
+        assert_eq!(ids.len(), 3);
+        for kind in types["Resources"].as_array().unwrap() {
+            let id = kind["id"].as_str().unwrap();
+            assert_eq!(&tenant.scim.get(&format!("/ResourceTypes/{id}")).await.expect(200).body, kind);
+            assert!(ids.contains(&kind["schema"]), "{kind}");
+            let endpoint = kind["endpoint"].as_str().unwrap();
+            assert!(endpoint.starts_with('/'), "{kind}");
+            tenant.scim.get(endpoint).await.expect(200);
+            for extension in kind["schemaExtensions"].as_array().unwrap() {
+                assert!(ids.contains(&extension["schema"]) && extension["required"].is_boolean(), "{kind}");
+            }
+        }
+        for schema in schemas["Resources"].as_array().unwrap() {
+            let id = schema["id"].as_str().unwrap();
+            for path in [format!("/Schemas/{id}"), format!("/Schemas/{}", id.to_uppercase()), format!("/Schemas/{}", id.replace(':', "%3A"))] {
+                assert_eq!(&tenant.scim.get(&path).await.expect(200).body, schema, "{path}");
+            }
+        }
+        for path in ["/ResourceTypes/Widget", "/Schemas/urn:nothing", "/Schemas/%FF", "/ResourceTypes/%FF"] {
+            refused(&tenant.scim.get(path).await, 404, "");
+        }
+    }
+
+    async fn d05_a_filter_on_discovery_is_refused_and_other_parameters_are_ignored(engine) {
+        let (_world, tenant) = directory(engine, "strict").await;
+        for path in ["/ServiceProviderConfig", "/ResourceTypes", "/ResourceTypes/User", "/Schemas"] {
+            refused(&tenant.scim.get(&format!("{path}?filter=id%20pr")).await, 403, "");
+            let plain = tenant.scim.get(path).await.expect(200);
+            let others = format!("{path}?startIndex=2&count=0&attributes=id&sortBy=x&aadOptscim062020");
+            assert_eq!(tenant.scim.get(&others).await.expect(200).body, plain.body, "{path}");
+        }
+    }
+
+    /// Drives the service by its own definitions: what they call required, read-only or never returned is just that.
+    async fn d07_attributes_are_what_their_characteristics_say(engine) {
+        let (_world, tenant) = directory(engine, "strict").await;
+        let characteristics = ["name", "type", "multiValued", "required", "mutability", "returned"];
+        let made = tenant.scim.post("/Users", &json!({ "schemas": [USER], "userName": "driven" })).await.expect(201);
+        let path = format!("/Users/{}", made.id());
+        for (urn, kind) in [(USER, "User"), (ENTERPRISE, "User"), (GROUP, "Group")] {
+            let schema = tenant.scim.get(&format!("/Schemas/{urn}")).await.expect(200).body;
+            for attribute in schema["attributes"].as_array().unwrap() {
+                let name = attribute["name"].as_str().unwrap();
+                for characteristic in characteristics {
+                    assert!(!attribute[characteristic].is_null(), "{urn}:{name} {characteristic}");
+                }
+                if attribute["type"] == "string" {
+                    assert!(attribute["caseExact"].is_boolean() && attribute["uniqueness"].is_string(), "{urn}:{name}");
+                }
+                if kind == "Group" {
+                    continue;
+                }
+                let remove = operations(json!([{"op": "remove", "path": format!("{urn}:{name}")}]));
+                let removed = tenant.scim.patch(&path, &remove).await;
+                if attribute["required"] == true || attribute["mutability"] == "readOnly" {
+                    refused(&removed, 400, "mutability");
+                } else {
+                    assert_eq!(removed.status, 200, "{urn}:{name}: {}", removed.body);
+                }
+                let wrong: Value = if attribute["multiValued"] == true { json!([[1]]) } else { json!([[1], [2]]) };
+                let set = operations(json!([{"op": "replace", "path": format!("{urn}:{name}"), "value": wrong}]));
+                let answer = tenant.scim.patch(&path, &set).await;
+                let keyword = if attribute["mutability"] == "readOnly" { "mutability" } else { "invalidValue" };
+                refused(&answer, 400, keyword);
+            }
+        }
+    }
+}
