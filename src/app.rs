@@ -79,9 +79,28 @@ impl App {
 /// When it does not answer.
 pub async fn open(settings: &Settings) -> anyhow::Result<Store> {
     let database = &settings.database;
-    Store::open(database.url.expose(), database.max_connections)
+    let new = database.url.sqlite_file().filter(|file| !file.exists());
+    let store = Store::open(database.url.expose(), database.max_connections)
         .await
-        .with_context(|| format!("cannot open the database {}", database.url))
+        .with_context(|| format!("cannot open the database {}", database.url))?;
+    if let Some(file) = new {
+        keep_private(&file).with_context(|| format!("cannot keep others from reading {}", file.display()))?;
+    }
+    Ok(store)
+}
+
+/// A database that was just made is its owner's alone, like the keys beside it. There is nothing in it yet.
+fn keep_private(file: &std::path::Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    for end in ["", "-wal", "-shm"] {
+        let mut path = file.as_os_str().to_owned();
+        path.push(end);
+        match std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The key ring. Beside an embedded database a missing file is made; a server's replicas must all be given the same one.

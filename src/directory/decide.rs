@@ -122,3 +122,177 @@ impl Pair {
 fn usable(known: &KnownLogin) -> Result<LoginId, Refusal> {
     if known.login.active && known.person_state == PersonState::Active { Ok(known.login.id) } else { Err(Refusal::Inactive) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::model::{
+        AccountId, ConnectionId, Login, LoginKind, MissingClaim, OidcSettings, PersonId, Protocol, Slot, Subject, SubjectKind,
+        TenantId,
+    };
+
+    fn uuid(number: u128) -> uuid::Uuid {
+        uuid::Uuid::from_u128(number)
+    }
+
+    fn connection() -> Connection {
+        Connection {
+            id: ConnectionId::from_uuid(uuid(1)),
+            slug: "idp".into(),
+            name: "The identity provider".into(),
+            protocol: Protocol::Oidc,
+            state: ConnectionState::Enabled,
+            issuer: "https://idp.example".into(),
+            jit: JitPolicy::IfProvisioned,
+            missing_claim: MissingClaim::Clear,
+            home_account_id: AccountId::from_uuid(uuid(2)),
+            contact: None,
+            settings: OidcSettings { client_id: "vestibule".into(), scopes: Vec::new() },
+            epoch: 0,
+        }
+    }
+
+    fn login(number: u128) -> KnownLogin {
+        let login = Login {
+            id: LoginId::from_uuid(uuid(number)),
+            person_id: PersonId::from_uuid(uuid(number)),
+            slot: Slot::One,
+            kind: LoginKind::Byoi,
+            directory_id: None,
+            connection_id: None,
+            home_account_id: AccountId::from_uuid(uuid(2)),
+            user_name: "joe".into(),
+            external_id: None,
+            active: true,
+            version: 1,
+            epoch: 0,
+            created_at: DateTime::UNIX_EPOCH,
+            updated_at: DateTime::UNIX_EPOCH,
+        };
+        KnownLogin { login, person_state: PersonState::Active, bound: false }
+    }
+
+    fn inactive(login: KnownLogin) -> KnownLogin {
+        KnownLogin { login: Login { active: false, ..login.login }, ..login }
+    }
+
+    fn of_person(login: KnownLogin, person_state: PersonState) -> KnownLogin {
+        KnownLogin { person_state, ..login }
+    }
+
+    fn bound(login: KnownLogin) -> KnownLogin {
+        KnownLogin { bound: true, ..login }
+    }
+
+    fn pair(value: &str, matches: &[KnownLogin]) -> Pair {
+        Pair { value: Some(value.into()), matches: matches.to_vec() }
+    }
+
+    /// A sign-in whose subject nobody has, at a connection of this policy, with what its pairs found.
+    fn stranger(jit: JitPolicy, pairs: &[Pair]) -> Known {
+        Known { connection: Connection { jit, ..connection() }, by_subject: None, tombstoned: false, pairs: pairs.to_vec() }
+    }
+
+    fn known(login: KnownLogin) -> Known {
+        Known { by_subject: Some(login), ..stranger(JitPolicy::Off, &[]) }
+    }
+
+    fn at(known: Known, state: ConnectionState) -> Known {
+        Known { connection: Connection { state, ..known.connection }, ..known }
+    }
+
+    fn gone(known: Known) -> Known {
+        Known { tombstoned: true, ..known }
+    }
+
+    fn identity() -> ExternalIdentity {
+        ExternalIdentity {
+            tenant: TenantId::from_uuid(uuid(3)),
+            subject: Subject {
+                connection: connection().id,
+                issuer: connection().issuer,
+                kind: SubjectKind::Sub,
+                value: "0a1b".into(),
+            },
+            claims: std::collections::BTreeMap::new(),
+            authenticated_at: None,
+            upstream_session: None,
+            acr: None,
+            amr: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn every_case_has_its_decision() {
+        use ConnectionState::{Disabled, Draft};
+        use JitPolicy::{IfProvisioned, Off, On};
+        use Refusal::{AlreadyBound, Ambiguous, ConnectionOff, EmailShaped, Gone, Inactive, Unknown};
+
+        let sign_in = Decision::SignIn { login: login(7).login.id };
+        let bind = Decision::Bind { login: login(7).login.id };
+        let refuse = Decision::Refuse;
+        let one = || vec![pair("0a1b", &[login(7)])];
+        let table = [
+            ("a known subject", known(login(7)), sign_in.clone()),
+            ("a known subject, whatever the policy", Known { by_subject: Some(login(7)), ..stranger(On, &[]) }, sign_in.clone()),
+            ("its login is off", known(inactive(login(7))), refuse(Inactive)),
+            ("its person is off", known(of_person(login(7), PersonState::Deactivated)), refuse(Inactive)),
+            ("its person is merged away", known(of_person(login(7), PersonState::Merged)), refuse(Inactive)),
+            ("the connection is off", at(known(login(7)), Disabled), refuse(ConnectionOff)),
+            ("the connection is a draft", at(stranger(On, &[]), Draft), refuse(ConnectionOff)),
+            ("deleted", gone(stranger(IfProvisioned, &[])), refuse(Gone)),
+            ("deleted, and JIT revives nobody", gone(stranger(On, &[])), refuse(Gone)),
+            ("deleted, though JIT is off", gone(stranger(Off, &[])), refuse(Gone)),
+            ("deleted, and its pair fits somebody else", gone(stranger(IfProvisioned, &one())), refuse(Gone)),
+            ("nobody", stranger(IfProvisioned, &[]), refuse(Unknown)),
+            ("nobody fits the pair", stranger(IfProvisioned, &[pair("0a1b", &[])]), refuse(Unknown)),
+            ("the claim did not come", stranger(IfProvisioned, &[Pair { value: None, matches: Vec::new() }]), refuse(Unknown)),
+            ("JIT is off, and somebody would fit", stranger(Off, &one()), refuse(Unknown)),
+            ("nobody, and JIT is on", stranger(On, &[]), Decision::Create),
+            ("nobody fits the pair, and JIT is on", stranger(On, &[pair("0a1b", &[])]), Decision::Create),
+            ("provisioned", stranger(IfProvisioned, &one()), bind.clone()),
+            ("provisioned, and JIT makes no second login", stranger(On, &one()), bind.clone()),
+            ("one of two directories has it", stranger(IfProvisioned, &[pair("0a1b", &[]), one().remove(0)]), bind),
+            ("provisioned and off", stranger(On, &[pair("0a1b", &[inactive(login(7))])]), refuse(Inactive)),
+            (
+                "provisioned, and the person is off",
+                stranger(On, &[pair("0a1b", &[of_person(login(7), PersonState::Deactivated)])]),
+                refuse(Inactive),
+            ),
+            ("two in one directory", stranger(IfProvisioned, &[pair("0a1b", &[login(7), login(8)])]), refuse(Ambiguous)),
+            ("two, and JIT is on", stranger(On, &[pair("0a1b", &[login(7), login(8)])]), refuse(Ambiguous)),
+            ("two, one of them off", stranger(On, &[pair("0a1b", &[inactive(login(7)), login(8)])]), refuse(Ambiguous)),
+            ("two, one of them bound", stranger(On, &[pair("0a1b", &[bound(login(7)), login(8)])]), refuse(Ambiguous)),
+            ("one in each directory", stranger(On, &[pair("0a1b", &[login(7)]), pair("0a1b", &[login(8)])]), refuse(Ambiguous)),
+            ("another subject has it", stranger(On, &[pair("0a1b", &[bound(login(7))])]), refuse(AlreadyBound)),
+            (
+                "another subject has it, and it is off",
+                stranger(On, &[pair("0a1b", &[bound(inactive(login(7)))])]),
+                refuse(AlreadyBound),
+            ),
+            ("an address", stranger(IfProvisioned, &[pair("joe@bluesky.example", &[login(7)])]), refuse(EmailShaped)),
+            ("an address, though JIT is on", stranger(On, &[pair("joe@bluesky.example", &[login(7)])]), refuse(EmailShaped)),
+            (
+                "an address that fits nobody beside a pair that does",
+                stranger(IfProvisioned, &[pair("joe@bluesky.example", &[]), one().remove(0)]),
+                Decision::Bind { login: login(7).login.id },
+            ),
+        ];
+        let mut reasons = BTreeSet::new();
+        for (case, known, expected) in table {
+            assert_eq!(decide(&known, &identity()), expected, "{case}");
+            if let Decision::Refuse(refusal) = expected {
+                reasons.insert(refusal.reason());
+            }
+        }
+        // A refusal that is new has to be in the table.
+        let all = [ConnectionOff, Inactive, Gone, Unknown, Ambiguous, AlreadyBound, EmailShaped].map(|refusal| match refusal {
+            ConnectionOff | Inactive | Gone | Unknown | Ambiguous | AlreadyBound | EmailShaped => refusal.reason(),
+        });
+        assert_eq!(reasons, BTreeSet::from(all));
+    }
+}

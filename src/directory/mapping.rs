@@ -85,6 +85,8 @@ pub fn wanted(rules: &[CompiledRule], facts: &FactsRow) -> BTreeSet<Wanted> {
 /// What a rule of this origin sees of a login; `None` when the origin says nothing of it.
 fn document(origin: RuleOrigin, facts: &FactsRow) -> Option<Value> {
     let mut document = facts.search.as_object().cloned().unwrap_or_default();
+    // Both come from elsewhere: what a directory writes under these names is no fact.
+    document.retain(|name, _| !["groups", "claims"].iter().any(|reserved| name.eq_ignore_ascii_case(reserved)));
     match origin {
         RuleOrigin::Directory(directory) if facts.directory_id == Some(directory) => {
             document.insert("groups".to_owned(), json!(facts.groups));
@@ -109,4 +111,93 @@ pub fn diff(held: &[HeldRow], wanted: &BTreeSet<Wanted>) -> Change {
         }
     }
     Change { grant: missing.into_iter().collect(), revoke }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::model::{ConnectionId, DirectoryId, LoginId, RuleBody};
+    use crate::store::GroupFact;
+
+    fn uuid(number: u128) -> uuid::Uuid {
+        uuid::Uuid::from_u128(number)
+    }
+
+    fn rule(number: u128, origin: RuleOrigin, when: &str) -> Rule {
+        Rule {
+            id: RuleId::from_uuid(uuid(number)),
+            name: format!("rule {number}"),
+            origin,
+            within: AccountId::from_uuid(uuid(9)),
+            body: RuleBody {
+                when: when.into(),
+                grants: vec![Grant { role: "support".into(), account: AccountId::from_uuid(uuid(9)) }],
+            },
+            version: 1,
+        }
+    }
+
+    #[test]
+    fn each_source_is_read_by_its_own_rules() {
+        let (directory, connection) = (DirectoryId::from_uuid(uuid(1)), ConnectionId::from_uuid(uuid(2)));
+        let facts = FactsRow {
+            login_id: LoginId::from_uuid(uuid(3)),
+            directory_id: Some(directory),
+            active: true,
+            search: json!({ "userName": "joe", "active": true, "title": "engineer" }),
+            claims: BTreeMap::from([(connection, BTreeMap::from([("dept".into(), vec!["it".into(), "ops".into()])]))]),
+            groups: vec![GroupFact { value: uuid(4).to_string(), display: "admins".into() }],
+        };
+        let (of_directory, of_connection) = (RuleOrigin::Directory(directory), RuleOrigin::Connection(connection));
+        let table = [
+            (of_directory, "groups.display eq \"Admins\"", true),
+            (of_directory, "groups.display eq \"admins\" and active eq true", true),
+            (of_directory, "groups.display eq \"adm\"", false),
+            (of_directory, "title eq \"Engineer\"", true),
+            (of_directory, "claims.dept eq \"it\"", false),
+            (of_directory, "not (claims.dept pr)", true),
+            (of_connection, "claims.dept eq \"ops\"", true),
+            (of_connection, "claims.dept eq \"OPS\"", false),
+            (of_connection, "groups.display eq \"admins\"", false),
+            (of_connection, "not (groups pr)", true),
+            (RuleOrigin::Directory(DirectoryId::from_uuid(uuid(5))), "userName pr", false),
+            (RuleOrigin::Connection(ConnectionId::from_uuid(uuid(5))), "userName pr", false),
+        ];
+        for (origin, when, holds) in table {
+            let rules = compile(&[rule(6, origin, when)]).unwrap();
+            assert_eq!(wanted(&rules, &facts).len(), usize::from(holds), "{origin:?} {when}");
+            assert!(wanted(&rules, &FactsRow { active: false, ..facts.clone() }).is_empty(), "{when}");
+        }
+    }
+
+    #[test]
+    fn a_rule_that_cannot_be_read_stops_everything() {
+        let origin = RuleOrigin::Directory(DirectoryId::from_uuid(uuid(1)));
+        let rules = [rule(6, origin, "userName pr"), rule(7, origin, "nonsense eq")];
+        let error = compile(&rules).unwrap_err();
+        assert!(matches!(&error, Error::BrokenRule(name) if name == "rule 7"), "{error}");
+    }
+
+    #[test]
+    fn what_is_held_and_what_is_wanted_are_compared_by_rule_account_and_role() {
+        let wanted = |rule: u128, account: u128, role: &str| Wanted {
+            rule: RuleId::from_uuid(uuid(rule)),
+            account: AccountId::from_uuid(uuid(account)),
+            role: role.into(),
+        };
+        let held = |id: u128, held: Wanted| HeldRow {
+            id: AssignmentId::from_uuid(uuid(id)),
+            login_id: LoginId::from_uuid(uuid(3)),
+            account_id: held.account,
+            role: held.role,
+            source_id: held.rule,
+        };
+        let rows = [held(1, wanted(1, 1, "a")), held(2, wanted(1, 1, "b")), held(3, wanted(2, 1, "a"))];
+        let change = diff(&rows, &BTreeSet::from([wanted(1, 1, "a"), wanted(1, 2, "a")]));
+        assert_eq!(change.grant, [wanted(1, 2, "a")]);
+        assert_eq!(change.revoke, [2, 3].map(|id| AssignmentId::from_uuid(uuid(id))));
+        assert_eq!(diff(&rows[..1], &BTreeSet::from([wanted(1, 1, "a")])), Change::default());
+    }
 }

@@ -4,6 +4,7 @@
 
 mod bodies;
 mod filters;
+mod mapping;
 mod operations;
 mod patches;
 mod strategies;

@@ -84,8 +84,8 @@ fn settings(ports: Ports, folder: &Path) -> anyhow::Result<Settings> {
     settings.database.url = format!("sqlite://{}", folder.join("vestibule.db").display()).parse().map_err(anyhow::Error::msg)?;
     settings.keys.file = folder.join("vestibule.keys");
     settings.net.allow = vec![format!("idp.localhost:{}", ports.idp).parse().map_err(anyhow::Error::msg)?];
-    // One line a request would bury what the demo has to say.
-    "warn".clone_into(&mut settings.log.filter);
+    // One line a request would bury what the demo has to say; a refused sign-in is one of the things that it shows.
+    "warn,vestibule::http::signin=info".clone_into(&mut settings.log.filter);
     Ok(settings)
 }
 

@@ -64,6 +64,12 @@ impl Start {
         Self { command, environment: Vec::new(), owner: None, folder: None, log: None, last: "KILL" }
     }
 
+    /// Adds arguments of another kind of text.
+    pub(crate) fn arguments(mut self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        self.command.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self
+    }
+
     /// Sets a variable of the child's environment.
     pub(crate) fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.environment.push((name.as_ref().to_owned(), value.as_ref().to_owned()));

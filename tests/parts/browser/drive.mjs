@@ -6,6 +6,7 @@
 //   goto URL                      opens a page
 //   fill SELECTOR, with TEXT      types into a field, replacing what is there
 //   click SELECTOR                presses a button or link and waits for what it loads
+//   type TEXT                     types where the focus is
 //   press KEY                     presses a key, for example Tab or Enter
 //   expectText TEXT               waits until the page shows the text
 //   expectUrl PREFIX              waits until the address begins so
@@ -72,6 +73,7 @@ const perform = {
   goto: url => page.goto(url),
   fill: (selector, step) => page.fill(selector, step.with),
   click: async selector => { await page.click(selector); await page.waitForLoadState() },
+  type: text => page.keyboard.type(text),
   press: async key => { await page.keyboard.press(key); await page.waitForLoadState() },
   expectText: text => page.getByText(text).first().waitFor({ state: 'visible' }),
   expectUrl: prefix => page.waitForURL(url => url.href.startsWith(prefix)),

@@ -1,0 +1,136 @@
+//! What is run beside `serve`: `migrate`, `bootstrap`, `doctor`; and starts that are refused.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::Value;
+use vestibule::store::Engine;
+
+use super::{Home, read};
+use crate::support::postgres;
+use crate::support::sql;
+use crate::support::world::on_every_engine;
+
+const TABLES: [&str; 10] =
+    ["tenants", "accounts", "connections", "domains", "directories", "bindings", "tokens", "rules", "events", "assignments"];
+
+async fn counts(url: &str) -> Vec<i64> {
+    let mut counts = Vec::new();
+    for table in TABLES {
+        counts.push(sql::number(url, &format!("select count(*) from {table}")).await);
+    }
+    counts
+}
+
+#[test]
+fn a_key_that_nobody_knows_is_refused_by_name_wherever_it_stands() {
+    let home = Home::empty();
+    for command in ["serve", "migrate", "doctor"] {
+        let said = home.run_with(&[command], &[("VESTIBULE__SERVER__COLOUR", "red-hot-value")]).expect(1);
+        let all = format!("{}{}", said.out, said.err);
+        assert!(all.contains("VESTIBULE__SERVER__COLOUR") && all.contains("unknown key `colour`"), "{command}: {all}");
+        assert!(!all.contains("red-hot-value"), "{command}: {all}");
+    }
+    std::fs::write(home.path("vestibule.toml"), "[sever]\nlisten = \"127.0.0.1:0\"\n").unwrap();
+    let said = home.run(&["serve"]).expect(1);
+    assert!(said.err.starts_with("vestibule: vestibule.toml: ") && said.err.contains("`sever`"), "{}", said.err);
+    let missing = home.run(&["--config", "elsewhere.toml", "serve"]).expect(1);
+    assert!(missing.err.contains("elsewhere.toml"), "{}", missing.err);
+    assert!(!home.path("vestibule.db").exists() && !home.path("vestibule.keys").exists(), "nothing was made");
+}
+
+#[tokio::test]
+async fn serve_waits_for_migrate_on_postgres() {
+    let home = Home::at(&postgres::shared().empty_database().await);
+    let said = home.run(&["serve"]).expect(1);
+    assert!(said.err.contains("run `vestibule migrate` first"), "{}", said.err);
+    let doctor = home.run(&["doctor"]).expect(1);
+    assert!(doctor.out.contains("fail  migrations") && doctor.out.contains("run `vestibule migrate`"), "{}", doctor.out);
+    assert_eq!(sql::number(&home.url(), "select count(*) from information_schema.tables where table_schema = 'public'").await, 0);
+    assert!(home.run(&["migrate"]).expect(0).out.contains("is at this version now"));
+    assert!(home.run(&["migrate"]).expect(0).out.contains("was at this version already"));
+    let mut served = home.serve();
+    assert_eq!(served.ops("/readyz").await.1, "ok");
+    assert_eq!(served.end("TERM").code(), Some(0));
+}
+
+on_every_engine! {
+    async fn a_second_bootstrap_makes_nothing(engine) {
+        let home = Home::new(engine).await;
+        std::fs::write(home.path("bluesky.toml"), home.described("http://127.0.0.1:1")).unwrap();
+        let first = home.run(&["bootstrap", "bluesky.toml"]).expect(0);
+        assert!(first.out.contains("tenant bluesky") && first.out.contains("redirect URI of idp: http://"), "{}", first.out);
+        assert!(!first.out.contains(&home.token) && !first.err.contains(&home.token), "a token that the file gives is not shown");
+        let made = counts(&home.url()).await;
+        let second = home.run(&["bootstrap", "bluesky.toml"]).expect(0);
+        assert!(second.out.ends_with("everything was there already\n"), "{}", second.out);
+        assert_eq!(counts(&home.url()).await, made);
+        // What somebody changed since is not restored.
+        sql::change(&home.url(), "update connections set name = 'Renamed by hand', contact = null").await;
+        home.run(&["bootstrap", "bluesky.toml"]).expect(0);
+        assert_eq!(sql::texts(&home.url(), "select name from connections").await, ["Renamed by hand"]);
+    }
+
+    async fn a_token_that_the_file_leaves_out_is_shown_once_and_works(engine) {
+        let home = Home::new(engine).await;
+        let left_out = home.described("http://127.0.0.1:1").replace(&format!("secret = {{ value = \"{}\" }}\n", home.token), "");
+        let by_environment = left_out.replace("{ value = \"a client secret: with+signs%20\" }", "{ env = \"IDP_SECRET\" }");
+        assert_ne!(by_environment, left_out);
+        std::fs::write(home.path("bluesky.toml"), by_environment).unwrap();
+        let absent = home.run(&["bootstrap", "bluesky.toml"]).expect(1);
+        assert!(absent.err.contains("IDP_SECRET"), "{}", absent.err);
+        let first = home.run_with(&["bootstrap", "bluesky.toml"], &[("IDP_SECRET", "hush-hush")]).expect(0);
+        assert!(!first.out.contains("hush-hush") && !first.err.contains("hush-hush"));
+        let (_, token) = first.out.split_once("shown only now: ").expect("the token");
+        let token = token.lines().next().unwrap();
+        let again = home.run_with(&["bootstrap", "bluesky.toml"], &[("IDP_SECRET", "hush-hush")]).expect(0);
+        assert!(!again.out.contains(token), "{}", again.out);
+        let (_, endpoint) = first.out.split_once("/scim/v2/").unwrap();
+        let served = home.serve();
+        let mut scim = served.scim(endpoint.split_whitespace().next().unwrap());
+        scim.get("/Users").await.expect(401);
+        scim.token = token.to_owned();
+        scim.get("/Users").await.expect(200);
+    }
+
+    async fn doctor_tells_people_and_programs_how_it_is(engine) {
+        let home = Home::new(engine).await;
+        let human = home.run(&["doctor"]).expect(0);
+        for name in ["configuration", "clock", "public-url", "keys-file", "database", "migrations"] {
+            assert!(human.out.contains(&format!("  {name} ")), "{name}: {}", human.out);
+        }
+        let json: Value = serde_json::from_str(&home.run(&["doctor", "--json"]).expect(0).out).unwrap();
+        // Port 0 is no public address, which is what the tests ask for.
+        assert_eq!(json["status"], "warn", "{json}");
+        let failing = json["checks"].as_array().unwrap().iter().filter(|check| check["status"] == "fail").count();
+        assert_eq!(failing, 0, "{json}");
+
+        let broken = [("VESTIBULE__DATABASE__URL", "postgres://nobody:hunter2@127.0.0.1:1/none")];
+        let json: Value = serde_json::from_str(&home.run_with(&["doctor", "--json"], &broken).expect(1).out).unwrap();
+        let database = json["checks"].as_array().unwrap().iter().find(|check| check["name"] == "database").unwrap();
+        assert_eq!((&json["status"], &database["status"]), (&"fail".into(), &"fail".into()), "{json}");
+        assert!(database["hint"].is_string() && !json.to_string().contains("hunter2"), "{json}");
+    }
+
+    async fn serve_refuses_the_database_of_a_demo(engine) {
+        let home = Home::new(engine).await;
+        sql::change(&home.url(), "insert into marks (key, value) values ('demo', '0.1.0')").await;
+        let said = home.run(&["serve"]).expect(1);
+        assert!(said.err.contains("this database is a demo's"), "{}", said.err);
+    }
+
+    async fn the_wrong_keys_are_noticed(engine) {
+        let home = Home::new(engine).await;
+        let said = home.run_with(&["serve"], &[("VESTIBULE__KEYS__SECRET", "too short")]).expect(1);
+        assert!(said.err.contains("keys.secret is no key ring") && !said.err.contains("too short"), "{}", said.err);
+        if engine == Engine::Sqlite {
+            let file = home.path("open.keys");
+            std::fs::write(&file, "dmVzdGlidWxlIHRlc3RzIGtlZXAgbm8gc2VjcmV0cy4=\n").unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+            std::fs::write(home.path("vestibule.toml"), "[keys]\nfile = \"open.keys\"\n").unwrap();
+            let home = Home { url: None, ..home };
+            let doctor = home.run(&["doctor"]).expect(1);
+            assert!(doctor.out.contains("chmod 600 open.keys"), "{}", doctor.out);
+            assert!(!doctor.out.contains(&read(&file)), "{}", doctor.out);
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The demo, as somebody meets it who has just cloned the repository: a command, an address, a browser.
+
+use std::io::{BufRead as _, BufReader, Lines};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::ChildStdout;
+
+use serde_json::{Value, json};
+
+use super::{PATIENCE, PROGRAM};
+use crate::support::child::{Child, Start};
+use crate::support::node::browse;
+use crate::support::sql;
+
+/// Two ports that nobody uses now.
+fn free_ports() -> (u16, u16) {
+    let (first, second) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+    (first.local_addr().unwrap().port(), second.local_addr().unwrap().port())
+}
+
+/// Starts the demo and waits until it says where to go. Answers all that it has said until then.
+fn start(folder: &Path, (port, idp_port): (u16, u16)) -> (Child, Lines<BufReader<ChildStdout>>, String) {
+    let (port, idp_port) = (port.to_string(), idp_port.to_string());
+    let start = Start::new(PROGRAM, ["demo", "--port", &port, "--idp-port", &idp_port, "--folder"])
+        .arguments([folder])
+        .log(&folder.join("log"));
+    let (child, output) = Child::start_piped(&start).unwrap();
+    let mut said = String::new();
+    // Kept open by the caller: a program whose reader has gone may end.
+    let mut lines = BufReader::new(output).lines();
+    while let Some(line) = lines.next() {
+        let line = line.unwrap();
+        said.push_str(&line);
+        said.push('\n');
+        if line.contains("Press Ctrl-C") {
+            return (child, lines, said);
+        }
+    }
+    panic!("the demo ended: {said}\n{}", std::fs::read_to_string(folder.join("log")).unwrap_or_default());
+}
+
+/// Nothing is wrong with any page that was seen.
+fn expect_clean(seen: &Value) {
+    for list in ["console", "csp", "requests"] {
+        assert_eq!(seen[list], json!([]), "{list}");
+    }
+    for (step, found) in seen["steps"].as_object().unwrap() {
+        if found.is_array() {
+            assert_eq!(*found, json!([]), "axe at step {step}");
+        }
+    }
+}
+
+/// From the first page to the one where Anchor asks who it is.
+fn as_far_as_anchor(address: &str, idp: &str) -> Vec<Value> {
+    vec![
+        json!({ "goto": address }),
+        json!({ "expectText": "Tell us who you are" }),
+        json!({ "axe": true }),
+        json!({ "fill": "#identifier", "with": "joe.bloggs@bluesky.example" }),
+        json!({ "click": "main button" }),
+        json!({ "expectUrl": idp }),
+        json!({ "axe": true }),
+    ]
+}
+
+fn choose(name: &str) -> Value {
+    json!({ "click": format!("button:has(.user:text-is('{name}'))") })
+}
+
+#[tokio::test]
+async fn a_visitor_signs_in_looks_around_and_leaves() {
+    let folder = tempfile::tempdir().unwrap();
+    let ports = free_ports();
+    let (mut demo, _lines, said) = start(folder.path(), ports);
+    assert!(said.contains("12 logins, 7 groups"), "{said}");
+    let address = said.lines().find_map(|line| line.trim().strip_prefix("Open  ")).expect("an address").to_owned();
+    let idp = format!("http://idp.localhost:{}/", ports.1);
+
+    // Joe, with a pointer.
+    let mut steps = as_far_as_anchor(&address, &idp);
+    steps.extend([
+        choose("joe.bloggs"),
+        json!({ "expectUrl": format!("{address}me") }),
+        json!({ "expectText": "by rule ‘EMEA administrators’" }),
+        json!({ "axe": true }),
+        json!({ "text": true }),
+        json!({ "click": "header button" }),
+        json!({ "expectText": "You are signed out" }),
+        json!({ "axe": true }),
+        json!({ "goto": format!("{address}me") }),
+        json!({ "expectUrl": format!("{address}sign-in") }),
+    ]);
+    let seen = browse(&json!(steps));
+    expect_clean(&seen);
+    let page = seen["steps"].as_object().unwrap().values().find_map(|found| found["text"].as_str()).unwrap().to_owned();
+    for text in ["Joe Bloggs", "joe.bloggs", "EMEA", "Administrator", "Support"] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+
+    // Nobody knows the address, and then Martin, who has left.
+    let mut steps = vec![
+        json!({ "goto": &address }),
+        json!({ "fill": "#identifier", "with": "who@nowhere.example" }),
+        json!({ "click": "main button" }),
+        json!({ "expectText": "We do not know where people of this address sign in" }),
+        json!({ "axe": true }),
+        // From here on in the dark, whose colours axe looks at too.
+        json!({ "colorScheme": "dark" }),
+        json!({ "newContext": true }),
+    ];
+    steps.extend(as_far_as_anchor(&address, &idp));
+    steps.extend([
+        choose("martin.weber"),
+        json!({ "expectText": "Your access is switched off" }),
+        json!({ "expectText": "it@bluesky.example" }),
+        json!({ "axe": true }),
+        json!({ "text": true }),
+    ]);
+    let mut seen = browse(&json!(steps));
+    // Chromium logs each page whose status is an error; that is not an error of the page.
+    seen["console"]
+        .as_array_mut()
+        .unwrap()
+        .retain(|line| !line.as_str().unwrap().contains("the server responded with a status of 4"));
+    expect_clean(&seen);
+    let page = seen["page"]["text"].as_str().unwrap();
+    let reference = page.split_once("Reference number").unwrap().1.split_whitespace().next().unwrap();
+    let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    assert!(log.contains(reference), "{reference} is not in the log:\n{log}");
+
+    // Ctrl-C, and once more.
+    demo.signal("INT").unwrap();
+    assert_eq!(demo.wait(PATIENCE).unwrap().code(), Some(0));
+    for port in [ports.0, ports.1] {
+        TcpListener::bind(("127.0.0.1", port)).expect("the port is free again");
+    }
+    let database = folder.path().join(format!("{}-{}/vestibule.db", ports.0, ports.1));
+    let database = format!("sqlite://{}", database.display());
+    let events = sql::number(&database, "select count(*) from events").await;
+    let (mut demo, _lines, again) = start(folder.path(), ports);
+    assert_eq!(again.lines().last(), said.lines().last());
+    assert_eq!(sql::number(&database, "select count(*) from events").await, events, "nothing new was pushed");
+
+    // Joe, by keyboard alone.
+    let seen = browse(&json!([
+        { "goto": &address },
+        { "expectText": "Tell us who you are" },
+        { "press": "Tab" },
+        { "press": "Tab" },
+        { "type": "joe.bloggs@bluesky.example" },
+        { "press": "Enter" },
+        { "expectUrl": &idp },
+        { "press": "Tab" },
+        { "press": "Enter" },
+        { "expectUrl": format!("{address}me") },
+        { "expectText": "EMEA" },
+        { "press": "Tab" },
+        { "press": "Tab" },
+        { "press": "Enter" },
+        { "expectText": "You are signed out" },
+    ]));
+    expect_clean(&seen);
+
+    demo.signal("INT").unwrap();
+    assert_eq!(demo.wait(PATIENCE).unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = std::process::Command::new(PROGRAM)
+        .args(["demo", "--port", &port, "--idp-port", "0", "--folder"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains(&port) && said.contains("--port"), "{said}");
+}
