@@ -60,7 +60,7 @@ impl MemberChanges {
         for step in steps {
             match step {
                 MemberStep::Add(logins) | MemberStep::Remove(logins) | MemberStep::Replace(logins) => {
-                    named.extend(logins.iter().copied())
+                    named.extend(logins.iter().copied());
                 }
                 MemberStep::RemoveMatching(_) => {}
             }

@@ -146,9 +146,7 @@ fn with_sub_attributes(attribute: &Attribute, value: &Value, keep: &impl Fn(&Att
         Value::Object(object) => {
             let kept: Object = object
                 .iter()
-                .filter(|(name, _)| {
-                    attribute.sub_attribute(name).is_some_and(|sub| sub.returned == Returned::Always || keep(sub))
-                })
+                .filter(|(name, _)| attribute.sub_attribute(name).is_some_and(|sub| sub.returned == Returned::Always || keep(sub)))
                 .map(|(name, value)| (name, value.clone()))
                 .collect();
             (!kept.is_empty()).then_some(Value::Object(kept))

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    GROUP, NOBODY, directory, events_of, group, ids, log_of, make_group, make_user, members, names, operations, refused, roles_of, user,
+    GROUP, NOBODY, directory, events_of, group, ids, log_of, make_group, make_user, members, names, operations, refused, roles_of,
+    user,
 };
 use crate::support::world::on_every_engine;
 
@@ -130,7 +131,9 @@ on_every_engine! {
         assert_eq!(holders(&world, &tenant, &crowd).await, crowd);
         scim.patch(&path, &operations(json!([{"op": "replace", "path": "displayName", "value": "Others"}]))).await.expect(204);
         assert_eq!(holders(&world, &tenant, &crowd).await, [""; 0]);
-        scim.patch(&path, &operations(json!([{"op": "replace", "path": "displayName", "value": "cloud-emea-admins"}]))).await.expect(204);
+        scim.patch(&path, &operations(json!([{"op": "replace", "path": "displayName", "value": "cloud-emea-admins"}])))
+            .await
+            .expect(204);
         assert_eq!(holders(&world, &tenant, &crowd).await, crowd);
         scim.delete(&path).await.expect(204);
         assert_eq!(holders(&world, &tenant, &crowd).await, [""; 0]);
