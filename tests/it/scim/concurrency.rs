@@ -9,7 +9,7 @@ use super::{directory, events_of, log_of, make_group, make_user, members, operat
 use crate::support::http::{Answer, Scim};
 use crate::support::world::on_every_engine;
 
-/// Sends these PATCHes at once, and answers all answers.
+/// Sends these PATCH requests at once, and answers all answers.
 async fn all_at_once(scim: &Scim, patches: Vec<(String, Value)>) -> Vec<Answer> {
     let mut sending = JoinSet::new();
     for (path, changes) in patches {
@@ -74,7 +74,10 @@ on_every_engine! {
             assert_eq!((groups, roles_of(&world, &tenant, id).await.as_slice()), (16, &["EMEA: administrator".to_owned()][..]));
         }
         // All groups that give the role lose joe at once, while the others lose jane.
-        let leave = teams.iter().enumerate().map(|(index, team)| (format!("/Groups/{team}"), remove(if index % 2 == 0 { &joe } else { &jane })));
+        let leave = teams
+            .iter()
+            .enumerate()
+            .map(|(index, team)| (format!("/Groups/{team}"), remove(if index % 2 == 0 { &joe } else { &jane })));
         let answers = all_at_once(scim, leave.collect()).await;
         assert_eq!(statuses(&answers), [204].into());
         assert_eq!(roles_of(&world, &tenant, &joe).await, [""; 0]);
@@ -104,7 +107,10 @@ on_every_engine! {
         let joe = make_user(scim, "joe").await;
         let path = format!("/Users/{joe}");
         let patches = (0..16).map(|number| {
-            (path.clone(), json!([{"op": "Add", "path": "phoneNumbers", "value": [{"type": "work", "value": format!("+44{number}")}]}]))
+            (
+                path.clone(),
+                json!([{"op": "Add", "path": "phoneNumbers", "value": [{"type": "work", "value": format!("+44{number}")}]}]),
+            )
         });
         let answers = all_at_once(scim, patches.collect()).await;
         assert_eq!(statuses(&answers), [200].into());
@@ -120,7 +126,11 @@ on_every_engine! {
         let mut sending = JoinSet::new();
         for number in 0..8 {
             let body = operations(json!([{"op": "replace", "path": "title", "value": format!("title {number}")}])).to_string();
-            let request = tenant.scim.request(reqwest::Method::PATCH, &path).header("content-type", "application/json").header("if-match", "W/\"1\"");
+            let request = tenant
+                .scim
+                .request(reqwest::Method::PATCH, &path)
+                .header("content-type", "application/json")
+                .header("if-match", "W/\"1\"");
             sending.spawn(async move { request.body(body).send().await.unwrap().status().as_u16() });
         }
         let mut statuses = sending.join_all().await;

@@ -16,12 +16,18 @@ on_every_engine! {
         for feature in ["patch", "bulk", "filter", "changePassword", "sort", "etag"] {
             assert!(config[feature]["supported"].is_boolean(), "{feature}");
         }
-        assert_eq!((&config["patch"]["supported"], &config["filter"]["supported"], &config["etag"]["supported"]), (&json!(true), &json!(true), &json!(true)));
+        assert_eq!(
+            (&config["patch"]["supported"], &config["filter"]["supported"], &config["etag"]["supported"]),
+            (&json!(true), &json!(true), &json!(true))
+        );
         for number in [&config["bulk"]["maxOperations"], &config["bulk"]["maxPayloadSize"], &config["filter"]["maxResults"]] {
             assert!(number.is_u64(), "{config}");
         }
         let pagination = &config["pagination"];
-        assert_eq!((&pagination["index"], &pagination["cursor"], &pagination["defaultPaginationMethod"]), (&json!(true), &json!(false), &json!("index")));
+        assert_eq!(
+            (&pagination["index"], &pagination["cursor"], &pagination["defaultPaginationMethod"]),
+            (&json!(true), &json!(false), &json!("index"))
+        );
         let scheme = &config["authenticationSchemes"][0];
         assert_eq!(scheme["type"], "oauthbearertoken");
         assert!(scheme["name"].is_string() && scheme["description"].is_string());
@@ -66,7 +72,11 @@ on_every_engine! {
         }
         for schema in schemas["Resources"].as_array().unwrap() {
             let id = schema["id"].as_str().unwrap();
-            for path in [format!("/Schemas/{id}"), format!("/Schemas/{}", id.to_uppercase()), format!("/Schemas/{}", id.replace(':', "%3A"))] {
+            for path in [
+                format!("/Schemas/{id}"),
+                format!("/Schemas/{}", id.to_uppercase()),
+                format!("/Schemas/{}", id.replace(':', "%3A")),
+            ] {
                 assert_eq!(&tenant.scim.get(&path).await.expect(200).body, schema, "{path}");
             }
         }

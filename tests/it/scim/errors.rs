@@ -36,8 +36,14 @@ on_every_engine! {
     async fn a03_a04_media_types(engine) {
         let (world, tenant) = directory(engine, "strict").await;
         for (index, kind) in [
-            "application/scim+json", "application/json", "APPLICATION/SCIM+JSON; charset=UTF-8", "application/json;charset=\"utf-8\"",
-        ].into_iter().enumerate() {
+            "application/scim+json",
+            "application/json",
+            "APPLICATION/SCIM+JSON; charset=UTF-8",
+            "application/json;charset=\"utf-8\"",
+        ]
+        .into_iter()
+        .enumerate()
+        {
             post(&tenant.scim, &[("content-type", kind)], user(&format!("joe{index}")).to_string()).await.expect(201);
         }
         post(&tenant.scim, &[], user("no type").to_string()).await.expect(201);
@@ -113,7 +119,11 @@ on_every_engine! {
             (&tenant.scim.base, None),
             (&nowhere, Some(format!("Bearer {}", tenant.scim.token))),
         ] {
-            for (method, path) in [(Method::GET, format!("/Users/{joe}")), (Method::DELETE, format!("/Users/{joe}")), (Method::POST, "/Users".to_owned())] {
+            for (method, path) in [
+                (Method::GET, format!("/Users/{joe}")),
+                (Method::DELETE, format!("/Users/{joe}")),
+                (Method::POST, "/Users".to_owned()),
+            ] {
                 let mut request = client().request(method, format!("{base}{path}")).header("content-type", "application/scim+json");
                 if let Some(token) = &token {
                     request = request.header("authorization", token);
@@ -129,7 +139,8 @@ on_every_engine! {
         assert_eq!(found(&tenant.scim, "userName pr").await, ["joe"]);
         // Nobody can fill a directory's log without its token.
         assert_eq!((log_of(&world, &tenant).await.len(), log_of(&world, &other).await.len()), (1, 0));
-        let any_case = client().get(format!("{}/Users", tenant.scim.base)).header("authorization", format!("bearer {}", tenant.scim.token));
+        let any_case =
+            client().get(format!("{}/Users", tenant.scim.base)).header("authorization", format!("bearer {}", tenant.scim.token));
         assert_eq!(any_case.send().await.unwrap().status(), 200);
     }
 
@@ -168,7 +179,15 @@ on_every_engine! {
         let (world, tenant) = directory(engine, "strict").await;
         let joe = make_user(&tenant.scim, "joe").await;
         // The client of these tests sends no User-Agent at all.
-        for path in ["/Users", "/Users/", &format!("/Users/{joe}"), &format!("/Users/{joe}/"), "/Groups/", "/Schemas/", "/ServiceProviderConfig/"] {
+        for path in [
+            "/Users",
+            "/Users/",
+            &format!("/Users/{joe}"),
+            &format!("/Users/{joe}/"),
+            "/Groups/",
+            "/Schemas/",
+            "/ServiceProviderConfig/",
+        ] {
             tenant.scim.get(path).await.expect(200);
             tenant.scim.get(&format!("{path}?aadOptscim062020&AzureAdScimPatch2017=&x=%FF")).await.expect(200);
         }
@@ -196,7 +215,9 @@ on_every_engine! {
                 assert_eq!(answer.headers["allow"], "GET,HEAD", "{path}");
             }
         }
-        for (method, path) in [(Method::PUT, "/Users"), (Method::DELETE, "/Users"), (Method::PATCH, "/Groups"), (Method::POST, &one)] {
+        for (method, path) in
+            [(Method::PUT, "/Users"), (Method::DELETE, "/Users"), (Method::PATCH, "/Groups"), (Method::POST, &one)]
+        {
             let answer = tenant.scim.send(method, path, Some(&json!({}))).await;
             refused(&answer, 405, "");
             assert!(answer.headers["allow"].to_str().unwrap().contains("GET"), "{path}");
@@ -212,7 +233,11 @@ on_every_engine! {
         refused(&foreign, 404, "");
         let body = foreign.body.to_string().replace(&joe, NOBODY);
         assert_eq!(body, nobody.body.to_string(), "no oracle");
-        let request = tenant.scim.request(Method::GET, &format!("/Users/{joe}")).header("host", "evil.example").header("x-forwarded-host", "evil.example");
+        let request = tenant
+            .scim
+            .request(Method::GET, &format!("/Users/{joe}"))
+            .header("host", "evil.example")
+            .header("x-forwarded-host", "evil.example");
         let read = Scim::read(request.send().await.unwrap()).await.expect(200);
         assert_eq!(read.body["meta"]["location"], format!("{}/Users/{joe}", tenant.scim.base));
         assert_eq!(read.headers["location"], read.body["meta"]["location"].as_str().unwrap());
@@ -235,7 +260,8 @@ on_every_engine! {
         let (world, tenant) = directory(engine, "strict").await;
         let answer = post(&tenant.scim, &[SCIM_JSON, ("x-request-id", "okta-7.4:1")], user("joe").to_string()).await.expect(201);
         assert_eq!(answer.headers["x-request-id"], "okta-7.4:1");
-        let answer = post(&tenant.scim, &[SCIM_JSON, ("x-request-id", "a b\"<script>")], user("jane").to_string()).await.expect(201);
+        let answer =
+            post(&tenant.scim, &[SCIM_JSON, ("x-request-id", "a b\"<script>")], user("jane").to_string()).await.expect(201);
         let made = answer.headers["x-request-id"].to_str().unwrap().to_owned();
         assert!(uuid::Uuid::parse_str(&made).is_ok(), "{made}");
         let ids: Vec<_> = log_of(&world, &tenant).await.into_iter().filter_map(|entry| entry.request_id).collect();
@@ -247,7 +273,10 @@ on_every_engine! {
         refused(&tenant.scim.get(&filtered("/Users", "userName eq")).await, 400, "invalidFilter");
         refused(&tenant.scim.get("/Groups?count=x").await, 400, "invalidValue");
         let list = tenant.scim.get("/Users").await.expect(200);
-        assert_eq!((&list.headers["content-type"], &list.body["schemas"]), (&"application/scim+json".parse().unwrap(), &json!([LIST_RESPONSE])));
+        assert_eq!(
+            (&list.headers["content-type"], &list.body["schemas"]),
+            (&"application/scim+json".parse().unwrap(), &json!([LIST_RESPONSE]))
+        );
     }
 }
 
@@ -282,7 +311,8 @@ async fn in_chunks(scim: &Scim, body: &[u8]) -> String {
     let stream = TcpStream::connect((url.host_str().unwrap(), url.port().unwrap())).await.unwrap();
     let (mut input, mut output) = stream.into_split();
     let head = format!(
-        "POST {}/Users HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\ncontent-type: application/scim+json\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n",
+        "POST {}/Users HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\ncontent-type: application/scim+json\r\n\
+         connection: close\r\ntransfer-encoding: chunked\r\n\r\n",
         url.path(),
         url.authority(),
         scim.token

@@ -10,9 +10,11 @@ use crate::support::world::on_every_engine;
 async fn people(scim: &Scim) -> [String; 3] {
     let joe = json!({ "schemas": [USER, ENTERPRISE], "userName": "Joe.Bloggs@bluesky.example", "externalId": "jB", "title": "Boss",
         "name": {"givenName": "Joe", "familyName": "Bloggs"},
-        "emails": [{"type": "work", "value": "joe@bluesky.example", "primary": true}, {"type": "home", "value": "joe@home.example"}],
+        "emails": [{"type": "work", "value": "joe@bluesky.example", "primary": true},
+            {"type": "home", "value": "joe@home.example"}],
         (ENTERPRISE): {"department": "R&D_100%", "manager": {"value": "1"}} });
-    let jane = json!({ "schemas": [USER, ENTERPRISE], "userName": "jane", "externalId": "jb", "displayName": "Jane \"J\" O'Malley \\",
+    let jane = json!({ "schemas": [USER, ENTERPRISE], "userName": "jane", "externalId": "jb",
+        "displayName": "Jane \"J\" O'Malley \\",
         "emails": [{"type": "work", "value": "jane@redsky.example"}, {"type": "home", "value": "jane@bluesky.example"}],
         (ENTERPRISE): {"department": "R&DX100X"} });
     let jim = json!({ "schemas": [USER], "userName": "jim", "active": false, "nickName": "" });
@@ -62,7 +64,10 @@ on_every_engine! {
             ("emails.type eq \"work\" and emails.value co \"@bluesky\"", vec![JOE, "jane"]),
             ("emails[type eq \"work\" and value co \"@bluesky\"]", vec![JOE]),
             // F08, F09: within other expressions, and Entra's form.
-            ("not (emails[type eq \"work\" and value co \"@bluesky\"]) and (emails[not (type eq \"work\")] or active eq false)", vec!["jane", "jim"]),
+            (
+                "not (emails[type eq \"work\" and value co \"@bluesky\"]) and (emails[not (type eq \"work\")] or active eq false)",
+                vec!["jane", "jim"],
+            ),
             ("emails[type eq \"work\"].value eq \"joe@bluesky.example\"", vec![JOE]),
             ("emails[type eq \"home\"].value eq \"joe@bluesky.example\"", vec![]),
             ("emails[primary eq true]", vec![JOE]),
@@ -127,10 +132,27 @@ on_every_engine! {
         let long = format!("userName eq \"{}\"", "x".repeat(5_000));
         let many = vec!["title pr"; 300].join(" or ");
         for filter in [
-            "", "userName eq", "(userName eq \"b\"", "userName eq \"b\" and", "userName eq \"b\" nonsense", "userName like \"b\"",
-            "userName eq joe", "userName eq 'joe'", "unheardOf eq \"b\"", "name.unheardOf pr", "emails[unheardOf pr]",
-            "password eq \"x\"", "password pr", "active gt true", "active co \"t\"", "active eq \"True\"", "meta.created co \"2020\"",
-            "meta.created gt \"yesterday\"", &deep, &long, &many,
+            "",
+            "userName eq",
+            "(userName eq \"b\"",
+            "userName eq \"b\" and",
+            "userName eq \"b\" nonsense",
+            "userName like \"b\"",
+            "userName eq joe",
+            "userName eq 'joe'",
+            "unheardOf eq \"b\"",
+            "name.unheardOf pr",
+            "emails[unheardOf pr]",
+            "password eq \"x\"",
+            "password pr",
+            "active gt true",
+            "active co \"t\"",
+            "active eq \"True\"",
+            "meta.created co \"2020\"",
+            "meta.created gt \"yesterday\"",
+            &deep,
+            &long,
+            &many,
         ] {
             refused(&tenant.scim.get(&filtered("/Users", filter)).await, 400, "invalidFilter");
         }
@@ -152,7 +174,8 @@ on_every_engine! {
             format!("groups.value eq \"{theirs}\" or emails pr"),
         ] {
             let list = other.scim.get(&filtered("/Users", &filter)).await.expect(200);
-            let empty = json!({ "schemas": [LIST_RESPONSE], "totalResults": 0, "startIndex": 1, "itemsPerPage": 0, "Resources": [] });
+            let empty =
+                json!({ "schemas": [LIST_RESPONSE], "totalResults": 0, "startIndex": 1, "itemsPerPage": 0, "Resources": [] });
             assert_eq!(list.body, empty, "{filter}");
         }
         let list = other.scim.get(&filtered("/Groups", "displayName pr or members pr")).await.expect(200);

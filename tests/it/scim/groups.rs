@@ -131,7 +131,9 @@ on_every_engine! {
         assert_eq!(holders(&world, &tenant, &crowd).await, crowd);
         scim.patch(&path, &operations(json!([{"op": "replace", "path": "displayName", "value": "Others"}]))).await.expect(204);
         assert_eq!(holders(&world, &tenant, &crowd).await, [""; 0]);
-        scim.patch(&path, &operations(json!([{"op": "replace", "path": "displayName", "value": "cloud-emea-admins"}]))).await.expect(204);
+        scim.patch(&path, &operations(json!([{"op": "replace", "path": "displayName", "value": "cloud-emea-admins"}])))
+            .await
+            .expect(204);
         assert_eq!(holders(&world, &tenant, &crowd).await, crowd);
         scim.delete(&path).await.expect(204);
         assert_eq!(holders(&world, &tenant, &crowd).await, [""; 0]);

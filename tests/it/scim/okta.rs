@@ -46,14 +46,23 @@ on_every_engine! {
 
         // AIW: what was read comes back whole, with what is read-only in it.
         let path = format!("/Users/{}", made.id());
-        let team = okta(scim, reqwest::Method::POST, "/Groups", &json!({ "schemas": [GROUP], "displayName": "G", "members": [{"value": made.id()}] })).await.expect(201);
+        let team = okta(
+            scim,
+            reqwest::Method::POST,
+            "/Groups",
+            &json!({ "schemas": [GROUP], "displayName": "G", "members": [{"value": made.id()}] }),
+        )
+        .await
+        .expect(201);
         let mut read = scim.get(&path).await.expect(200).body;
         assert_eq!(read["groups"][0]["value"], team.id());
         read["active"] = json!(false);
         let put = okta(scim, reqwest::Method::PUT, &path, &read).await.expect(200);
         assert_eq!((&put.body["active"], &put.body["groups"]), (&json!(false), &read["groups"]));
         // OIN: a PATCH without path, with a real boolean; K8: what is read back is what was said.
-        let patched = okta(scim, reqwest::Method::PATCH, &path, &operations(json!([{"op": "replace", "value": {"active": true}}]))).await.expect(200);
+        let patched = okta(scim, reqwest::Method::PATCH, &path, &operations(json!([{"op": "replace", "value": {"active": true}}])))
+            .await
+            .expect(200);
         assert_eq!(patched.body["active"], true);
         assert_eq!(scim.get(&path).await.expect(200).body["active"], true);
         let password = operations(json!([{"op": "replace", "value": {"password": "n3w"}}]));
@@ -64,7 +73,8 @@ on_every_engine! {
         let (world, tenant) = directory(engine, "okta").await;
         let strict = world.tenant("redsky", "strict", "http://127.0.0.1:1").await;
         for scim in [&tenant.scim, &strict.scim] {
-            let made = scim.post("/Groups", &json!({ "schemas": [GROUP], "displayName": "Test SCIMv2", "members": [] })).await.expect(201);
+            let made =
+                scim.post("/Groups", &json!({ "schemas": [GROUP], "displayName": "Test SCIMv2", "members": [] })).await.expect(201);
             let path = format!("/Groups/{}", made.id());
             let push = |id: &str, name: &str| operations(json!([{"op": "replace", "value": {"id": id, "displayName": name}}]));
             assert_eq!(scim.patch(&path, &push(&made.id(), "Test SCIMv2")).await.expect(204).headers["etag"], "W/\"1\"");
@@ -79,7 +89,14 @@ on_every_engine! {
         let strict = world.tenant("redsky", "strict", "http://127.0.0.1:1").await;
         for scim in [&tenant.scim, &strict.scim] {
             let (one, two, three) = (make_user(scim, "one").await, make_user(scim, "two").await, make_user(scim, "three").await);
-            let team = scim.post("/Groups", &json!({ "schemas": [GROUP], "displayName": "Team", "members": [{"value": one}, {"value": three}] })).await.expect(201).id();
+            let team = scim
+                .post(
+                    "/Groups",
+                    &json!({ "schemas": [GROUP], "displayName": "Team", "members": [{"value": one}, {"value": three}] }),
+                )
+                .await
+                .expect(201)
+                .id();
             let path = format!("/Groups/{team}");
             let push = json!({ "schemas": [PATCH_OP], "Operations": [
                 {"op": "remove", "path": format!("members[value eq \"{one}\"]")},
@@ -103,7 +120,9 @@ on_every_engine! {
         let scim = &tenant.scim;
         scim.post("/Users", &posted()).await.expect(201);
         let complete = |one: &Value| {
-            for text in [&one["id"], &one["name"]["familyName"], &one["name"]["givenName"], &one["userName"], &one["emails"][0]["value"]] {
+            for text in
+                [&one["id"], &one["name"]["familyName"], &one["name"]["givenName"], &one["userName"], &one["emails"][0]["value"]]
+            {
                 assert!(text.as_str().is_some_and(|text| !text.is_empty()), "{one}");
             }
             assert!(one["active"].is_boolean(), "{one}");
@@ -130,11 +149,15 @@ on_every_engine! {
             assert!(answer["detail"].as_str().is_some_and(|detail| !detail.is_empty()));
         }
         // 6
-        let random = json!({ "schemas": [USER], "userName": "Runscope300@atko.com", "name": {"givenName": "Run", "familyName": "Scope"},
-            "emails": [{"primary": true, "value": "Runscope300@atko.com", "type": "work"}], "displayName": "Run Scope", "active": true });
+        let random = json!({ "schemas": [USER], "userName": "Runscope300@atko.com", "active": true,
+            "name": {"givenName": "Run", "familyName": "Scope"}, "displayName": "Run Scope",
+            "emails": [{"primary": true, "value": "Runscope300@atko.com", "type": "work"}] });
         let made = scim.post("/Users", &random).await.expect(201);
         complete(&made.body);
-        assert_eq!((&made.body["active"], &made.body["name"], &made.body["userName"]), (&json!(true), &random["name"], &random["userName"]));
+        assert_eq!(
+            (&made.body["active"], &made.body["name"], &made.body["userName"]),
+            (&json!(true), &random["name"], &random["userName"])
+        );
         assert!(made.body["schemas"].as_array().unwrap().contains(&json!(USER)));
         // 7
         let read = scim.get(&format!("/Users/{}", made.id())).await.expect(200).body;

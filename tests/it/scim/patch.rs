@@ -9,7 +9,7 @@ use super::{
 use crate::support::http::{Answer, Scim};
 use crate::support::world::on_every_engine;
 
-/// PATCHes one user, operation by operation.
+/// Changes one user by PATCH, operation by operation.
 struct Patched<'a> {
     scim: &'a Scim,
     path: String,
@@ -49,7 +49,8 @@ on_every_engine! {
         ] {
             refused(&tenant.scim.patch(&path, &body).await, 400, keyword);
         }
-        let any_case = json!({ "SCHEMAS": [PATCH_OP], "operations": [{"OP": "REPLACE", "Path": "TITLE", "Value": "x", "name": "addMember"}] });
+        let any_case =
+            json!({ "SCHEMAS": [PATCH_OP], "operations": [{"OP": "REPLACE", "Path": "TITLE", "Value": "x", "name": "addMember"}] });
         let done = tenant.scim.patch(&path, &any_case).await.expect(200);
         assert_eq!((&done.body["title"], &done.body["meta"]["version"]), (&json!("x"), &json!("W/\"2\"")));
     }
@@ -92,14 +93,15 @@ on_every_engine! {
     async fn p03_later_operations_see_earlier_ones(engine) {
         let (_world, tenant) = directory(engine, "strict").await;
         let joe = Patched::user(&tenant.scim, &user("joe")).await;
-        let after = joe.body(json!([
-            {"op": "remove", "path": "title"},
-            {"op": "add", "path": "title", "value": "one"},
-            {"op": "replace", "path": "title", "value": "two"},
-            {"op": "add", "path": "emails", "value": [{"type": "work", "value": "a@b.c"}]},
-            {"op": "replace", "path": "emails[type eq \"work\"].value", "value": "d@e.f"},
-        ]))
-        .await;
+        let after = joe
+            .body(json!([
+                {"op": "remove", "path": "title"},
+                {"op": "add", "path": "title", "value": "one"},
+                {"op": "replace", "path": "title", "value": "two"},
+                {"op": "add", "path": "emails", "value": [{"type": "work", "value": "a@b.c"}]},
+                {"op": "replace", "path": "emails[type eq \"work\"].value", "value": "d@e.f"},
+            ]))
+            .await;
         assert_eq!(after["title"], "two");
         assert_eq!(after["emails"], json!([{"type": "work", "value": "d@e.f"}]));
         assert_eq!(after["meta"]["version"], "W/\"2\"", "one request is one change");
@@ -110,14 +112,15 @@ on_every_engine! {
         let body = json!({ "schemas": [USER], "userName": "joe", "title": "Boss", "emails": [{"type": "work", "value": "a@b.c"}] });
         let joe = Patched::user(&tenant.scim, &body).await;
         let before = tenant.scim.get(&joe.path).await.body;
-        let same = joe.body(json!([
-            {"op": "replace", "path": "title", "value": "Boss"},
-            {"op": "add", "path": "emails", "value": [{"value": "a@b.c", "type": "work"}]},
-            {"op": "add", "path": "nickName", "value": "x"},
-            {"op": "remove", "path": "nickName"},
-            {"op": "remove", "path": "displayName"},
-        ]))
-        .await;
+        let same = joe
+            .body(json!([
+                {"op": "replace", "path": "title", "value": "Boss"},
+                {"op": "add", "path": "emails", "value": [{"value": "a@b.c", "type": "work"}]},
+                {"op": "add", "path": "nickName", "value": "x"},
+                {"op": "remove", "path": "nickName"},
+                {"op": "remove", "path": "displayName"},
+            ]))
+            .await;
         assert_eq!(same, before);
         let id = before["id"].as_str().unwrap();
         assert_eq!(events_of(&world, &tenant, id).await, ["login.created"]);
@@ -142,14 +145,16 @@ on_every_engine! {
         let (_world, tenant) = directory(engine, "strict").await;
         let joe = Patched::user(&tenant.scim, &user("joe")).await;
         joe.body(json!([{"op": "add", "path": "emails", "value": {"type": "work", "value": "a@b.c"}}])).await;
-        let after = joe.body(json!([{"op": "add", "path": "emails", "value": [{"type": "home", "value": "d@e.f"}, {"type": "work", "value": "a@b.c"}]}])).await;
+        let both = json!([{"type": "home", "value": "d@e.f"}, {"type": "work", "value": "a@b.c"}]);
+        let after = joe.body(json!([{"op": "add", "path": "emails", "value": both}])).await;
         assert_eq!(after["emails"], json!([{"type": "work", "value": "a@b.c"}, {"type": "home", "value": "d@e.f"}]));
-        let after = joe.body(json!([
-            {"op": "add", "path": "name", "value": {"givenName": "Joe"}},
-            {"op": "add", "value": {"name": {"familyName": "Bloggs"}, "title": "Boss"}},
-            {"op": "add", "path": "title", "value": "Chief"},
-        ]))
-        .await;
+        let after = joe
+            .body(json!([
+                {"op": "add", "path": "name", "value": {"givenName": "Joe"}},
+                {"op": "add", "value": {"name": {"familyName": "Bloggs"}, "title": "Boss"}},
+                {"op": "add", "path": "title", "value": "Chief"},
+            ]))
+            .await;
         assert_eq!((&after["name"], &after["title"]), (&json!({ "givenName": "Joe", "familyName": "Bloggs" }), &json!("Chief")));
     }
 
@@ -163,8 +168,16 @@ on_every_engine! {
         let after = joe.body(json!([{"op": "replace", "path": "emails[type eq \"home\"].value", "value": "g@h.i"}])).await;
         assert_eq!(after["emails"][0], body["emails"][0]);
         assert_eq!(after["emails"][1]["value"], "g@h.i");
-        refused(&joe.send(json!([{"op": "replace", "path": "emails[type eq \"other\"].value", "value": "x@y.z"}])).await, 400, "noTarget");
-        let after = joe.body(json!([{"op": "replace", "path": "emails", "value": [{"value": "only@b.c"}]}, {"op": "replace", "path": "title", "value": "new"}])).await;
+        refused(
+            &joe.send(json!([{"op": "replace", "path": "emails[type eq \"other\"].value", "value": "x@y.z"}])).await,
+            400,
+            "noTarget",
+        );
+        let after = joe.body(json!([
+            {"op": "replace", "path": "emails", "value": [{"value": "only@b.c"}]},
+            {"op": "replace", "path": "title", "value": "new"},
+        ]))
+        .await;
         assert_eq!((&after["emails"], &after["title"]), (&json!([{"value": "only@b.c"}]), &json!("new")));
     }
 
@@ -179,7 +192,8 @@ on_every_engine! {
         assert_eq!(after["emails"].as_array().unwrap().len(), 1, "nothing selected, nothing removed");
         let after = joe.body(json!([{"op": "remove", "path": "emails[type eq \"work\"]"}])).await;
         assert_eq!(after.get("emails"), None);
-        for (path, keyword) in [("userName", "mutability"), ("id", "mutability"), ("meta", "mutability"), ("groups", "mutability")] {
+        for (path, keyword) in [("userName", "mutability"), ("id", "mutability"), ("meta", "mutability"), ("groups", "mutability")]
+        {
             refused(&joe.send(json!([{"op": "remove", "path": path}])).await, 400, keyword);
         }
     }
@@ -196,7 +210,11 @@ on_every_engine! {
         assert_eq!(after["schemas"], json!([USER, ENTERPRISE]));
         let after = joe.body(json!([{"op": "replace", "path": ENTERPRISE, "value": {"division": "EMEA"}}])).await;
         assert_eq!(after[ENTERPRISE], json!({ "department": "Sales", "division": "EMEA" }));
-        let gone = joe.body(json!([{"op": "remove", "path": format!("{ENTERPRISE}:department")}, {"op": "remove", "path": format!("{ENTERPRISE}:division")}])).await;
+        let gone = joe.body(json!([
+            {"op": "remove", "path": format!("{ENTERPRISE}:department")},
+            {"op": "remove", "path": format!("{ENTERPRISE}:division")},
+        ]))
+        .await;
         assert_eq!((gone.get(ENTERPRISE), &gone["schemas"]), (None, &json!([USER])));
         let after = joe.body(json!([{"op": "add", "path": format!("{USER}:name.givenName"), "value": "Joe"}])).await;
         assert_eq!(after["name"], json!({ "givenName": "Joe" }));
@@ -205,9 +223,12 @@ on_every_engine! {
     async fn p16_p17_p19_p20_p22_values_follow_their_rules(engine) {
         let (_world, tenant) = directory(engine, "strict").await;
         make_user(&tenant.scim, "jane").await;
-        let body = json!({ "schemas": [USER], "userName": "joe", "title": "Boss", "emails": [{"type": "work", "value": "a@b.c", "primary": true}] });
+        let body = json!({ "schemas": [USER], "userName": "joe", "title": "Boss",
+            "emails": [{"type": "work", "value": "a@b.c", "primary": true}] });
         let joe = Patched::user(&tenant.scim, &body).await;
-        let after = joe.body(json!([{"op": "add", "path": "emails", "value": [{"type": "home", "value": "d@e.f", "primary": true}]}])).await;
+        let after = joe
+            .body(json!([{"op": "add", "path": "emails", "value": [{"type": "home", "value": "d@e.f", "primary": true}]}]))
+            .await;
         assert_eq!((&after["emails"][0]["primary"], &after["emails"][1]["primary"]), (&json!(false), &json!(true)));
         let two = json!([{"value": "a", "primary": true}, {"value": "b", "primary": true}]);
         refused(&joe.send(json!([{"op": "replace", "path": "emails", "value": two}])).await, 400, "invalidValue");
@@ -217,14 +238,15 @@ on_every_engine! {
         refused(&joe.send(json!([{"op": "replace", "path": "userName", "value": "JANE"}])).await, 409, "uniqueness");
         refused(&joe.send(json!([{"op": "replace", "path": "active", "value": "False"}])).await, 400, "invalidValue");
         refused(&joe.send(json!([{"op": "replace", "path": "title", "value": {"x": 1}}])).await, 400, "invalidValue");
-        let after = joe.body(json!([{"op": "replace", "value": {
-            "name.familyName": "Bloggs",
-            "name": {"givenName": "Joe"},
-            format!("{ENTERPRISE}:employeeNumber"): "7",
-            "title": null,
-            "unheardOf": 1,
-        }}]))
-        .await;
+        let after = joe
+            .body(json!([{"op": "replace", "value": {
+                "name.familyName": "Bloggs",
+                "name": {"givenName": "Joe"},
+                format!("{ENTERPRISE}:employeeNumber"): "7",
+                "title": null,
+                "unheardOf": 1,
+            }}]))
+            .await;
         assert_eq!(after["name"], json!({ "familyName": "Bloggs", "givenName": "Joe" }));
         assert_eq!((&after[ENTERPRISE]["employeeNumber"], after.get("title")), (&json!("7"), None));
         let after = joe.body(json!([{"op": "replace", "path": "emails", "value": null}])).await;
@@ -265,7 +287,7 @@ on_every_engine! {
             let one = |index: usize| {
                 let id = &crowd[index % 5];
                 // Every id is added and removed in turns, and added last.
-                if (index / 5) % 2 == 0 {
+                if (index / 5).is_multiple_of(2) {
                     json!({"op": "remove", "path": format!("members[value eq \"{id}\"]")})
                 } else {
                     json!({"op": "add", "path": "members", "value": [{"value": id}]})

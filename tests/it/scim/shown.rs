@@ -36,7 +36,11 @@ on_every_engine! {
             ("attributes=urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department", vec![ENTERPRISE]),
             ("attributes=emails%5Btype%20eq%20%22work%22%5D", vec!["emails"]),
             ("attributes=nothing", vec![]),
-            ("excludedAttributes=id,schemas,meta,name,emails,title,active,userName,urn:ietf:params:scim:schemas:extension:enterprise:2.0:User", vec![]),
+            (
+                "excludedAttributes=id,schemas,meta,name,emails,title,active,userName,\
+                 urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
+                vec![],
+            ),
         ] {
             let one = tenant.scim.get(&format!("/Users/{id}?{parameters}")).await.expect(200);
             let mut wanted = [wanted, always.to_vec()].concat();
@@ -48,7 +52,10 @@ on_every_engine! {
         let name = tenant.scim.get(&format!("/Users/{id}?attributes=name.givenName")).await.expect(200);
         assert_eq!(name.body["name"], json!({ "givenName": "Joe" }));
         let except = tenant.scim.get(&format!("/Users/{id}?excludedAttributes=name.familyName,emails.type")).await.expect(200);
-        assert_eq!((&except.body["name"], &except.body["emails"]), (&json!({ "givenName": "Joe" }), &json!([{ "value": "a@b.c" }])));
+        assert_eq!(
+            (&except.body["name"], &except.body["emails"]),
+            (&json!({ "givenName": "Joe" }), &json!([{ "value": "a@b.c" }]))
+        );
     }
 
     async fn r19_both_parameters_together_are_refused(engine) {

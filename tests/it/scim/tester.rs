@@ -1,4 +1,4 @@
-//! A real client that checks services: `scim2 test` (PyPI `scim2-cli` with `scim2-tester`), against the strict profile.
+//! A real client that checks services: `scim2 test` (`scim2-cli` with `scim2-tester`, from the Python index), against the strict profile.
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};

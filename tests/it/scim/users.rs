@@ -12,12 +12,15 @@ on_every_engine! {
         let (_world, tenant) = directory(engine, "entra").await;
         let made = tenant
             .scim
-            .post("/Users", &json!({
-                "schemas": [USER],
-                "userName": "Joe.Bloggs@bluesky.example",
-                "externalId": "joe",
-                "emails": [{"primary": true, "type": "work", "value": "joe@bluesky.example"}],
-            }))
+            .post(
+                "/Users",
+                &json!({
+                    "schemas": [USER],
+                    "userName": "Joe.Bloggs@bluesky.example",
+                    "externalId": "joe",
+                    "emails": [{"primary": true, "type": "work", "value": "joe@bluesky.example"}],
+                }),
+            )
             .await
             .expect(201);
         let id = made.id();
@@ -70,15 +73,18 @@ on_every_engine! {
         let (_world, tenant) = directory(engine, "strict").await;
         let made = tenant
             .scim
-            .post("/Users", &json!({
-                "schemas": [USER, ENTERPRISE],
-                "userName": "joe",
-                "title": null,
-                "emails": [],
-                "name": null,
-                "addresses": null,
-                (ENTERPRISE): {"department": null},
-            }))
+            .post(
+                "/Users",
+                &json!({
+                    "schemas": [USER, ENTERPRISE],
+                    "userName": "joe",
+                    "title": null,
+                    "emails": [],
+                    "name": null,
+                    "addresses": null,
+                    (ENTERPRISE): {"department": null},
+                }),
+            )
             .await
             .expect(201);
         let plain = tenant.scim.post("/Users", &user("jane")).await.expect(201);
@@ -236,8 +242,14 @@ on_every_engine! {
     async fn r35_r36_text_comes_back_byte_for_byte(engine) {
         let (_world, tenant) = directory(engine, "strict").await;
         let odd = [
-            "Jose\u{301} \u{ff2a}oe", " leading and trailing ", "'; drop table logins; --", "<script>alert(1)</script>", "${jndi:x}\r\nX: y",
-            "\u{202e}rtl \u{5d0}\u{5d1}", "\u{1f469}\u{200d}\u{1f680}", "100%_\\\"",
+            "Jose\u{301} \u{ff2a}oe",
+            " leading and trailing ",
+            "'; drop table logins; --",
+            "<script>alert(1)</script>",
+            "${jndi:x}\r\nX: y",
+            "\u{202e}rtl \u{5d0}\u{5d1}",
+            "\u{1f469}\u{200d}\u{1f680}",
+            "100%_\\\"",
         ];
         for (index, text) in odd.iter().enumerate() {
             let body = json!({ "schemas": [USER], "userName": format!("{text}{index}"), "externalId": text, "displayName": text,
