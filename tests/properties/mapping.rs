@@ -15,7 +15,7 @@ use vestibule::store::{FactsRow, GroupFact, HeldRow};
 use crate::strategies::{facts, facts_filter, text};
 
 fn uuid(kind: u128, number: usize) -> uuid::Uuid {
-    uuid::Uuid::from_u128((kind << 64) + u128::try_from(number).unwrap())
+    uuid::Uuid::from_u128((kind << 64) + u128::try_from(number).expect("a small number"))
 }
 
 fn directory(number: usize) -> DirectoryId {
@@ -180,6 +180,6 @@ proptest! {
 
 fn without(facts: &FactsRow, name: &str) -> FactsRow {
     let mut facts = facts.clone();
-    facts.search.as_object_mut().unwrap().remove(name);
+    facts.search.as_object_mut().expect("an object").remove(name);
     facts
 }

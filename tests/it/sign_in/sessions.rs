@@ -6,7 +6,7 @@ use serde_json::json;
 use vestibule::keys::HashedToken;
 use vestibule::store::Engine;
 
-use super::{SESSION, SIGN_IN, Stage};
+use super::{SESSION, SIGN_IN, Stage, patch};
 use crate::support::evil_idp::CLIENT_SECRET;
 use crate::support::http::{Browser, Visit};
 use crate::support::world::on_every_engine;
@@ -137,6 +137,40 @@ on_every_engine! {
         browser.post(&sign_out, &[]).await.expect(200, "You are signed out");
         Browser::new().post(&sign_out, &[]).await.expect(200, "You are signed out");
         assert_eq!(stage.count("events where kind = 'session.signed_out'").await, 1);
+    }
+
+    async fn r09_every_way_of_switching_off_ends_the_session(engine) {
+        let stage = Stage::new(engine).await;
+        let id = stage.provision("joe", "joe").await;
+        let path = format!("/Users/{id}");
+        let user = |active: bool| {
+            json!({
+                "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+                "userName": "joe", "externalId": "joe", "active": active,
+            })
+        };
+        let operations = json!([{ "op": "Replace", "value": { "active": false } }]);
+        for way in ["PUT", "PATCH", "DELETE"] {
+            let mut browser = inside(&stage).await;
+            // What changes something else leaves it.
+            stage.tenant.scim.put(&path, &user(true)).await.expect(200);
+            stage.me(&mut browser).await.expect(200, "Your accounts");
+            let status = match way {
+                "PUT" => stage.tenant.scim.put(&path, &user(false)).await.status,
+                "PATCH" => stage.tenant.scim.patch(&path, &patch(&operations)).await.status,
+                _ => stage.tenant.scim.delete(&path).await.status,
+            };
+            assert!(matches!(status, 200 | 204), "{way}: {status}");
+            stage.me(&mut browser).await.expect_redirect("/sign-in");
+            assert_eq!(stage.tally().await.sessions, 0, "{way}");
+            if way != "DELETE" {
+                stage.tenant.scim.put(&path, &user(true)).await.expect(200);
+                stage.me(&mut browser).await.expect_redirect("/sign-in");
+            }
+        }
+        let directory = stage.tenant.directory;
+        let acts = format!("events where kind = 'login.deactivated' and actor ->> 'directory' = '{directory}'");
+        assert_eq!(stage.count(&acts).await, 2);
     }
 
     async fn a_session_ends_when_it_is_idle(engine) {
