@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use vestibule::model::TenantId;
-use vestibule::store::{Constraint, Error, Store, retry};
+use vestibule::model::{Subject, SubjectKind, TenantId};
+use vestibule::store::{Constraint, Engine, Error, Store, retry};
 
 use super::{Ground, document, now};
 use crate::support::world::on_every_engine;
@@ -41,6 +41,21 @@ on_every_engine! {
         assert_eq!(error.constraint(), Some(Constraint::Reference), "{error:?}");
         drop(writer);
 
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        let joe = writer.login_ids(None, 1).await.unwrap()[0];
+        let person = writer.any_login(joe).await.unwrap().unwrap().login.person_id;
+        let error = writer.insert_login(&house.new_login(person, &free), now()).await.unwrap_err();
+        assert_eq!(error.constraint(), Some(Constraint::Slot), "{error:?}");
+        drop(writer);
+
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        let subject =
+            Subject { connection: house.connection, issuer: "https://idp.example".into(), kind: SubjectKind::Sub, value: "s".into() };
+        writer.insert_subject(joe, &subject, now()).await.unwrap();
+        let error = writer.insert_subject(joe, &subject, now()).await.unwrap_err();
+        assert_eq!(error.constraint(), Some(Constraint::Subject), "{error:?}");
+        drop(writer);
+
         let mut writer = ground.store.write(TenantId::new(now())).await.unwrap();
         let error = writer.insert_tenant("bluesky", "", "customer-portal", now()).await.unwrap_err();
         assert_eq!(error.constraint(), Some(Constraint::Name), "{error:?}");
@@ -61,6 +76,34 @@ on_every_engine! {
         assert_eq!(error.constraint(), Some(Constraint::GroupName), "{error:?}");
     }
 
+    async fn writers_that_meet_lose_nothing(engine) {
+        let ground = Ground::fresh(engine).await;
+        let house = ground.tenant("bluesky").await;
+        let joe = house.login(&ground.store, "joe").await;
+        let tasks: Vec<_> = (0..8)
+            .map(|_| {
+                let (store, tenant) = (ground.store.clone(), house.tenant);
+                tokio::spawn(async move {
+                    for _ in 0..5 {
+                        retry(|| async {
+                            let mut writer = store.write(tenant).await?;
+                            let before = writer.lock_logins(&[joe]).await?;
+                            assert_eq!(before, [joe]);
+                            writer.raise_login_epoch(joe).await?;
+                            writer.commit().await
+                        })
+                        .await
+                        .unwrap();
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(ground.store.read(house.tenant).any_login(joe).await.unwrap().unwrap().login.epoch, 40);
+    }
+
     async fn a_database_that_is_closed_is_not_there(engine) {
         let ground = Ground::fresh(engine).await;
         let house = ground.tenant("bluesky").await;
@@ -70,6 +113,29 @@ on_every_engine! {
         assert!(matches!(ground.store.write(house.tenant).await, Err(Error::Unavailable(_))));
         assert!(matches!(ground.store.read(house.tenant).accounts().await, Err(Error::Unavailable(_))));
     }
+}
+
+#[tokio::test]
+async fn a_deadlock_is_a_lost_race() {
+    let ground = Ground::fresh(Engine::Postgres).await;
+    let house = ground.tenant("bluesky").await;
+    let (joe, eve) = (house.login(&ground.store, "joe").await, house.login(&ground.store, "eve").await);
+    let (mut one, mut other) = (ground.store.write(house.tenant).await.unwrap(), ground.store.write(house.tenant).await.unwrap());
+    one.lock_logins(&[joe]).await.unwrap();
+    other.lock_logins(&[eve]).await.unwrap();
+    let first = async {
+        let outcome = one.lock_logins(&[eve]).await;
+        drop(one);
+        outcome
+    };
+    let second = async {
+        let outcome = other.lock_logins(&[joe]).await;
+        drop(other);
+        outcome
+    };
+    let (first, second) = tokio::join!(first, second);
+    let lost: Vec<_> = [first, second].into_iter().filter_map(Result::err).collect();
+    assert!(lost.len() == 1 && lost[0].is_race(), "{lost:?}");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! A filter means one thing: evaluated on the whole document it selects what its SQL selects on SQLite and on PostgreSQL.
 //!
 //! Random Users and Groups are put into a directory of each engine, with members, times and versions; then random filters are asked
-//! of all three. A disagreement is made smaller before it is reported, with the seed that brings it back.
+//! of all three. A disagreement is made smaller before it is reported, with the seed that brings it back (ids are new each time).
 
 mod filters;
 mod population;
