@@ -50,6 +50,10 @@ on_every_engine! {
         assert_eq!(row.scim, json!({ "userName": "Joe" }));
         let person = reader.person(login.person_id).await.unwrap().unwrap();
         assert_eq!((person.state, person.epoch, person.merged_into), (PersonState::Active, 0, None));
+        assert_eq!(reader.login_count(login.person_id).await.unwrap(), 1);
+        let namespace = house.directory.uuid();
+        assert!(reader.is_user_name_taken(namespace, "joe").await.unwrap());
+        assert!(!reader.is_user_name_taken(namespace, "jo").await.unwrap());
         // Another directory of the same tenant does not know it.
         assert!(reader.login(vestibule::model::DirectoryId::new(now()), joe).await.unwrap().is_none());
     }

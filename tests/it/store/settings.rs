@@ -160,6 +160,9 @@ on_every_engine! {
         writer.commit().await.unwrap();
         let mut reader = ground.store.read(house.tenant);
         assert_eq!(reader.event_kinds(target).await.unwrap(), ["directory.created", "token.created"]);
+        let log = reader.provisioning_log(house.directory).await.unwrap();
+        assert_eq!(log.len(), 1);
+        assert_eq!((log[0].status, log[0].scim_type.as_deref()), (409, Some("uniqueness")));
         assert_eq!(reader.event_kinds(Uuid::nil()).await.unwrap(), Vec::<String>::new());
         let text = "select actor ->> 'kind', details ->> 'quote' from events where request_id = 'request'";
         let told = rows!(ground.store, (String, String), text);
