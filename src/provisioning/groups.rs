@@ -25,7 +25,7 @@ const KIND: ResourceKind = ResourceKind::Group;
 ///
 /// # Errors
 /// When the body is no Group, or names a member that is unknown.
-pub async fn create(endpoint: &Endpoint<'_>, body: Value) -> Result<Written, Failure> {
+pub(super) async fn create(endpoint: &Endpoint<'_>, body: Value) -> Result<Written, Failure> {
     let mut accepted = Resource::from_body(KIND, body, endpoint.profile)?;
     let group = new_group(&accepted.resource)?;
     let members = logins(endpoint, accepted.members.as_deref().unwrap_or_default(), &mut accepted.coercions)?;
@@ -39,7 +39,7 @@ pub async fn create(endpoint: &Endpoint<'_>, body: Value) -> Result<Written, Fai
 ///
 /// # Errors
 /// When there is none of this id in the directory.
-pub async fn get(endpoint: &Endpoint<'_>, id: &str, projection: &Projection) -> Result<Stored, Failure> {
+pub(super) async fn get(endpoint: &Endpoint<'_>, id: &str, projection: &Projection) -> Result<Stored, Failure> {
     read(endpoint, parse_id(id)?, projection).await
 }
 
@@ -47,7 +47,7 @@ pub async fn get(endpoint: &Endpoint<'_>, id: &str, projection: &Projection) -> 
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn list(endpoint: &Endpoint<'_>, query: &ListQuery) -> Result<Value, Failure> {
+pub(super) async fn list(endpoint: &Endpoint<'_>, query: &ListQuery) -> Result<Value, Failure> {
     let filter = query.filter.as_ref().map_or_else(Where::everything, |filter| Where::new(filter, &GROUP_LAYOUT));
     let mut reader = endpoint.to.store.read(endpoint.to.tenant);
     let directory = endpoint.to.directory.id;
@@ -75,7 +75,7 @@ pub async fn list(endpoint: &Endpoint<'_>, query: &ListQuery) -> Result<Value, F
 ///
 /// # Errors
 /// When there is none of this id, the body is no Group, or names a member that is unknown.
-pub async fn replace(endpoint: &Endpoint<'_>, id: &str, body: &Value, projection: &Projection) -> Result<Written, Failure> {
+pub(super) async fn replace(endpoint: &Endpoint<'_>, id: &str, body: &Value, projection: &Projection) -> Result<Written, Failure> {
     let id = parse_id(id)?;
     let operation = Operation { name: "replace", status: 200, coercions: Vec::new() };
     change(endpoint, id, &operation, projection, |current| {
@@ -90,12 +90,12 @@ pub async fn replace(endpoint: &Endpoint<'_>, id: &str, body: &Value, projection
 ///
 /// # Errors
 /// When there is none of this id, an operation cannot be carried out, or a member is unknown. Then nothing has changed.
-pub async fn patch(endpoint: &Endpoint<'_>, id: &str, body: Value, projection: &Projection) -> Result<Written, Failure> {
+pub(super) async fn patch(endpoint: &Endpoint<'_>, id: &str, body: Value, projection: &Projection) -> Result<Written, Failure> {
     let id = parse_id(id)?;
     let without_members = Projection::parse(KIND, None, Some("members"))?;
     let before = read(endpoint, id, &without_members).await?;
     let request = PatchRequest::parse(body, endpoint.profile)?;
-    let status = match endpoint.profile.tolerance().patched_group {
+    let status = match super::patch_answer(endpoint.profile, KIND) {
         PatchAnswer::NoContent if !projection.is_selective() => 204,
         PatchAnswer::NoContent | PatchAnswer::Resource => 200,
     };
@@ -114,7 +114,7 @@ pub async fn patch(endpoint: &Endpoint<'_>, id: &str, body: Value, projection: &
 ///
 /// # Errors
 /// When there is none of this id.
-pub async fn delete(endpoint: &Endpoint<'_>, id: &str) -> Result<(), Failure> {
+pub(super) async fn delete(endpoint: &Endpoint<'_>, id: &str) -> Result<(), Failure> {
     let id = parse_id(id)?;
     let operation = Operation { name: "delete", status: 204, coercions: Vec::new() };
     provision::delete_group(endpoint.to, id, &operation, |row| -> Result<(), Failure> {

@@ -4,13 +4,16 @@
 //! result to one command of [`crate::directory::provision`], reads back what is stored, and answers with that. Nothing is written
 //! here, and nothing is answered that is not stored.
 
-pub mod groups;
-pub mod users;
+mod groups;
+mod users;
 
 use crate::directory::provision::{Operation, Provisioning, log_refusal};
 use crate::directory::{self, Error};
 use crate::scim::message::{ListResponse, ScimError, ScimType};
-use crate::scim::profile::{Coercion, Profile};
+use crate::scim::profile::{Coercion, PatchAnswer, Profile};
+use crate::scim::project::Projection;
+use crate::scim::query::ListQuery;
+use crate::scim::schema::ResourceKind;
 use crate::scim::{Object, Value};
 use crate::store::{self, Races};
 
@@ -146,6 +149,93 @@ impl Failure {
             }
             Self::Internal(_) => ScimError::new(500, "the request could not be carried out; its id is in the log"),
         }
+    }
+}
+
+/// Makes a resource (RFC 7644 section 3.3).
+///
+/// # Errors
+/// When the body is none of its kind, a name is taken, or a member is unknown.
+pub async fn create(endpoint: &Endpoint<'_>, kind: ResourceKind, body: Value) -> Result<Written, Failure> {
+    match kind {
+        ResourceKind::User => users::create(endpoint, body).await,
+        ResourceKind::Group => groups::create(endpoint, body).await,
+    }
+}
+
+/// Reads a resource (RFC 7644 section 3.4.1). What the projection does not want need not be loaded.
+///
+/// # Errors
+/// When there is none of this id in the directory.
+pub async fn get(endpoint: &Endpoint<'_>, kind: ResourceKind, id: &str, projection: &Projection) -> Result<Stored, Failure> {
+    match kind {
+        ResourceKind::User => users::get(endpoint, id).await,
+        ResourceKind::Group => groups::get(endpoint, id, projection).await,
+    }
+}
+
+/// Lists resources (RFC 7644 section 3.4.2).
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn list(endpoint: &Endpoint<'_>, kind: ResourceKind, query: &ListQuery) -> Result<Value, Failure> {
+    match kind {
+        ResourceKind::User => users::list(endpoint, query).await,
+        ResourceKind::Group => groups::list(endpoint, query).await,
+    }
+}
+
+/// Replaces a resource (RFC 7644 section 3.5.1).
+///
+/// # Errors
+/// When there is none of this id, the body is none of its kind, a name is taken, or a member is unknown.
+pub async fn replace(
+    endpoint: &Endpoint<'_>,
+    kind: ResourceKind,
+    id: &str,
+    body: &Value,
+    projection: &Projection,
+) -> Result<Written, Failure> {
+    match kind {
+        ResourceKind::User => users::replace(endpoint, id, body).await,
+        ResourceKind::Group => groups::replace(endpoint, id, body, projection).await,
+    }
+}
+
+/// Changes a resource by PATCH (RFC 7644 section 3.5.2).
+///
+/// # Errors
+/// When there is none of this id, an operation cannot be carried out, a name is taken, or a member is unknown. Then nothing has changed.
+pub async fn patch(
+    endpoint: &Endpoint<'_>,
+    kind: ResourceKind,
+    id: &str,
+    body: Value,
+    projection: &Projection,
+) -> Result<Written, Failure> {
+    match kind {
+        ResourceKind::User => users::patch(endpoint, id, body).await,
+        ResourceKind::Group => groups::patch(endpoint, id, body, projection).await,
+    }
+}
+
+/// Deletes a resource (RFC 7644 section 3.6).
+///
+/// # Errors
+/// When there is none of this id.
+pub async fn delete(endpoint: &Endpoint<'_>, kind: ResourceKind, id: &str) -> Result<(), Failure> {
+    match kind {
+        ResourceKind::User => users::delete(endpoint, id).await,
+        ResourceKind::Group => groups::delete(endpoint, id).await,
+    }
+}
+
+/// How a client profile wants a PATCH of this kind answered.
+#[must_use]
+pub fn patch_answer(profile: Profile, kind: ResourceKind) -> PatchAnswer {
+    match kind {
+        ResourceKind::User => profile.tolerance().patched_user,
+        ResourceKind::Group => profile.tolerance().patched_group,
     }
 }
 

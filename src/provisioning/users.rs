@@ -22,7 +22,7 @@ const KIND: ResourceKind = ResourceKind::User;
 ///
 /// # Errors
 /// When the body is no User, or its `userName` is taken.
-pub async fn create(endpoint: &Endpoint<'_>, body: Value) -> Result<Written, Failure> {
+pub(super) async fn create(endpoint: &Endpoint<'_>, body: Value) -> Result<Written, Failure> {
     let accepted = Resource::from_body(KIND, body, endpoint.profile)?;
     let document = login_document(&accepted.resource)?;
     let operation = Operation { name: "create", status: 201, coercions: names(&accepted.coercions) };
@@ -34,7 +34,7 @@ pub async fn create(endpoint: &Endpoint<'_>, body: Value) -> Result<Written, Fai
 ///
 /// # Errors
 /// When there is none of this id in the directory.
-pub async fn get(endpoint: &Endpoint<'_>, id: &str) -> Result<Stored, Failure> {
+pub(super) async fn get(endpoint: &Endpoint<'_>, id: &str) -> Result<Stored, Failure> {
     read(endpoint, parse_id(id)?).await
 }
 
@@ -42,7 +42,7 @@ pub async fn get(endpoint: &Endpoint<'_>, id: &str) -> Result<Stored, Failure> {
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn list(endpoint: &Endpoint<'_>, query: &ListQuery) -> Result<Value, Failure> {
+pub(super) async fn list(endpoint: &Endpoint<'_>, query: &ListQuery) -> Result<Value, Failure> {
     let filter = query.filter.as_ref().map_or_else(Where::everything, |filter| Where::new(filter, &USER_LAYOUT));
     let mut reader = endpoint.to.store.read(endpoint.to.tenant);
     let directory = endpoint.to.directory.id;
@@ -77,7 +77,7 @@ pub(super) fn page(query: &ListQuery) -> Page {
 ///
 /// # Errors
 /// When there is none of this id, the body is no User, or its `userName` is taken.
-pub async fn replace(endpoint: &Endpoint<'_>, id: &str, body: &Value) -> Result<Written, Failure> {
+pub(super) async fn replace(endpoint: &Endpoint<'_>, id: &str, body: &Value) -> Result<Written, Failure> {
     let id = parse_id(id)?;
     let operation = Operation { name: "replace", status: 200, coercions: Vec::new() };
     change(endpoint, id, &operation, |current| {
@@ -91,12 +91,12 @@ pub async fn replace(endpoint: &Endpoint<'_>, id: &str, body: &Value) -> Result<
 ///
 /// # Errors
 /// When there is none of this id, an operation cannot be carried out, or the new `userName` is taken. Then nothing has changed.
-pub async fn patch(endpoint: &Endpoint<'_>, id: &str, body: Value) -> Result<Written, Failure> {
+pub(super) async fn patch(endpoint: &Endpoint<'_>, id: &str, body: Value) -> Result<Written, Failure> {
     let id = parse_id(id)?;
     // A User that is not there is 404, whatever the operations are (P30).
     let before = read(endpoint, id).await?;
     let request = PatchRequest::parse(body, endpoint.profile)?;
-    let status = match endpoint.profile.tolerance().patched_user {
+    let status = match super::patch_answer(endpoint.profile, KIND) {
         PatchAnswer::Resource => 200,
         PatchAnswer::NoContent => 204,
     };
@@ -112,7 +112,7 @@ pub async fn patch(endpoint: &Endpoint<'_>, id: &str, body: Value) -> Result<Wri
 ///
 /// # Errors
 /// When there is none of this id.
-pub async fn delete(endpoint: &Endpoint<'_>, id: &str) -> Result<(), Failure> {
+pub(super) async fn delete(endpoint: &Endpoint<'_>, id: &str) -> Result<(), Failure> {
     let id = parse_id(id)?;
     let operation = Operation { name: "delete", status: 204, coercions: Vec::new() };
     provision::delete_login(endpoint.to, id, &operation, |row| -> Result<(), Failure> {

@@ -25,22 +25,17 @@ use crate::provisioning::{Endpoint, Failure, Precondition};
 use crate::scim::message::ScimError;
 use crate::scim::parse;
 use crate::scim::profile::{Coercion, Profile};
+use crate::scim::schema::ResourceKind;
 use crate::scim::{Object, Value};
 use crate::store::TokenRow;
 
 /// The routes below a directory. Each is found with a slash at its end too, as some clients write it.
 pub(super) fn router(_app: &App) -> Router<App> {
     let resources = [
-        ("/Users", get(resources::list_users).post(resources::create_user)),
-        (
-            "/Users/{id}",
-            get(resources::get_user).put(resources::replace_user).patch(resources::patch_user).delete(resources::delete_user),
-        ),
-        ("/Groups", get(resources::list_groups).post(resources::create_group)),
-        (
-            "/Groups/{id}",
-            get(resources::get_group).put(resources::replace_group).patch(resources::patch_group).delete(resources::delete_group),
-        ),
+        ("/Users", resources::collection(ResourceKind::User)),
+        ("/Users/{id}", resources::single(ResourceKind::User)),
+        ("/Groups", resources::collection(ResourceKind::Group)),
+        ("/Groups/{id}", resources::single(ResourceKind::Group)),
         ("/ServiceProviderConfig", get(meta::service_provider_config)),
         ("/ResourceTypes", get(meta::resource_types)),
         ("/ResourceTypes/{id}", get(meta::resource_type)),

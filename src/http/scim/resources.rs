@@ -2,12 +2,13 @@
 
 use axum::extract::{OriginalUri, Request, State};
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodRouter, get};
 use http::header::{ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::{Client, Names, ScimFailure, body, no_content, read_body, resource};
 use crate::app::App;
-use crate::provisioning::{Failure, Precondition, Stored, Written, groups, note_refusal, users};
+use crate::provisioning::{self, Failure, Precondition, Stored, Written, note_refusal};
 use crate::scim::profile::PatchAnswer;
 use crate::scim::project::Projection;
 use crate::scim::query::ListQuery;
@@ -86,125 +87,78 @@ fn list_query(client: &Client, kind: ResourceKind, uri: &OriginalUri) -> Result<
     Ok(query)
 }
 
-// Users
-
-const USER: ResourceKind = ResourceKind::User;
-
-pub(super) async fn list_users(client: Client, uri: OriginalUri) -> Answer {
-    let query = list_query(&client, USER, &uri)?;
-    Ok(body(StatusCode::OK, &users::list(&client.endpoint(), &query).await?))
+/// What is done to all resources of a kind.
+pub(super) fn collection(kind: ResourceKind) -> MethodRouter<App> {
+    get(move |client, uri| list(kind, client, uri)).post(move |client, app, uri, request| create(kind, client, app, uri, request))
 }
 
-pub(super) async fn get_user(client: Client, Names((_, id)): Id, uri: OriginalUri, headers: HeaderMap) -> Answer {
-    let projection = projection(USER, &uri)?;
-    let stored = users::get(&client.endpoint(), &id).await?;
-    Ok(found(USER, &projection, &headers, &stored))
+/// What is done to one resource.
+pub(super) fn single(kind: ResourceKind) -> MethodRouter<App> {
+    get(move |client, id, uri, headers| read(kind, client, id, uri, headers))
+        .put(move |client, app, id, uri, request| replace(kind, client, app, id, uri, request))
+        .patch(move |client, app, id, uri, request| patch(kind, client, app, id, uri, request))
+        .delete(move |client, id| delete(kind, client, id))
 }
 
-pub(super) async fn create_user(client: Client, State(app): State<App>, uri: OriginalUri, request: Request) -> Answer {
-    let write = Write { client: &client, kind: USER, operation: "create", id: None };
+async fn list(kind: ResourceKind, client: Client, uri: OriginalUri) -> Answer {
+    let query = list_query(&client, kind, &uri)?;
+    Ok(body(StatusCode::OK, &provisioning::list(&client.endpoint(), kind, &query).await?))
+}
+
+async fn read(kind: ResourceKind, client: Client, Names((_, id)): Id, uri: OriginalUri, headers: HeaderMap) -> Answer {
+    let projection = projection(kind, &uri)?;
+    let stored = provisioning::get(&client.endpoint(), kind, &id, &projection).await?;
+    Ok(found(kind, &projection, &headers, &stored))
+}
+
+async fn create(kind: ResourceKind, client: Client, State(app): State<App>, uri: OriginalUri, request: Request) -> Answer {
+    let write = Write { client: &client, kind, operation: "create", id: None };
     let projection = write.begin(&uri).await?;
     let body = write.body(&app, request).await?;
-    let written = write.settle(users::create(&client.endpoint(), body).await).await?;
-    Ok(shown(&client, USER, &projection, StatusCode::CREATED, &written))
+    let written = write.settle(provisioning::create(&client.endpoint(), kind, body).await).await?;
+    Ok(shown(&client, kind, &projection, StatusCode::CREATED, &written))
 }
 
-pub(super) async fn replace_user(
+async fn replace(
+    kind: ResourceKind,
     client: Client,
     State(app): State<App>,
     Names((_, id)): Id,
     uri: OriginalUri,
     request: Request,
 ) -> Answer {
-    let write = Write { client: &client, kind: USER, operation: "replace", id: Some(&id) };
+    let write = Write { client: &client, kind, operation: "replace", id: Some(&id) };
     let projection = write.begin(&uri).await?;
     let body = write.body(&app, request).await?;
-    let written = write.settle(users::replace(&client.endpoint(), &id, &body).await).await?;
-    Ok(shown(&client, USER, &projection, StatusCode::OK, &written))
+    let written = write.settle(provisioning::replace(&client.endpoint(), kind, &id, &body, &projection).await).await?;
+    Ok(shown(&client, kind, &projection, StatusCode::OK, &written))
 }
 
-pub(super) async fn patch_user(
+async fn patch(
+    kind: ResourceKind,
     client: Client,
     State(app): State<App>,
     Names((_, id)): Id,
     uri: OriginalUri,
     request: Request,
 ) -> Answer {
-    let write = Write { client: &client, kind: USER, operation: "patch", id: Some(&id) };
+    let write = Write { client: &client, kind, operation: "patch", id: Some(&id) };
     let projection = write.begin(&uri).await?;
     let body = write.body(&app, request).await?;
-    let written = write.settle(users::patch(&client.endpoint(), &id, body).await).await?;
-    Ok(patched(&client, USER, client.profile.tolerance().patched_user, &projection, &written))
+    let written = write.settle(provisioning::patch(&client.endpoint(), kind, &id, body, &projection).await).await?;
+    Ok(patched(&client, kind, &projection, &written))
 }
 
-pub(super) async fn delete_user(client: Client, Names((_, id)): Id) -> Answer {
-    let write = Write { client: &client, kind: USER, operation: "delete", id: Some(&id) };
+async fn delete(kind: ResourceKind, client: Client, Names((_, id)): Id) -> Answer {
+    let write = Write { client: &client, kind, operation: "delete", id: Some(&id) };
     write.settle(client.writing()).await?;
-    write.settle(users::delete(&client.endpoint(), &id).await).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-// Groups
-
-const GROUP: ResourceKind = ResourceKind::Group;
-
-pub(super) async fn list_groups(client: Client, uri: OriginalUri) -> Answer {
-    let query = list_query(&client, GROUP, &uri)?;
-    Ok(body(StatusCode::OK, &groups::list(&client.endpoint(), &query).await?))
-}
-
-pub(super) async fn get_group(client: Client, Names((_, id)): Id, uri: OriginalUri, headers: HeaderMap) -> Answer {
-    let projection = projection(GROUP, &uri)?;
-    let stored = groups::get(&client.endpoint(), &id, &projection).await?;
-    Ok(found(GROUP, &projection, &headers, &stored))
-}
-
-pub(super) async fn create_group(client: Client, State(app): State<App>, uri: OriginalUri, request: Request) -> Answer {
-    let write = Write { client: &client, kind: GROUP, operation: "create", id: None };
-    let projection = write.begin(&uri).await?;
-    let body = write.body(&app, request).await?;
-    let written = write.settle(groups::create(&client.endpoint(), body).await).await?;
-    Ok(shown(&client, GROUP, &projection, StatusCode::CREATED, &written))
-}
-
-pub(super) async fn replace_group(
-    client: Client,
-    State(app): State<App>,
-    Names((_, id)): Id,
-    uri: OriginalUri,
-    request: Request,
-) -> Answer {
-    let write = Write { client: &client, kind: GROUP, operation: "replace", id: Some(&id) };
-    let projection = write.begin(&uri).await?;
-    let body = write.body(&app, request).await?;
-    let written = write.settle(groups::replace(&client.endpoint(), &id, &body, &projection).await).await?;
-    Ok(shown(&client, GROUP, &projection, StatusCode::OK, &written))
-}
-
-pub(super) async fn patch_group(
-    client: Client,
-    State(app): State<App>,
-    Names((_, id)): Id,
-    uri: OriginalUri,
-    request: Request,
-) -> Answer {
-    let write = Write { client: &client, kind: GROUP, operation: "patch", id: Some(&id) };
-    let projection = write.begin(&uri).await?;
-    let body = write.body(&app, request).await?;
-    let written = write.settle(groups::patch(&client.endpoint(), &id, body, &projection).await).await?;
-    Ok(patched(&client, GROUP, client.profile.tolerance().patched_group, &projection, &written))
-}
-
-pub(super) async fn delete_group(client: Client, Names((_, id)): Id) -> Answer {
-    let write = Write { client: &client, kind: GROUP, operation: "delete", id: Some(&id) };
-    write.settle(client.writing()).await?;
-    write.settle(groups::delete(&client.endpoint(), &id).await).await?;
+    write.settle(provisioning::delete(&client.endpoint(), kind, &id).await).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// A PATCH is answered as the profile says, and with the resource whenever the request asks for attributes (P04).
-fn patched(client: &Client, kind: ResourceKind, answer: PatchAnswer, projection: &Projection, written: &Written) -> Response {
-    match answer {
+fn patched(client: &Client, kind: ResourceKind, projection: &Projection, written: &Written) -> Response {
+    match provisioning::patch_answer(client.profile, kind) {
         PatchAnswer::NoContent if !projection.is_selective() => {
             client.count(&written.coercions);
             no_content(&written.stored.version, &written.stored.location)
