@@ -15,6 +15,9 @@
 //! | `{contains a, b}` | whether text a has b in it | the same |
 //! | `{ordered a}` | text in the order of its code points | text always is |
 //! | `{idtext id}` | an id as it is written | the same |
+//! | `{member $ref}` | the name of a JSON object's member, for `->` | the same |
+//!
+//! A mark may stand in another.
 
 use super::Engine;
 
@@ -24,18 +27,21 @@ impl Engine {
         Box::leak(self.replace_marks(text).into_boxed_str())
     }
 
-    pub(super) fn replace_marks(self, text: &str) -> String {
+    /// Writes `text` in the words of the engine. Public only for the test that asks the database for the plans of all statements.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn replace_marks(self, text: &str) -> String {
         let mut rest = text;
         let mut out = String::with_capacity(text.len() + 64);
         while let Some((before, after)) = rest.split_once('{') {
             out.push_str(before);
-            let Some((mark, after)) = after.split_once('}') else {
+            let Some((mark, after)) = end_of_mark(after).and_then(|end| Some((after.get(..end)?, after.get(end + 1..)?))) else {
                 out.push('{');
                 rest = after;
                 continue;
             };
             let (word, argument) = mark.split_once(' ').unwrap_or((mark, ""));
-            match self.mark(word, argument) {
+            match self.mark(word, &self.replace_marks(argument)) {
                 Some(words) => out.push_str(&words),
                 None => out.extend(["{", mark, "}"]),
             }
@@ -76,10 +82,26 @@ impl Engine {
                     part(21, 12)
                 )
             }
+            ("member", Self::Postgres) => format!("'{argument}'"),
+            ("member", Self::Sqlite) => format!("'$.\"{argument}\"'"),
             // Such as '{}', the empty JSON object.
             (_, _) => return None,
         })
     }
+}
+
+/// Where the brace is that closes a mark, in the text after its opening brace.
+fn end_of_mark(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    text.char_indices().find_map(|(at, character)| {
+        match character {
+            '{' => depth += 1,
+            '}' if depth == 0 => return Some(at),
+            '}' => depth -= 1,
+            _ => {}
+        }
+        None
+    })
 }
 
 #[cfg(test)]
@@ -95,5 +117,16 @@ mod tests {
         );
         assert!(Engine::Postgres.replace_marks(text).ends_with("order by id for update"));
         assert_eq!(Engine::Sqlite.replace_marks("select '{}'"), "select '{}'");
+        assert_eq!(Engine::Sqlite.replace_marks("select '{', 1"), "select '{', 1");
+    }
+
+    #[test]
+    fn marks_may_stand_in_marks() {
+        let text = "{ordered {scalar element.value}} > $3 and {contains (x ->> {member $ref}), $4}";
+        assert_eq!(
+            Engine::Postgres.replace_marks(text),
+            "((element.value #>> '{}')) collate \"C\" > $3 and strpos((x ->> '$ref'), $4) > 0"
+        );
+        assert_eq!(Engine::Sqlite.replace_marks(text), r#"element.value > $3 and instr((x ->> '$."$ref"'), $4) > 0"#);
     }
 }

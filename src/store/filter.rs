@@ -2,10 +2,11 @@
 //!
 //! The condition must agree with the evaluation in memory on both engines, which a differential property test proves. Three things
 //! make that possible: names, types and literals are settled before ([`ResolvedFilter`]); the `search` column holds the document in
-//! the very form that the evaluation reads; and every test is two-valued, so `coalesce(.., false)` keeps null out of `not`.
+//! the very form that the evaluation reads; and every test is two-valued: what may be null is tested for that, or `not` would let it
+//! through.
 //!
-//! Attributes that have a column, such as `userName`, use it and its index. Relations, such as a User's groups, are looked up
-//! through theirs. The rest is read from `search`. Literals only ever become arguments, never text.
+//! Attributes that have a column, such as `userName`, use it and its index, which no function may hide. Relations, such as a User's
+//! groups, are looked up through theirs. The rest is read from `search`. Literals only ever become arguments, never text.
 
 use std::fmt::Write as _;
 
@@ -56,6 +57,11 @@ pub enum Column {
     Id(&'static str),
     /// Never null where it is required; compared as it is.
     Text(&'static str),
+    /// Text that is never null and is indexed within a namespace. The namespace of every row of a directory is the directory.
+    Key {
+        column: &'static str,
+        namespace: &'static str,
+    },
     Bool(&'static str),
     Time(&'static str),
     /// The same for every row.
@@ -215,8 +221,8 @@ impl Compiler<'_> {
     fn json(&self, place: Place, attribute: &str) -> Option<String> {
         let search = self.layout.search;
         match place {
-            Place::Core => Some(format!("({search} -> '{attribute}')")),
-            Place::Extension(urn) => Some(format!("({search} -> '{urn}' -> '{attribute}')")),
+            Place::Core => Some(format!("({search} -> {})", member(attribute))),
+            Place::Extension(urn) => Some(format!("({search} -> {} -> {})", member(urn), member(attribute))),
             // Claims are no column of the tables: only rules read them, in memory.
             Place::Claims => None,
         }
@@ -224,35 +230,46 @@ impl Compiler<'_> {
 
     fn json_side(&self, path: &ResolvedPath) -> Side {
         let base = match path.place {
-            Place::Extension(urn) => format!("{} -> '{urn}'", self.layout.search),
+            Place::Extension(urn) => format!("{} -> {}", self.layout.search, member(urn)),
             Place::Core | Place::Claims => self.layout.search.to_owned(),
         };
         let (base, last) = match path.sub_attribute {
-            Some(sub) => (format!("{base} -> '{}'", path.attribute), sub),
+            Some(sub) => (format!("{base} -> {}", member(&path.attribute)), sub),
             None => (base, path.attribute.as_ref()),
         };
         if path.place == Place::Claims {
             return Side::Json { text: "null".to_owned(), json: "null".to_owned() };
         }
-        Side::Json { text: format!("({base} ->> '{last}')"), json: format!("({base} -> '{last}')") }
+        let last = member(last);
+        Side::Json { text: format!("({base} ->> {last})"), json: format!("({base} -> {last})") }
     }
 
     fn compare(&mut self, side: &Side, kind: PathKind, comparison: Comparison, operand: &Operand) -> String {
-        let condition = match (side, operand) {
+        let Some(condition) = self.condition(side, kind, comparison, operand) else { return never() };
+        match side {
+            Side::Json { .. } => format!("coalesce({condition}, false)"),
+            // Two conditions, because an index cannot see through coalesce.
+            Side::Column(Column::Text(column)) => format!("({column} is not null and {condition})"),
+            // Without its namespace the index of the column is of no use.
+            Side::Column(Column::Key { namespace, .. }) if comparison == Comparison::Equal => {
+                format!("({namespace} = $2 and {condition})")
+            }
+            Side::Column(_) => format!("({condition})"),
+        }
+    }
+
+    /// The comparison, which may be null where the value is; `None` when it cannot hold.
+    fn condition(&mut self, side: &Side, kind: PathKind, comparison: Comparison, operand: &Operand) -> Option<String> {
+        Some(match (side, operand) {
             (Side::Column(Column::Id(column)), Operand::Text(text)) if comparison == Comparison::Equal => {
                 // An id in another spelling than ours is no id.
-                match Uuid::try_parse(text).ok().filter(|id| id.hyphenated().to_string() == *text) {
-                    Some(id) => format!("{column} = {}", self.arg(Arg::Id(id))),
-                    None => return never(),
-                }
+                let id = Uuid::try_parse(text).ok().filter(|id| id.hyphenated().to_string() == *text)?;
+                format!("{column} = {}", self.arg(Arg::Id(id)))
             }
-            (Side::Column(Column::Time(column)), Operand::Text(text)) => match DateTime::parse_from_rfc3339(text) {
-                Ok(time) => {
-                    let arg = self.arg(Arg::Time(time.to_utc()));
-                    relate(column, comparison, &arg)
-                }
-                Err(_) => return never(),
-            },
+            (Side::Column(Column::Time(column)), Operand::Text(text)) => {
+                let arg = self.arg(Arg::Time(DateTime::parse_from_rfc3339(text).ok()?.to_utc()));
+                relate(column, comparison, &arg)
+            }
             (Side::Column(Column::Bool(column)), Operand::Boolean(value)) => format!("{column} = {value}"),
             (Side::Json { json, .. }, Operand::Boolean(value)) => format!("{json} = '{value}'"),
             (Side::Json { text, .. }, Operand::Integer(value)) if kind == PathKind::Integer => {
@@ -264,15 +281,14 @@ impl Compiler<'_> {
                 relate(&format!("cast({text} as double precision)"), comparison, &arg)
             }
             (side, Operand::Text(text)) => {
-                let Some(column) = side.text() else { return never() };
+                let column = side.text()?;
                 let arg = self.arg(Arg::Text(text.clone()));
                 // Equality is the same in every collation, and without one an index can serve it.
                 let column = if comparison.is_order() { format!("{{ordered {column}}}") } else { column };
                 relate(&column, comparison, &arg)
             }
-            _ => return never(),
-        };
-        format!("coalesce({condition}, false)")
+            _ => return None,
+        })
     }
 }
 
@@ -286,7 +302,8 @@ impl Element {
     fn side(&self, sub: Option<&str>) -> Option<Side> {
         match (self, sub) {
             (Self::Json, Some(sub)) => {
-                Some(Side::Json { text: format!("(element.value ->> '{sub}')"), json: format!("(element.value -> '{sub}')") })
+                let sub = member(sub);
+                Some(Side::Json { text: format!("(element.value ->> {sub})"), json: format!("(element.value -> {sub})") })
             }
             (Self::Json, None) => Some(Side::Json { text: "{scalar element.value}".to_owned(), json: "element.value".to_owned() }),
             (Self::Row(columns), sub) => {
@@ -302,13 +319,18 @@ impl Side {
     fn text(&self) -> Option<String> {
         Some(match self {
             Self::Json { text, .. } => text.clone(),
-            Self::Column(Column::Text(column)) => (*column).to_owned(),
+            Self::Column(Column::Text(column) | Column::Key { column, .. }) => (*column).to_owned(),
             Self::Column(Column::Id(column)) => format!("{{idtext {column}}}"),
             Self::Column(Column::Constant(value)) => format!("'{value}'"),
             Self::Column(Column::Version(column)) => format!("('W/\"' || cast({column} as text) || '\"')"),
             Self::Column(Column::Bool(_) | Column::Time(_)) => return None,
         })
     }
+}
+
+/// The name of a member of a JSON object; SQLite takes one with a dollar sign for a path unless it is told.
+fn member(name: &str) -> String {
+    if name.starts_with('$') { format!("{{member {name}}}") } else { format!("'{name}'") }
 }
 
 fn never() -> String {
@@ -332,7 +354,7 @@ fn relate(left: &str, comparison: Comparison, right: &str) -> String {
 
 fn present(side: &Side, kind: PathKind) -> String {
     match side {
-        Side::Column(Column::Text(column)) => format!("coalesce({column} <> '', false)"),
+        Side::Column(Column::Text(column) | Column::Key { column, .. }) => format!("coalesce({column} <> '', false)"),
         Side::Column(_) => "true".to_owned(),
         Side::Json { json, .. }
             if matches!(kind, PathKind::Complex | PathKind::Boolean | PathKind::Integer | PathKind::Decimal) =>

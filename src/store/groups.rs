@@ -236,6 +236,7 @@ pub const GROUP_LAYOUT: Layout = Layout {
         ("id", Column::Id("g.id")),
         ("displayName", Column::Text("g.display_key")),
         ("externalId", Column::Text("g.external_id")),
+        ("meta", Column::Constant("meta")),
         ("meta.resourceType", Column::Constant("Group")),
         ("meta.created", Column::Time("g.created_at")),
         ("meta.lastModified", Column::Time("g.updated_at")),
@@ -243,8 +244,13 @@ pub const GROUP_LAYOUT: Layout = Layout {
     ],
     relations: &[Relation {
         attribute: "members",
-        select: "select gl.group_id from group_logins gl join logins m on m.id = gl.login_id where gl.tenant_id = $1",
-        columns: &[("value", Column::Id("m.id")), ("display", Column::Text("m.user_name_key")), ("type", Column::Constant("user"))],
+        select: "select gl.group_id from group_logins gl join logins m on m.id = gl.login_id
+                 where gl.tenant_id = $1 and m.tenant_id = $1",
+        columns: &[
+            ("value", Column::Id("m.id")),
+            ("display", Column::Key { column: "m.user_name_key", namespace: "m.namespace_id" }),
+            ("type", Column::Constant("user")),
+        ],
     }],
     lookups: &[],
 };

@@ -163,8 +163,8 @@ impl Reader {
         let memberships = sql!(
             self,
             fetch_all::<(LoginId, crate::model::GroupId, String)>(
-                "select gl.login_id, g.id, g.display_key from group_logins gl join groups g on g.id = gl.group_id
-                 where gl.tenant_id = $1 and gl.login_id in {ids $2} order by gl.login_id, g.id",
+                "select gl.login_id, gl.group_id, g.display_key from group_logins gl join groups g on g.id = gl.group_id
+                 where gl.tenant_id = $1 and gl.login_id in {ids $2} order by gl.login_id, gl.group_id",
                 Json(logins)
             )
         )?;
@@ -355,9 +355,10 @@ pub const USER_LAYOUT: Layout = Layout {
     search: "l.search",
     columns: &[
         ("id", Column::Id("l.id")),
-        ("userName", Column::Text("l.user_name_key")),
+        ("userName", Column::Key { column: "l.user_name_key", namespace: "l.namespace_id" }),
         ("externalId", Column::Text("l.external_id")),
         ("active", Column::Bool("l.active")),
+        ("meta", Column::Constant("meta")),
         ("meta.resourceType", Column::Constant("User")),
         ("meta.created", Column::Time("l.created_at")),
         ("meta.lastModified", Column::Time("l.updated_at")),
@@ -365,7 +366,8 @@ pub const USER_LAYOUT: Layout = Layout {
     ],
     relations: &[Relation {
         attribute: "groups",
-        select: "select gl.login_id from group_logins gl join groups g on g.id = gl.group_id where gl.tenant_id = $1",
+        select: "select gl.login_id from group_logins gl join groups g on g.id = gl.group_id
+                 where gl.tenant_id = $1 and g.tenant_id = $1 and g.directory_id = $2",
         columns: &[("value", Column::Id("g.id")), ("display", Column::Text("g.display_key")), ("type", Column::Constant("direct"))],
     }],
     lookups: &[("emails.value", "select e.login_id from emails e where e.tenant_id = $1 and e.value_key")],
