@@ -96,6 +96,7 @@ create table domains (
   constraint domains_tenant unique (tenant_id, id),
   constraint domains_once unique (tenant_id, domain)
 );
+create index domains_by_domain on domains (domain, tenant_id);
 create unique index domains_one_owner on domains (domain) where verified_at is not null and not shared;
 
 create table domain_connections (
@@ -139,7 +140,7 @@ create table bindings (
   constraint bindings_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id),
   constraint bindings_attribute check (attribute in ('externalId', 'userName'))
 );
-create index bindings_by_connection on bindings (connection_id);
+create index bindings_by_connection on bindings (connection_id, directory_id);
 
 create table tokens (
   tenant_id uuid not null,
@@ -214,7 +215,7 @@ create table logins (
   constraint logins_kind check (kind in ('byoi', 'local'))
 );
 create index logins_by_directory on logins (tenant_id, directory_id, id);
-create index logins_by_external_id on logins (tenant_id, directory_id, external_id);
+create index logins_by_external_id on logins (tenant_id, directory_id, external_id, id);
 create index logins_by_person on logins (tenant_id, person_id);
 
 create table emails (
@@ -223,7 +224,7 @@ create table emails (
   position smallint not null,
   value text collate "C" not null,
   value_key text collate "C" not null,
-  constraint emails_key primary key (login_id, position),
+  constraint emails_key primary key (tenant_id, login_id, position),
   constraint emails_login foreign key (tenant_id, login_id) references logins (tenant_id, id) on delete cascade
 );
 create index emails_by_value on emails (tenant_id, value_key, login_id);
@@ -300,8 +301,8 @@ create table groups (
   constraint groups_directory foreign key (tenant_id, directory_id) references directories (tenant_id, id)
 );
 create index groups_by_directory on groups (tenant_id, directory_id, id);
-create index groups_by_display on groups (tenant_id, directory_id, display_key);
-create index groups_by_external_id on groups (tenant_id, directory_id, external_id);
+create index groups_by_display on groups (tenant_id, directory_id, display_key, id);
+create index groups_by_external_id on groups (tenant_id, directory_id, external_id, id);
 
 create table group_logins (
   tenant_id uuid not null,
@@ -375,6 +376,7 @@ create table assignments (
   -- The rule, or the login or operator that gave it.
   source_id uuid not null,
   granted_at timestamptz not null,
+  constraint assignments_tenant unique (tenant_id, id),
   constraint assignments_login foreign key (tenant_id, login_id) references logins (tenant_id, id) on delete cascade,
   constraint assignments_account foreign key (tenant_id, account_id) references accounts (tenant_id, id),
   constraint assignments_service foreign key (tenant_id, service_id) references services (tenant_id, id),
@@ -386,6 +388,7 @@ create table assignments (
 -- coalesce makes "every service" one value. A rule and a hand may give the same role, and neither takes the other's away.
 create unique index assignments_once
   on assignments (login_id, account_id, coalesce(service_id, account_id), coalesce(instance_id, account_id), role, source, source_id);
+create index assignments_by_login on assignments (tenant_id, login_id, id);
 create index assignments_by_account on assignments (tenant_id, account_id);
 create index assignments_by_source on assignments (tenant_id, source_id);
 
@@ -489,7 +492,7 @@ create table events (
   constraint events_tenant unique (tenant_id, id)
 );
 create index events_by_tenant on events (tenant_id, at, id);
-create index events_by_target on events (tenant_id, target_id, at);
+create index events_by_target on events (tenant_id, target_id, at, id);
 
 create table deliveries (
   tenant_id uuid not null,

@@ -85,7 +85,7 @@ impl Reader {
             self,
             fetch_all::<HeldRow>(
                 "select id, login_id, account_id, role, source_id from assignments
-                 where tenant_id = $1 and login_id in {ids $2} and source = $3 order by id",
+                 where tenant_id = $1 and login_id in {ids $2} and source = $3 order by login_id, id",
                 Json(logins),
                 AssignmentSource::Rule
             )

@@ -32,11 +32,11 @@ impl Reader {
         let found = sql!(
             self,
             fetch_optional::<(i64,)>(
-                "select cast(1 as bigint) from tombstones t where t.tenant_id = $1 and t.lifted_at is null and (
-                   t.id in (select tombstone_id from tombstone_subjects
-                            where tenant_id = $1 and connection_id = $2 and issuer = $3 and kind = $4 and value = $5)
-                   or t.id in (select tombstone_id from tombstone_pairs p
-                            where p.tenant_id = $1 and p.connection_id = $2 and p.value in (select item.value ->> 'value' from {rows $6}))
+                "select cast(1 as bigint) from tombstones t where t.tenant_id = $1 and t.lifted_at is null and t.id in (
+                   select tombstone_id from tombstone_subjects
+                   where tenant_id = $1 and connection_id = $2 and issuer = $3 and kind = $4 and value = $5
+                   union all select p.tombstone_id from tombstone_pairs p
+                   where p.tenant_id = $1 and p.connection_id = $2 and p.value in (select item.value ->> 'value' from {rows $6})
                  ) limit 1",
                 subject.connection,
                 &subject.issuer,
@@ -184,8 +184,8 @@ impl Writer {
             self,
             execute(
                 "update tombstones set lifted_at = $5 where tenant_id = $1 and directory_id = $2 and lifted_at is null and id in (
-                   select p.tombstone_id from tombstone_pairs p join bindings b on b.connection_id = p.connection_id
-                   where p.tenant_id = $1 and b.directory_id = $2
+                   select p.tombstone_id from bindings b cross join tombstone_pairs p
+                   where b.tenant_id = $1 and b.directory_id = $2 and p.tenant_id = $1 and p.connection_id = b.connection_id
                      and p.value = case b.attribute when 'userName' then $3 else $4 end)",
                 directory,
                 user_name,
