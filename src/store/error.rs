@@ -1,6 +1,7 @@
 //! What can go wrong between us and the database.
 
 use sqlx::error::{DatabaseError, ErrorKind};
+use sqlx::sqlite::SqliteError;
 
 /// A store operation that did not happen. Whatever the variant, its transaction was rolled back or will be.
 #[derive(Debug, thiserror::Error)]
@@ -70,16 +71,24 @@ impl Constraint {
     }
 }
 
+/// The primary result code of an error of SQLite, whose codes may say more in their upper bytes.
+fn sqlite_code(error: &dyn DatabaseError) -> Option<i32> {
+    let code = error.try_downcast_ref::<SqliteError>()?.code()?.parse::<i32>().ok()?;
+    Some(code & 0xff)
+}
+
 impl Error {
     /// Whether the whole command should be run again from the beginning: nothing of it has happened.
     #[must_use]
     pub fn is_race(&self) -> bool {
         match self {
             Self::Raced => true,
-            // 40001 serialization failure, 40P01 deadlock; 5 and 517 are SQLite's busy and busy snapshot.
-            Self::Unexpected(sqlx::Error::Database(error)) => {
-                matches!(error.code().as_deref(), Some("40001" | "40P01" | "5" | "517"))
-            }
+            Self::Unexpected(sqlx::Error::Database(error)) => match sqlite_code(error.as_ref()) {
+                // Busy, and locked.
+                Some(code) => matches!(code, 5 | 6),
+                // A serialization failure, and a deadlock.
+                None => matches!(error.code().as_deref(), Some("40001" | "40P01")),
+            },
             _ => false,
         }
     }
@@ -104,14 +113,13 @@ impl From<sqlx::Error> for Error {
                 if let Some(constraint) = Constraint::of(database.as_ref()) {
                     return Self::Constraint(constraint);
                 }
-                match database.code().as_deref() {
-                    // Connection exceptions and the server going down (PostgreSQL appendix A); a full or missing SQLite file.
-                    Some(code) if code.starts_with("08") || code.starts_with("57P") || code.starts_with("53") => {
-                        Self::Unavailable(error)
-                    }
-                    Some("13" | "14" | "10") => Self::Unavailable(error),
-                    _ => Self::Unexpected(error),
-                }
+                let unavailable = match sqlite_code(database.as_ref()) {
+                    // Input and output failed, the disk is full, the file cannot be opened.
+                    Some(code) => matches!(code, 10 | 13 | 14),
+                    // Connection exceptions, lacking resources, the server going down or coming up (PostgreSQL appendix A).
+                    None => database.code().is_some_and(|code| ["08", "53", "57P"].iter().any(|class| code.starts_with(class))),
+                };
+                if unavailable { Self::Unavailable(error) } else { Self::Unexpected(error) }
             }
             _ => Self::Unexpected(error),
         }
