@@ -16,6 +16,7 @@ pub mod decide;
 mod error;
 pub mod manage;
 pub mod mapping;
+mod members;
 pub mod provision;
 mod recompute;
 pub mod sign_in;
