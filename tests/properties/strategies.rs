@@ -43,7 +43,8 @@ pub(crate) fn some_text() -> impl Strategy<Value = String> {
     select(&TEXTS[1..]).prop_map(str::to_owned)
 }
 
-fn time() -> impl Strategy<Value = String> {
+/// A `dateTime` from the pool.
+pub(crate) fn time() -> impl Strategy<Value = String> {
     select(&TIMES[..]).prop_map(str::to_owned)
 }
 
@@ -203,7 +204,8 @@ pub(crate) fn any_json() -> impl Strategy<Value = Json> {
     })
 }
 
-fn path(urn: Option<&str>, name: &str, sub: Option<&str>) -> AttrPath {
+/// The name of an attribute.
+pub(crate) fn path(urn: Option<&str>, name: &str, sub: Option<&str>) -> AttrPath {
     AttrPath { urn: urn.map(str::to_owned), name: name.to_owned(), sub: sub.map(str::to_owned) }
 }
 
@@ -245,7 +247,8 @@ fn claim_path() -> impl Strategy<Value = AttrPath> {
     ])
 }
 
-fn text_comparison() -> impl Strategy<Value = (CompareOp, Literal)> {
+/// An operator and a text, or null.
+pub(crate) fn text_comparison() -> impl Strategy<Value = (CompareOp, Literal)> {
     prop_oneof![
         8 => (select(&CompareOp::ALL[..]), text().prop_map(Literal::String)),
         1 => select(vec![CompareOp::Eq, CompareOp::Ne]).prop_map(|op| (op, Literal::Null)),
@@ -266,12 +269,14 @@ fn boolean_comparison() -> impl Strategy<Value = (CompareOp, Literal)> {
     )
 }
 
-fn time_comparison() -> impl Strategy<Value = (CompareOp, Literal)> {
+/// An operator that orders, and a time.
+pub(crate) fn time_comparison() -> impl Strategy<Value = (CompareOp, Literal)> {
     let ops = vec![CompareOp::Eq, CompareOp::Ne, CompareOp::Gt, CompareOp::Ge, CompareOp::Lt, CompareOp::Le];
     (select(ops), time().prop_map(Literal::String))
 }
 
-fn compare(path: AttrPath, (op, literal): (CompareOp, Literal)) -> Filter {
+/// A filter of one comparison.
+pub(crate) fn compare(path: AttrPath, (op, literal): (CompareOp, Literal)) -> Filter {
     Filter::Compare { path, op, literal }
 }
 
@@ -286,7 +291,8 @@ pub(crate) fn element_filter() -> BoxedStrategy<Filter> {
     combined(leaf.boxed(), 2)
 }
 
-fn combined(leaf: BoxedStrategy<Filter>, depth: u32) -> BoxedStrategy<Filter> {
+/// Filters of these tests, joined by `and`, `or` and `not`.
+pub(crate) fn combined(leaf: BoxedStrategy<Filter>, depth: u32) -> BoxedStrategy<Filter> {
     leaf.prop_recursive(depth, 12, 3, |inner| {
         prop_oneof![
             vec(inner.clone(), 2..4).prop_map(Filter::And),

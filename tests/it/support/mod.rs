@@ -5,5 +5,6 @@ pub(crate) mod evil_idp;
 pub(crate) mod http;
 pub(crate) mod node;
 pub(crate) mod postgres;
+pub(crate) mod source;
 mod tests;
 pub(crate) mod world;

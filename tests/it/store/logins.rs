@@ -1,0 +1,210 @@
+//! Logins, persons, and what they leave.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use vestibule::model::{LoginId, PersonState, Subject, SubjectKind};
+use vestibule::store::filter::Where;
+use vestibule::store::{Error, NewTombstone, Page, PairAttribute};
+
+use super::{Ground, House, document, later, now, raw};
+use crate::support::world::on_every_engine;
+
+fn subject(house: &House, value: &str) -> Subject {
+    Subject {
+        connection: house.connection,
+        issuer: "https://idp.example".to_owned(),
+        kind: SubjectKind::Sub,
+        value: value.to_owned(),
+    }
+}
+
+async fn bury(ground: &Ground, house: &House, login: LoginId) {
+    let mut writer = ground.store.write(house.tenant).await.unwrap();
+    let row = writer.login_for_update(house.directory, login).await.unwrap().unwrap().login;
+    let tombstone = NewTombstone {
+        id: login,
+        person_id: row.person_id,
+        directory_id: row.directory_id,
+        user_name: &row.user_name,
+        external_id: row.external_id.as_deref(),
+    };
+    writer.insert_tombstone(&tombstone, now()).await.unwrap();
+    writer.delete_login(login).await.unwrap();
+    writer.commit().await.unwrap();
+}
+
+on_every_engine! {
+    async fn a_login_is_read_as_it_was_written(engine) {
+        let ground = Ground::fresh(engine).await;
+        let house = ground.tenant("bluesky").await;
+        let joe = house.login(&ground.store, "Joe").await;
+        let mut reader = ground.store.read(house.tenant);
+        assert_eq!(reader.tenant(), house.tenant);
+        let row = reader.login(house.directory, joe).await.unwrap().unwrap();
+        assert_eq!(reader.any_login(joe).await.unwrap().as_ref(), Some(&row));
+        let login = &row.login;
+        assert_eq!((login.user_name.as_str(), login.external_id.as_deref(), login.active), ("Joe", Some("ext-Joe"), true));
+        assert_eq!((login.version, login.epoch), (1, 0));
+        assert_eq!((login.created_at, login.updated_at), (now(), now()), "to the microsecond");
+        assert_eq!(row.scim, json!({ "userName": "Joe" }));
+        let person = reader.person(login.person_id).await.unwrap().unwrap();
+        assert_eq!((person.state, person.epoch, person.merged_into), (PersonState::Active, 0, None));
+        // Another directory of the same tenant does not know it.
+        assert!(reader.login(vestibule::model::DirectoryId::new(now()), joe).await.unwrap().is_none());
+    }
+
+    async fn a_stale_change_is_a_lost_race(engine) {
+        let ground = Ground::fresh(engine).await;
+        let house = ground.tenant("bluesky").await;
+        let joe = house.login(&ground.store, "joe").await;
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        let before = writer.login_for_update(house.directory, joe).await.unwrap().unwrap().login;
+        let mut changed = document("joseph");
+        changed.active = false;
+        changed.emails.clear();
+        writer.update_login(&before, &changed, later(1)).await.unwrap();
+        assert!(matches!(writer.update_login(&before, &changed, later(2)).await, Err(Error::Raced)));
+        writer.commit().await.unwrap();
+
+        let mut reader = ground.store.read(house.tenant);
+        let after = reader.login(house.directory, joe).await.unwrap().unwrap().login;
+        assert_eq!((after.version, after.user_name.as_str(), after.active), (2, "joseph", false));
+        assert_eq!((after.created_at, after.updated_at), (now(), later(1)));
+
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        writer.raise_login_epoch(joe).await.unwrap();
+        assert_eq!(writer.any_login(joe).await.unwrap().unwrap().login.epoch, 1);
+        let nobody = LoginId::new(now());
+        assert!(matches!(writer.record_sign_in(nobody, &BTreeMap::new(), now()).await, Err(Error::Raced)));
+        assert!(matches!(writer.delete_login(nobody).await, Err(Error::Raced)));
+    }
+
+    async fn lists_come_in_the_order_of_birth_and_in_pages(engine) {
+        let ground = Ground::fresh(engine).await;
+        let house = ground.tenant("bluesky").await;
+        let mut all = Vec::new();
+        for name in ["zoe", "Ada", "joe"] {
+            all.push(house.login(&ground.store, name).await);
+        }
+        all.sort_unstable();
+        let mut reader = ground.store.read(house.tenant);
+        let everything = Where::everything();
+        assert_eq!(reader.count_logins(house.directory, &everything).await.unwrap(), 3);
+        let mut paged = Vec::new();
+        for offset in 0..4 {
+            let page = Page { offset, limit: 1 };
+            let rows = reader.list_logins(house.directory, &everything, page).await.unwrap();
+            paged.extend(rows.into_iter().map(|row| row.login.id));
+        }
+        assert_eq!(paged, all);
+        assert_eq!(reader.login_ids(None, 2).await.unwrap(), all[..2]);
+        assert_eq!(reader.login_ids(Some(all[1]), 2).await.unwrap(), all[2..]);
+        let stranger = LoginId::new(now());
+        assert_eq!(reader.known_logins(house.directory, &[stranger, all[2], all[0]]).await.unwrap(), [all[0], all[2]]);
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        assert_eq!(writer.lock_logins(&[stranger, all[2], all[0]]).await.unwrap(), [all[0], all[2]]);
+    }
+
+    async fn facts_hold_attributes_groups_and_claims(engine) {
+        let ground = Ground::fresh(engine).await;
+        let house = ground.tenant("bluesky").await;
+        let joe = house.login(&ground.store, "Joe").await;
+        let group = house.group(&ground.store, "Admins", &[joe]).await;
+        let claims =
+            BTreeMap::from([(house.connection, BTreeMap::from([("groups".to_owned(), vec!["A".to_owned(), "B".to_owned()])]))]);
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        assert!(writer.claims(joe).await.unwrap().is_empty());
+        writer.record_sign_in(joe, &claims, later(1)).await.unwrap();
+        writer.commit().await.unwrap();
+
+        let mut reader = ground.store.read(house.tenant);
+        assert_eq!(reader.claims(joe).await.unwrap(), claims);
+        let facts = reader.facts(&[joe, LoginId::new(now())]).await.unwrap();
+        assert_eq!(facts.len(), 1);
+        assert_eq!((facts[0].login_id, facts[0].directory_id, facts[0].active), (joe, Some(house.directory), true));
+        assert_eq!(facts[0].search["userName"], "joe");
+        assert_eq!(facts[0].claims, claims);
+        let groups: Vec<_> = facts[0].groups.iter().map(|group| (group.value.as_str(), group.display.as_str())).collect();
+        assert_eq!(groups, [(group.to_string().as_str(), "admins")], "folded, as filters compare");
+    }
+
+    async fn a_subject_and_a_pair_find_their_login(engine) {
+        let ground = Ground::fresh(engine).await;
+        let house = ground.tenant("bluesky").await;
+        let joe = house.login(&ground.store, "Joe").await;
+        house.login(&ground.store, "eve").await;
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        let by_id = PairAttribute::ExternalId("ext-Joe");
+        let by_name = |value| PairAttribute::UserName { key: "joe", value };
+        for (pair, found) in [
+            (by_id, true),
+            (PairAttribute::ExternalId("ext-joe"), false),
+            (by_name("Joe"), true),
+            // Pairs compare exactly, whatever userName does elsewhere.
+            (by_name("joe"), false),
+        ] {
+            let known = writer.logins_of_pair(house.directory, pair, house.connection).await.unwrap();
+            assert_eq!(known.iter().map(|known| known.login.id).collect::<Vec<_>>(), if found { vec![joe] } else { vec![] });
+            assert!(known.iter().all(|known| !known.bound && known.person_state == PersonState::Active));
+        }
+        assert!(writer.login_of_subject(&subject(&house, "s1")).await.unwrap().is_none());
+        writer.insert_subject(joe, &subject(&house, "s1"), now()).await.unwrap();
+        let known = writer.login_of_subject(&subject(&house, "s1")).await.unwrap().unwrap();
+        assert_eq!((known.login.id, known.bound), (joe, true));
+        for other in [
+            subject(&house, "S1"),
+            Subject { issuer: "https://idp.example/".to_owned(), ..subject(&house, "s1") },
+            Subject { kind: SubjectKind::NameId, ..subject(&house, "s1") },
+        ] {
+            assert!(writer.login_of_subject(&other).await.unwrap().is_none(), "{other:?}");
+        }
+        assert!(writer.logins_of_pair(house.directory, by_id, house.connection).await.unwrap()[0].bound);
+    }
+
+    async fn a_tombstone_holds_subjects_and_pair_values_until_it_is_lifted(engine) {
+        let ground = Ground::fresh(engine).await;
+        let house = ground.tenant("bluesky").await;
+        let joe = house.login(&ground.store, "joe").await;
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        writer.insert_subject(joe, &subject(&house, "s1"), now()).await.unwrap();
+        writer.commit().await.unwrap();
+        let pair = ["ext-joe".to_owned()];
+        let mut reader = ground.store.read(house.tenant);
+        assert!(!reader.is_tombstoned(&subject(&house, "s1"), &pair).await.unwrap());
+
+        bury(&ground, &house, joe).await;
+        for (value, pairs, found) in [
+            ("s1", &[][..], true),
+            ("s2", &pair[..], true),
+            ("s2", &[][..], false),
+            ("s2", &["EXT-JOE".to_owned(), "joe".to_owned()][..], false),
+        ] {
+            assert_eq!(reader.is_tombstoned(&subject(&house, value), pairs).await.unwrap(), found, "{value} {pairs:?}");
+        }
+
+        // Another person's coming lifts nothing; the same pair value does, and only once.
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        assert_eq!(writer.lift_tombstones(house.directory, "joe", Some("ext-eve"), later(1)).await.unwrap(), 0);
+        assert_eq!(writer.lift_tombstones(house.directory, "joe", None, later(1)).await.unwrap(), 0);
+        assert_eq!(writer.lift_tombstones(house.directory, "new", Some("ext-joe"), later(1)).await.unwrap(), 1);
+        assert_eq!(writer.lift_tombstones(house.directory, "new", Some("ext-joe"), later(1)).await.unwrap(), 0);
+        writer.commit().await.unwrap();
+        assert!(!reader.is_tombstoned(&subject(&house, "s1"), &pair).await.unwrap());
+    }
+
+    async fn a_binding_by_user_name_buries_the_user_name(engine) {
+        let ground = Ground::fresh(engine).await;
+        let house = ground.tenant("bluesky").await;
+        raw!(ground.store, "update bindings set attribute = 'userName' where tenant_id = $1", house.tenant).unwrap();
+        let joe = house.login(&ground.store, "joe").await;
+        bury(&ground, &house, joe).await;
+        let mut reader = ground.store.read(house.tenant);
+        let stranger = subject(&house, "s9");
+        assert!(reader.is_tombstoned(&stranger, &["joe".to_owned()]).await.unwrap());
+        assert!(!reader.is_tombstoned(&stranger, &["ext-joe".to_owned()]).await.unwrap());
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        assert_eq!(writer.lift_tombstones(house.directory, "eve", Some("ext-joe"), later(1)).await.unwrap(), 0);
+        assert_eq!(writer.lift_tombstones(house.directory, "joe", None, later(1)).await.unwrap(), 1);
+    }
+}

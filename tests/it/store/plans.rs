@@ -1,0 +1,169 @@
+//! The plans by which SQLite runs the statements of the store. SQLite has no statistics of its tables here, as in a new database, and
+//! takes the wrong one of two indexes when both seem to serve equally well: a missing index once cost a factor of 35.
+
+use std::collections::BTreeMap;
+
+use sqlx::{AssertSqlSafe, SqlitePool};
+use vestibule::scim::filter::{Scope, read};
+use vestibule::scim::profile::Profile;
+use vestibule::store::filter::Where;
+use vestibule::store::{Engine, GROUP_LAYOUT, Store, USER_LAYOUT};
+
+use super::statements::{By, of_the_store};
+use super::{Ground, rows};
+
+/// A part of a plan that costs more with every row of a table, and why it may.
+const ACCEPTED: &[(&str, &str, &str)] = &[
+    ("accounts", "USE TEMP B-TREE FOR ORDER BY", "a tenant has few accounts, and people read them by name"),
+    ("accounts", "USING INDEX accounts_children (tenant_id=?)", "the whole tree is wanted"),
+    ("connections", "USE TEMP B-TREE FOR ORDER BY", "a tenant has few connections"),
+    ("connections", "connections_3 (tenant_id=?)", "all are wanted"),
+    ("connections_of_domain", "USE TEMP B-TREE FOR ORDER BY", "a tenant has few connections"),
+    ("directories", "USE TEMP B-TREE FOR ORDER BY", "a tenant has few directories"),
+    ("directories", "directories_3 (tenant_id=?)", "all are wanted"),
+    ("effective_roles", "USE TEMP B-TREE FOR ORDER BY", "one login has few roles, and people read them by account"),
+    ("insert_rule", "rules_2 (tenant_id=?)", "a tenant has few rules"),
+    ("rules", "USE TEMP B-TREE FOR ORDER BY", "a tenant has few rules"),
+    ("rules", "rules_2 (tenant_id=?)", "all are wanted"),
+    ("sync_roles", "SCAN assignments", "walked only when the statement has broken a reference already"),
+    ("tenants", "SCAN tenants", "all are wanted"),
+];
+
+async fn plan(pool: &SqlitePool, text: &str) -> Vec<String> {
+    let text = format!("explain query plan {}", Engine::Sqlite.replace_marks(text));
+    let lines: Vec<(i64, i64, i64, String)> =
+        sqlx::query_as(AssertSqlSafe(text.clone())).fetch_all(pool).await.unwrap_or_else(|error| panic!("{error}: {text}"));
+    lines.into_iter().map(|(_, _, _, line)| line).collect()
+}
+
+/// The lines of a plan that read a whole table, or all that a tenant has in one, or sort.
+fn slow(plan: &[String]) -> Vec<&String> {
+    plan.iter()
+        .filter(|line| {
+            // The members of a JSON array, and `values`, are no tables; a tenant and its set of rules are one row.
+            let scan = line.starts_with("SCAN ") && !line.contains("VIRTUAL TABLE") && !line.contains("CONSTANT ROW");
+            let one_row = ["tenants_1 (tenant_id=?)", "rule_sets_1 (tenant_id=?)"].iter().any(|key| line.contains(key));
+            scan || line.contains("USE TEMP B-TREE") || (line.contains("(tenant_id=?)") && !one_row)
+        })
+        .collect()
+}
+
+fn pool(ground: &Ground) -> &SqlitePool {
+    match &ground.store {
+        Store::Sqlite { writer, .. } => writer,
+        Store::Postgres(_) => unreachable!("the ground is SQLite's"),
+    }
+}
+
+#[tokio::test]
+async fn no_statement_reads_whole_tables_or_sorts() {
+    let ground = Ground::fresh(Engine::Sqlite).await;
+    let mut complaints = Vec::new();
+    let mut used = BTreeMap::new();
+    for statement in of_the_store() {
+        if statement.by == By::Bare {
+            continue;
+        }
+        let found = plan(pool(&ground), &statement.text.replace("{}", "true")).await;
+        // Lists of a whole directory come in pages, and their count comes from an index.
+        let pages = statement.by == By::Format && found.iter().all(|line| line.contains("(tenant_id=? AND directory_id=?)"));
+        assert!(statement.by != By::Format || pages, "{}: {found:?}", statement.function);
+        for line in slow(&found) {
+            let accepted = ACCEPTED.iter().position(|(function, part, _)| *function == statement.function && line.contains(part));
+            match accepted {
+                Some(at) => *used.entry(at).or_insert(0) += 1,
+                None => complaints.push(format!("{} {}: {line}: {}", statement.file, statement.function, statement.text)),
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    let idle: Vec<_> = ACCEPTED.iter().enumerate().filter(|(at, _)| !used.contains_key(at)).collect();
+    assert!(idle.is_empty(), "no longer needed: {idle:?}");
+}
+
+#[tokio::test]
+async fn what_goes_with_a_deleted_row_is_found_by_an_index() {
+    let ground = Ground::fresh(Engine::Sqlite).await;
+    let keys = rows!(
+        ground.store,
+        (String, i64, String),
+        "select t.name, f.id, f.\"from\" from sqlite_schema t, pragma_foreign_key_list(t.name) f
+         where t.type = 'table' and f.on_delete = 'CASCADE' order by t.name, f.id, f.seq"
+    );
+    let mut columns: BTreeMap<(String, i64), Vec<String>> = BTreeMap::new();
+    for (table, id, column) in keys {
+        columns.entry((table, id)).or_default().push(format!("{column} = $1"));
+    }
+    assert!(columns.len() > 8, "only {columns:?} were found");
+    for ((table, _), conditions) in columns {
+        let found = plan(pool(&ground), &format!("delete from {table} where {}", conditions.join(" and "))).await;
+        assert!(slow(&found).is_empty(), "{table}: {conditions:?}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn filters_that_clients_send_before_every_write_use_an_index_and_do_not_sort() {
+    let ground = Ground::fresh(Engine::Sqlite).await;
+    let lists: BTreeMap<_, _> = of_the_store()
+        .into_iter()
+        .filter(|statement| statement.by == By::Format)
+        .map(|statement| (statement.function, statement.text))
+        .collect();
+    let id = "00000000-0000-7000-8000-000000000001";
+    let by_name = "logins_4 (namespace_id=? AND user_name_key=?)";
+    let by_external_id = "logins_by_external_id (tenant_id=? AND directory_id=? AND external_id=?)";
+    let users = [
+        (r#"userName eq "Joe""#.to_owned(), vec![by_name]),
+        (r#"active eq true and userName eq "Joe""#.to_owned(), vec![by_name]),
+        (r#"externalId eq "x""#.to_owned(), vec![by_external_id]),
+        (
+            r#"emails.value eq "joe@b.example""#.to_owned(),
+            vec!["emails_by_value (tenant_id=? AND value_key=?)", "(tenant_id=? AND directory_id=? AND id=?)"],
+        ),
+        (format!(r#"id eq "{id}""#), vec!["logins_2 (tenant_id=? AND id=?)"]),
+        (format!(r#"groups.value eq "{id}""#), vec!["groups_2 (tenant_id=? AND id=?)", "group_logins_1 (group_id=?)"]),
+        (
+            r#"groups.display eq "Admins""#.to_owned(),
+            vec!["groups_by_display (tenant_id=? AND directory_id=? AND display_key=?)", "group_logins_1 (group_id=?)"],
+        ),
+    ];
+    let groups = [
+        (r#"displayName eq "Admins""#.to_owned(), vec!["groups_by_display (tenant_id=? AND directory_id=? AND display_key=?)"]),
+        (r#"externalId eq "x""#.to_owned(), vec!["groups_by_external_id (tenant_id=? AND directory_id=? AND external_id=?)"]),
+        (format!(r#"members.value eq "{id}""#), vec!["logins_2 (tenant_id=? AND id=?)", "group_logins_by_login (login_id=?)"]),
+        (format!(r#"members[value eq "{id}"]"#), vec!["logins_2 (tenant_id=? AND id=?)", "group_logins_by_login (login_id=?)"]),
+        // What Entra asks before it adds a member.
+        (
+            format!(r#"id eq "{id}" and members eq "{id}""#),
+            vec!["groups_2 (tenant_id=? AND id=?)", "logins_2 (tenant_id=? AND id=?)", "group_logins_by_login (login_id=?)"],
+        ),
+        (r#"members.display eq "Joe""#.to_owned(), vec![by_name, "group_logins_by_login (login_id=?)"]),
+    ];
+    let users = users.map(|(filter, indexes)| (Scope::User, ["list_logins", "count_logins"], filter, indexes));
+    let groups = groups.map(|(filter, indexes)| (Scope::Group, ["list_groups", "count_groups"], filter, indexes));
+    for (scope, functions, filter, indexes) in users.into_iter().chain(groups) {
+        let (resolved, _) = read(&filter, scope, Profile::Strict).unwrap();
+        let layout = if scope == Scope::User { &USER_LAYOUT } else { &GROUP_LAYOUT };
+        let condition = Where::new(&resolved, layout).sql;
+        for function in functions {
+            let found = plan(pool(&ground), &lists[function].replace("{}", &condition)).await;
+            assert!(slow(&found).is_empty(), "{function} {filter}: {found:#?}");
+            for index in &indexes {
+                assert!(found.iter().any(|line| line.contains(index)), "{function} {filter} without {index}: {found:#?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_slow_plan_is_seen() {
+    let ground = Ground::fresh(Engine::Sqlite).await;
+    for text in [
+        "select id from logins where external_id = $2",
+        "select id from logins where tenant_id = $1 order by user_name",
+        "select id from assignments where tenant_id = $1 and role = $2",
+    ] {
+        let found = plan(pool(&ground), text).await;
+        assert!(!slow(&found).is_empty(), "{text}: {found:?}");
+    }
+}

@@ -1,0 +1,109 @@
+//! Catalogues, rules, and the assignments they give.
+
+use vestibule::model::{AssignmentId, Grant, LoginId, RuleBody, RuleId, RuleOrigin, TenantId};
+use vestibule::store::{GrantRow, NewRule};
+
+use super::{Ground, House, later, now, raw, roles, rows};
+use crate::support::world::on_every_engine;
+
+async fn rule(ground: &Ground, house: &House, name: &str, origin: RuleOrigin) -> RuleId {
+    let mut writer = ground.store.write(house.tenant).await.unwrap();
+    writer.change_rules(now()).await.unwrap();
+    let id = RuleId::new(now());
+    let body = RuleBody {
+        when: r#"userName eq "joe""#.to_owned(),
+        grants: vec![Grant { role: "administrator".to_owned(), account: house.emea }],
+    };
+    writer.insert_rule(&NewRule { id, name, origin, within: house.root, body: &body }, now()).await.unwrap();
+    writer.commit().await.unwrap();
+    id
+}
+
+fn grant(house: &House, login: LoginId, rule: RuleId, role: &str) -> GrantRow {
+    GrantRow { id: AssignmentId::new(now()), login, account: house.emea, role: role.to_owned(), rule }
+}
+
+on_every_engine! {
+    async fn rules_are_read_in_the_order_in_which_they_were_made(engine) {
+        let ground = Ground::fresh(engine).await;
+        let house = ground.tenant("bluesky").await;
+        let first = rule(&ground, &house, "z", RuleOrigin::Directory(house.directory)).await;
+        let second = rule(&ground, &house, "a", RuleOrigin::Connection(house.connection)).await;
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        writer.share_rules().await.unwrap();
+        let rules = writer.rules().await.unwrap();
+        assert_eq!(rules.iter().map(|rule| rule.id).collect::<Vec<_>>(), [first, second]);
+        assert_eq!(rules[0].origin, RuleOrigin::Directory(house.directory));
+        assert_eq!(rules[1].origin, RuleOrigin::Connection(house.connection));
+        assert_eq!((rules[1].name.as_str(), rules[1].within, rules[1].version), ("a", house.root, 1));
+        assert_eq!(rules[1].body.grants[0].account, house.emea);
+        drop(writer);
+        let version = rows!(ground.store, (i64,), "select version from rule_sets where tenant_id = $1", house.tenant);
+        assert_eq!(version, [(2,)]);
+    }
+
+    async fn granting_and_revoking_twice_is_once(engine) {
+        let ground = Ground::fresh(engine).await;
+        let house = ground.tenant("bluesky").await;
+        let joe = house.login(&ground.store, "joe").await;
+        let rule = rule(&ground, &house, "EMEA", RuleOrigin::Directory(house.directory)).await;
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        writer.grant(&[grant(&house, joe, rule, "administrator"), grant(&house, joe, rule, "finance")], now()).await.unwrap();
+        writer.grant(&[grant(&house, joe, rule, "administrator")], now()).await.unwrap();
+        writer.grant(&[], now()).await.unwrap();
+        let held = writer.rule_assignments(&[joe]).await.unwrap();
+        let mut told: Vec<_> = held.iter().map(|row| (row.login_id, row.account_id, row.role.as_str(), row.source_id)).collect();
+        told.sort_unstable();
+        assert_eq!(told, [(joe, house.emea, "administrator", rule), (joe, house.emea, "finance", rule)]);
+
+        let effective = writer.effective_roles(joe).await.unwrap();
+        let told: Vec<_> = effective.iter().map(|role| (role.role.as_str(), role.rule_name.as_deref())).collect();
+        assert_eq!(told, [("administrator", Some("EMEA")), ("finance", Some("EMEA"))], "in the catalogue's order");
+        assert_eq!(effective[0].account_name, "EMEA");
+
+        let finance = held.iter().find(|row| row.role == "finance").unwrap().id;
+        writer.revoke(&[finance]).await.unwrap();
+        writer.revoke(&[finance]).await.unwrap();
+        writer.revoke(&[]).await.unwrap();
+        assert_eq!(writer.rule_assignments(&[joe]).await.unwrap().len(), 1);
+        writer.commit().await.unwrap();
+
+        // What a hand gave no rule takes away.
+        raw!(ground.store, "update assignments set source = 'manual' where tenant_id = $1", house.tenant).unwrap();
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        writer.revoke(&[held.iter().find(|row| row.role == "administrator").unwrap().id]).await.unwrap();
+        assert_eq!(writer.effective_roles(joe).await.unwrap().len(), 1);
+        assert_eq!(writer.rule_assignments(&[joe]).await.unwrap(), []);
+    }
+
+    async fn roles_need_an_active_login_account_and_catalogue_entry(engine) {
+        let ground = Ground::fresh(engine).await;
+        let house = ground.tenant("bluesky").await;
+        let joe = house.login(&ground.store, "joe").await;
+        let rule = rule(&ground, &house, "EMEA", RuleOrigin::Directory(house.directory)).await;
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        writer.grant(&[grant(&house, joe, rule, "finance")], now()).await.unwrap();
+        writer.commit().await.unwrap();
+        let store = &ground.store;
+        let mut reader = store.read(house.tenant);
+        for (off, on) in [
+            ("update logins set active = not active where id = $1", "update logins set active = not active where id = $1"),
+            ("update accounts set state = 'suspended' where id <> $1", "update accounts set state = 'active' where id <> $1"),
+        ] {
+            assert_eq!(reader.effective_roles(joe).await.unwrap().len(), 1);
+            raw!(*store, off, joe).unwrap();
+            assert_eq!(reader.effective_roles(joe).await.unwrap(), [], "{off}");
+            raw!(*store, on, joe).unwrap();
+        }
+        // A role that is gone from its file is retired, and comes back with it.
+        for (keys, held) in [(&["administrator"][..], 0), (&["finance", "administrator"][..], 1)] {
+            let mut operator = store.write(TenantId::OPERATOR).await.unwrap();
+            operator.sync_roles("customer-portal", &roles(keys), later(1)).await.unwrap();
+            operator.sync_roles("another", &roles(&["finance"]), later(1)).await.unwrap();
+            operator.commit().await.unwrap();
+            assert_eq!(reader.effective_roles(joe).await.unwrap().len(), held, "{keys:?}");
+        }
+        let order = rows!(*store, (String, i64), "select key, rank from roles where catalogue = 'customer-portal' order by rank");
+        assert_eq!(order, [("finance".to_owned(), 0), ("administrator".to_owned(), 1)]);
+    }
+}

@@ -1,0 +1,184 @@
+//! What the operator sets up: connections, domains, directories, tokens, clients, marks; and the logs.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+use vestibule::keys::{HashedToken, KeyRing, Place, Sealer};
+use vestibule::model::{
+    Actor, ClientId, ConnectionId, ConnectionState, DirectoryId, DomainId, Event, EventId, EventKind, JitPolicy, MissingClaim,
+    OidcSettings, Protocol, TenantId, TokenId,
+};
+use vestibule::store::{LogEntry, NewClient, NewConnection, NewToken};
+
+use super::{Ground, born, later, now, rows};
+use crate::support::source::files;
+use crate::support::world::on_every_engine;
+
+on_every_engine! {
+    async fn tenants_are_found_by_their_slug(engine) {
+        let ground = Ground::fresh(engine).await;
+        let (zen, acme) = (ground.tenant("zen").await, ground.tenant("acme").await);
+        let mut doors = ground.store.doors();
+        let all = doors.tenants().await.unwrap();
+        assert_eq!(all.iter().map(|tenant| tenant.slug.as_str()).collect::<Vec<_>>(), ["acme", "zen"], "without the operator's");
+        let found = doors.tenant_by_slug("zen").await.unwrap().unwrap();
+        assert_eq!((found.id, found.catalogue.as_str(), found.created_at), (zen.tenant, "customer-portal", now()));
+        assert_eq!(doors.tenant_by_slug("ZEN").await.unwrap(), None);
+        assert_eq!(doors.tenant_of_connection(acme.connection).await.unwrap(), Some(acme.tenant));
+        assert_eq!(doors.tenant_of_connection(ConnectionId::new(now())).await.unwrap(), None);
+        assert_eq!(doors.tenants_of_domain("zen.example").await.unwrap(), [zen.tenant]);
+        assert_eq!(doors.tenants_of_domain("nobody.example").await.unwrap(), []);
+        let mut reader = ground.store.read(zen.tenant);
+        assert_eq!(reader.tenant_row().await.unwrap(), Some(found));
+        let accounts = reader.accounts().await.unwrap();
+        let told: Vec<_> = accounts.iter().map(|account| (account.slug.as_str(), account.parent_id)).collect();
+        assert_eq!(told, [("emea", Some(zen.root)), ("zen", None)]);
+    }
+
+    async fn connections_keep_their_settings_and_their_secret_sealed(engine) {
+        let ground = Ground::fresh(engine).await;
+        let house = ground.tenant("bluesky").await;
+        let id = ConnectionId::new(now());
+        let sealer = Sealer::new(KeyRing::generate());
+        let place = Place { table: "connections", column: "secret_sealed", row: id.uuid() };
+        let secret = sealer.seal(&place, b"hush");
+        let settings = OidcSettings { client_id: "other".to_owned(), scopes: vec!["openid".to_owned(), "groups".to_owned()] };
+        let new = NewConnection {
+            id,
+            slug: "adfs",
+            name: "AD FS",
+            protocol: Protocol::Oidc,
+            issuer: "https://adfs.example",
+            secret: Some(&secret),
+            jit: JitPolicy::On,
+            missing_claim: MissingClaim::Keep,
+            home_account_id: house.emea,
+            contact: Some("it@bluesky.example"),
+            settings: &settings,
+        };
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        writer.insert_connection(&new, now()).await.unwrap();
+        writer.insert_domain(DomainId::new(now()), "two.example", "operator", &[id, house.connection], now()).await.unwrap();
+        writer.commit().await.unwrap();
+        let mut reader = ground.store.read(house.tenant);
+        let found = reader.connection(id).await.unwrap().unwrap();
+        assert_eq!((found.slug.as_str(), found.issuer.as_str(), found.jit), ("adfs", "https://adfs.example", JitPolicy::On));
+        assert_eq!((found.state, found.missing_claim, found.epoch), (ConnectionState::Enabled, MissingClaim::Keep, 0));
+        assert_eq!((found.settings, found.contact.as_deref()), (settings, Some("it@bluesky.example")));
+        let sealed = reader.connection_secret(id).await.unwrap().unwrap();
+        assert_eq!(sealer.open(&place, &sealed).unwrap().as_slice(), b"hush");
+        assert!(reader.connection_secret(house.connection).await.unwrap().is_none());
+        let names = |connections: Vec<vestibule::model::Connection>| -> Vec<String> {
+            connections.into_iter().map(|connection| connection.name).collect()
+        };
+        assert_eq!(names(reader.connections().await.unwrap()), ["AD FS", "IdP"]);
+        assert_eq!(names(reader.connections_of_domain("two.example").await.unwrap()), ["AD FS", "IdP"]);
+        assert_eq!(names(reader.connections_of_domain("bluesky.example").await.unwrap()), ["IdP"]);
+    }
+
+    async fn a_directory_is_reached_by_its_token(engine) {
+        let ground = Ground::fresh(engine).await;
+        let house = ground.tenant("bluesky").await;
+        let mut doors = ground.store.doors();
+        let row = doors.token(&house.token).await.unwrap().unwrap();
+        assert_eq!((row.tenant_id, row.digest, row.last_used_at), (house.tenant, HashedToken::of(&house.token), None));
+        assert_eq!((row.scopes, row.expires_at), (vec!["scim".to_owned()], None));
+        assert_eq!(row.directory, house.directory(&ground.store).await);
+        assert!(doors.token("another").await.unwrap().is_none());
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        writer.touch_token(row.token_id, later(1)).await.unwrap();
+        writer.touch_token(row.token_id, later(1) + chrono::TimeDelta::seconds(59)).await.unwrap();
+        let again = NewToken {
+            id: TokenId::new(now()),
+            directory_id: house.directory,
+            name: "provisioning",
+            prefix: "new",
+            digest: &HashedToken::of("new"),
+            scopes: &[],
+            expires_at: Some(later(5)),
+        };
+        assert!(!writer.insert_token(&again, now()).await.unwrap(), "the name is taken");
+        assert!(writer.insert_token(&NewToken { name: "second", ..again }, now()).await.unwrap());
+        house.insert_directory(&mut writer, DirectoryId::new(now()), "another").await;
+        writer.commit().await.unwrap();
+        assert_eq!(doors.token(&house.token).await.unwrap().unwrap().last_used_at, Some(later(1)));
+        assert_eq!(doors.token("new").await.unwrap().unwrap().expires_at, Some(later(5)));
+        let mut reader = ground.store.read(house.tenant);
+        let slugs: Vec<_> = reader.directories().await.unwrap().into_iter().map(|directory| directory.slug).collect();
+        assert_eq!(slugs, ["another", "directory"]);
+        let bindings = reader.bindings_of_directory(house.directory).await.unwrap();
+        assert_eq!((bindings[0].claim.as_str(), bindings[0].attribute.as_str()), ("sub", "externalId"));
+        assert_eq!(reader.bindings_of_connection(house.connection).await.unwrap(), bindings);
+    }
+
+    async fn clients_and_marks_are_made_once(engine) {
+        let ground = Ground::fresh(engine).await;
+        let mut writer = ground.store.write(TenantId::OPERATOR).await.unwrap();
+        let uris = ["https://portal.example/callback".to_owned()];
+        let new = NewClient { id: ClientId::new(now()), client_id: "portal", name: "Portal", secret: None, redirect_uris: &uris };
+        assert!(writer.insert_client(&new, now()).await.unwrap());
+        let again = NewClient { id: ClientId::new(now()), name: "Other", ..new };
+        assert!(!writer.insert_client(&again, now()).await.unwrap());
+        writer.set_mark("demo", "yes").await.unwrap();
+        writer.set_mark("demo", "no").await.unwrap();
+        writer.commit().await.unwrap();
+        assert_eq!(rows!(ground.store, (String,), "select name from clients"), [("Portal".to_owned(),)]);
+        let mut doors = ground.store.doors();
+        assert_eq!(doors.mark("demo").await.unwrap().as_deref(), Some("yes"));
+        assert_eq!(doors.mark("other").await.unwrap(), None);
+    }
+
+    async fn events_and_log_entries_are_kept(engine) {
+        let ground = Ground::fresh(engine).await;
+        let house = ground.tenant("bluesky").await;
+        let target = house.directory.uuid();
+        let event = |kind| Event {
+            id: EventId::new(born()),
+            at: now(),
+            kind,
+            actor: Actor::Directory { directory: house.directory, token: TokenId::new(now()) },
+            target,
+            details: serde_json::json!({ "quote": "'", "nothing": null }),
+        };
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        writer.record(&[], None).await.unwrap();
+        writer.record(&[event(EventKind::DirectoryCreated), event(EventKind::TokenCreated)], Some("request")).await.unwrap();
+        let entry = LogEntry {
+            id: EventId::new(now()).uuid(),
+            directory_id: house.directory,
+            at: now(),
+            operation: "create",
+            resource_type: "User",
+            resource_id: None,
+            status: 409,
+            scim_type: Some("uniqueness"),
+            detail: Some("taken".to_owned()),
+            attributes: vec!["userName".to_owned()],
+            coercions: vec![],
+        };
+        writer.log_provisioning(&entry, Some("request")).await.unwrap();
+        writer.commit().await.unwrap();
+        let mut reader = ground.store.read(house.tenant);
+        assert_eq!(reader.event_kinds(target).await.unwrap(), ["directory.created", "token.created"]);
+        assert_eq!(reader.event_kinds(Uuid::nil()).await.unwrap(), Vec::<String>::new());
+        let text = "select actor ->> 'kind', details ->> 'quote' from events where request_id = 'request'";
+        let told = rows!(ground.store, (String, String), text);
+        assert_eq!(told, vec![("directory".to_owned(), "'".to_owned()); 2]);
+        let text = "select status, attributes ->> 0 from provisioning_log where scim_type = 'uniqueness'";
+        assert_eq!(rows!(ground.store, (i64, String), text), [(409, "userName".to_owned())]);
+    }
+}
+
+#[test]
+fn every_method_of_the_store_is_called_here() {
+    let read =
+        |folder: &str| -> String { files(folder, "rs").into_iter().map(|path| std::fs::read_to_string(path).unwrap()).collect() };
+    let (source, tests) = (read("src/store"), read("tests/it/store"));
+    let methods: BTreeSet<_> = source.split("pub async fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next()).collect();
+    assert!(methods.len() > 80, "only {methods:?} were found");
+    let idle: Vec<_> = methods
+        .iter()
+        .filter(|method| ![".", "::", " ", "("].iter().any(|before| tests.contains(&format!("{before}{method}("))))
+        .collect();
+    assert!(idle.is_empty(), "no story tells of {idle:?}");
+}

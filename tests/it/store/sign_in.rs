@@ -1,0 +1,170 @@
+//! Sessions, sign-ins that wait, and traces.
+
+use chrono::{DateTime, Utc};
+use vestibule::keys::{HashedToken, KeyRing, Place, Sealer};
+use vestibule::model::{LoginId, PendingId, Session, SessionId, Sid, TraceId};
+use vestibule::store::{NewPending, NewSession, NewTrace};
+
+use super::{Ground, House, later, now, raw};
+use crate::support::world::on_every_engine;
+
+async fn begin(ground: &Ground, house: &House, login: LoginId, cookie: &str, expires_at: DateTime<Utc>) -> SessionId {
+    let mut writer = ground.store.write(house.tenant).await.unwrap();
+    let person_id = writer.any_login(login).await.unwrap().unwrap().login.person_id;
+    let id = SessionId::new(now());
+    let new = NewSession {
+        id,
+        sid: Sid::new(now()),
+        digest: &HashedToken::of(cookie),
+        person_id,
+        login_id: login,
+        connection_id: house.connection,
+        user_agent: "test",
+        upstream_session: Some("upstream"),
+        acr: None,
+        amr: &["pwd".to_owned()],
+        expires_at,
+    };
+    writer.insert_session(&new, now()).await.unwrap();
+    writer.commit().await.unwrap();
+    id
+}
+
+async fn session(ground: &Ground, cookie: &str, at: DateTime<Utc>) -> Option<Session> {
+    let idle_since = at - chrono::TimeDelta::minutes(30);
+    ground.store.doors().session(&HashedToken::of(cookie), at, idle_since).await.unwrap()
+}
+
+on_every_engine! {
+    async fn a_session_holds_while_nothing_that_it_stands_on_changes(engine) {
+        let ground = Ground::fresh(engine).await;
+        let house = ground.tenant("bluesky").await;
+        let joe = house.login(&ground.store, "joe").await;
+        let id = begin(&ground, &house, joe, "cookie", later(600)).await;
+        let found = session(&ground, "cookie", later(1)).await.unwrap();
+        assert_eq!((found.id, found.tenant_id, found.active_login_id), (id, house.tenant, joe));
+        assert_eq!(session(&ground, "another", later(1)).await, None);
+        let mut reader = ground.store.read(house.tenant);
+        assert_eq!(reader.connection_of_session(id, joe).await.unwrap(), Some(house.connection));
+
+        let store = &ground.store;
+        for (table, there, back) in [
+            ("logins", "active = not active", "active = not active"),
+            ("logins", "epoch = epoch + 1", "epoch = epoch - 1"),
+            ("persons", "epoch = epoch + 1", "epoch = epoch - 1"),
+            ("persons", "state = 'deactivated'", "state = 'active'"),
+            ("connections", "epoch = epoch + 1", "epoch = epoch - 1"),
+            ("connections", "state = 'disabled'", "state = 'enabled'"),
+            ("tenants", "epoch = epoch + 1", "epoch = epoch - 1"),
+            ("tenants", "state = 'suspended'", "state = 'active'"),
+        ] {
+            let text = |change| format!("update {table} set {change} where tenant_id = $1");
+            raw!(*store, text(there), house.tenant).unwrap();
+            assert_eq!(session(&ground, "cookie", later(1)).await, None, "{table}: {there}");
+            raw!(*store, text(back), house.tenant).unwrap();
+            assert!(session(&ground, "cookie", later(1)).await.is_some(), "{table}: {back}");
+        }
+    }
+
+    async fn a_session_ends_by_time_idleness_and_word(engine) {
+        let ground = Ground::fresh(engine).await;
+        let house = ground.tenant("bluesky").await;
+        let joe = house.login(&ground.store, "joe").await;
+        let eve = house.login(&ground.store, "eve").await;
+        let id = begin(&ground, &house, joe, "joe", later(60)).await;
+        assert!(session(&ground, "joe", later(29)).await.is_some());
+        assert!(session(&ground, "joe", later(30)).await.is_none(), "idle");
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        // To the minute: a write for every request would be too many.
+        writer.touch_session(id, now() + chrono::TimeDelta::seconds(30)).await.unwrap();
+        writer.commit().await.unwrap();
+        assert_eq!(session(&ground, "joe", later(1)).await.unwrap().last_seen_at, now());
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        writer.touch_session(id, later(31)).await.unwrap();
+        writer.commit().await.unwrap();
+        assert!(session(&ground, "joe", later(59)).await.is_some());
+        assert!(session(&ground, "joe", later(60)).await.is_none(), "over");
+
+        begin(&ground, &house, eve, "eve", later(60)).await;
+        let other = begin(&ground, &house, joe, "joe's other", later(60)).await;
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        assert_eq!(writer.end_session(id).await.unwrap(), 1);
+        assert_eq!(writer.end_session(id).await.unwrap(), 0);
+        assert_eq!(writer.end_sessions_of_login(joe).await.unwrap(), 1);
+        writer.commit().await.unwrap();
+        assert!(session(&ground, "joe's other", later(1)).await.is_none());
+        assert_eq!(ground.store.read(house.tenant).connection_of_session(other, joe).await.unwrap(), None);
+        assert!(session(&ground, "eve", later(1)).await.is_some());
+        // Who is deleted takes the sessions along.
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        writer.delete_login(eve).await.unwrap();
+        writer.commit().await.unwrap();
+        assert!(session(&ground, "eve", later(1)).await.is_none());
+    }
+
+    async fn a_pending_sign_in_is_taken_once(engine) {
+        let ground = Ground::fresh(engine).await;
+        let house = ground.tenant("bluesky").await;
+        let (id, state) = (PendingId::new(now()), HashedToken::of("state"));
+        let sealer = Sealer::new(KeyRing::generate());
+        let place = Place { table: "pending_sign_ins", column: "proof_sealed", row: id.uuid() };
+        let new = NewPending {
+            id,
+            connection_id: house.connection,
+            state: &state,
+            browser: &HashedToken::of("browser"),
+            proof: &sealer.seal(&place, b"nonce"),
+            return_to: Some("/portal"),
+            expires_at: later(10),
+        };
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        writer.insert_pending(&new, now()).await.unwrap();
+        writer.commit().await.unwrap();
+
+        let mut doors = ground.store.doors();
+        assert!(doors.pending_sign_in(&HashedToken::of("another")).await.unwrap().is_none());
+        let (tenant, row) = doors.pending_sign_in(&state).await.unwrap().unwrap();
+        assert_eq!((tenant, row.id, row.connection_id), (house.tenant, id, house.connection));
+        assert_eq!((row.return_to.as_deref(), row.expires_at), (Some("/portal"), later(10)));
+        assert_eq!(row.browser_digest, HashedToken::of("browser"));
+        assert_eq!(sealer.open(&place, &row.proof_sealed).unwrap().as_slice(), b"nonce");
+
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        assert!(writer.consume_pending(id, later(1)).await.unwrap());
+        assert!(!writer.consume_pending(id, later(1)).await.unwrap());
+        writer.commit().await.unwrap();
+        assert!(doors.pending_sign_in(&state).await.unwrap().is_none());
+    }
+
+    async fn what_is_over_is_swept_away_everywhere(engine) {
+        let ground = Ground::fresh(engine).await;
+        let mut ends = Vec::new();
+        for slug in ["bluesky", "acme"] {
+            let house = ground.tenant(slug).await;
+            let joe = house.login(&ground.store, "joe").await;
+            begin(&ground, &house, joe, &format!("{slug} short"), later(5)).await;
+            begin(&ground, &house, joe, &format!("{slug} long"), later(50)).await;
+            ends.push(house);
+        }
+        let mut writer = ground.store.write(ends[0].tenant).await.unwrap();
+        assert_eq!(writer.purge_expired(later(6)).await.unwrap(), 2);
+        assert_eq!(writer.purge_expired(later(6)).await.unwrap(), 0);
+        writer.commit().await.unwrap();
+        for slug in ["bluesky", "acme"] {
+            assert!(session(&ground, &format!("{slug} long"), later(6)).await.is_some());
+        }
+    }
+
+    async fn traces_tell_how_sign_ins_went(engine) {
+        let ground = Ground::fresh(engine).await;
+        let house = ground.tenant("bluesky").await;
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        let ids = [TraceId::new(now()), TraceId::new(now())];
+        for (minute, id, outcome) in [(2, ids[0], "signed_in"), (1, ids[1], "no_such_person")] {
+            let new = NewTrace { id, connection_id: house.connection, outcome, login_id: None, steps: serde_json::json!(["begin"]) };
+            writer.insert_trace(&new, later(minute), Some("request")).await.unwrap();
+        }
+        let outcomes = writer.trace_outcomes(house.connection).await.unwrap();
+        assert_eq!(outcomes, [(ids[1], "no_such_person".to_owned()), (ids[0], "signed_in".to_owned())]);
+    }
+}
