@@ -82,8 +82,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli", &["*"]),
 ];
 
+/// Modules, and what each may name.
+type Places = &'static [(&'static str, &'static [&'static str])];
+
 /// Crates that only some modules may name, and what of them; `*` is everything.
-const NAMES: &[(&str, &[(&str, &[&str])])] = &[
+const NAMES: &[(&str, Places)] = &[
     // Statements are written in the store. What is read from a row derives how.
     ("sqlx", &[("store", &["*"]), ("model", &["Type", "FromRow"]), ("keys", &["Type"])]),
     ("samael", &[("federation::saml", &["*"])]),

@@ -10,14 +10,13 @@ use crate::support::world::on_every_engine;
 
 /// Whether the schema refused, by the constraint that PostgreSQL names and SQLite names or lists the columns of.
 #[track_caller]
-#[expect(clippy::needless_pass_by_value, reason = "it is an outcome that was just awaited, and reads best where it is")]
-fn refused(store: &Store, outcome: Result<u64, sqlx::Error>, kind: ErrorKind, name: &str, columns: &str) {
+fn refused(store: &Store, outcome: Result<u64, sqlx::Error>, kind: &ErrorKind, name: &str, columns: &str) {
     let error = outcome.expect_err("the schema takes it");
     let error = error.as_database_error().expect("the database said so");
-    assert_eq!(error.kind(), kind, "{error}");
+    assert_eq!(&error.kind(), kind, "{error}");
     match store.engine() {
         Engine::Postgres => assert_eq!(error.constraint(), Some(name), "{error}"),
-        Engine::Sqlite if kind == ErrorKind::ForeignKeyViolation => {}
+        Engine::Sqlite if *kind == ErrorKind::ForeignKeyViolation => {}
         Engine::Sqlite => assert!(error.message().ends_with(columns), "{error}"),
     }
 }
@@ -57,9 +56,9 @@ fn text(value: &str) -> String {
     format!("'{value}'")
 }
 
-const UNIQUE: ErrorKind = ErrorKind::UniqueViolation;
-const CHECK: ErrorKind = ErrorKind::CheckViolation;
-const REFERENCE: ErrorKind = ErrorKind::ForeignKeyViolation;
+const UNIQUE: &ErrorKind = &ErrorKind::UniqueViolation;
+const CHECK: &ErrorKind = &ErrorKind::CheckViolation;
+const REFERENCE: &ErrorKind = &ErrorKind::ForeignKeyViolation;
 
 async fn insert_subject(ground: &Ground, house: &House, login: Uuid, value: &str) -> Result<u64, sqlx::Error> {
     let store = &ground.store;
@@ -160,7 +159,7 @@ on_every_engine! {
         }
         // Nor can a row change sides with what it refers to left behind.
         let moved = raw!(*store, "update logins set tenant_id = $2 where id = $1", joe, theirs.tenant);
-        assert_eq!(moved.unwrap_err().as_database_error().unwrap().kind(), REFERENCE);
+        assert_eq!(moved.unwrap_err().as_database_error().unwrap().kind(), *REFERENCE);
         refused(store, insert_subject(&ground, &theirs, joe, "s1").await, REFERENCE, "subjects_login", "");
         refused(store, insert_assignment(&ground, &theirs, joe, (None, None), "manual").await, REFERENCE, "assignments_login", "");
         let account = [("id", fresh(store)), ("slug", text("x")), ("parent_id", literal(store, theirs.root.uuid()))];
@@ -170,7 +169,7 @@ on_every_engine! {
         for tenant in [ours.tenant, theirs.tenant] {
             let outcome =
                 raw!(*store, "insert into group_logins (tenant_id, group_id, login_id) values ($1, $2, $3)", tenant, group, eve);
-            assert_eq!(outcome.unwrap_err().as_database_error().unwrap().kind(), REFERENCE);
+            assert_eq!(outcome.unwrap_err().as_database_error().unwrap().kind(), *REFERENCE);
         }
     }
 

@@ -59,6 +59,12 @@ fn index(name: &str, unique: bool, columns: &[String], condition: Option<&str>) 
     format!("{}index {name} ({}){condition}", if unique { "unique " } else { "" }, columns.join(", "))
 }
 
+/// Table, name, type, columns, target, its columns, what happens on delete, definition.
+type Constraint = (String, String, String, Vec<String>, Option<String>, Vec<String>, String, String);
+
+/// Table, name, whether it is unique, columns, condition.
+type Index = (String, String, bool, Vec<String>, Option<String>);
+
 async fn postgres(pool: &PgPool) -> Schema {
     let mut schema = Schema::new();
     let mut add = |table: String, line: String| {
@@ -75,7 +81,7 @@ async fn postgres(pool: &PgPool) -> Schema {
     for (table, name, kind, required, default) in columns {
         add(table, column(&name, &kind, required, default));
     }
-    let constraints: Vec<(String, String, String, Vec<String>, Option<String>, Vec<String>, String, String)> = sqlx::query_as(
+    let constraints: Vec<Constraint> = sqlx::query_as(
         "select c.relname::text, k.conname::text, k.contype::text, array(
            select a.attname::text from unnest(k.conkey) with ordinality as key(number, place)
              join pg_attribute a on a.attrelid = k.conrelid and a.attnum = key.number order by key.place),
@@ -105,7 +111,7 @@ async fn postgres(pool: &PgPool) -> Schema {
         };
         add(table, line);
     }
-    let indexes: Vec<(String, String, bool, Vec<String>, Option<String>)> = sqlx::query_as(
+    let indexes: Vec<Index> = sqlx::query_as(
         "select c.relname::text, i.relname::text, x.indisunique,
            array(select pg_get_indexdef(x.indexrelid, place, true) from generate_series(1, x.indnkeyatts::int) place order by place),
            pg_get_expr(x.indpred, x.indrelid)
