@@ -31,10 +31,6 @@ pub fn apply(request: &PatchRequest, current: &Resource, read_only: &Object, pro
     for (index, operation) in request.operations.iter().enumerate() {
         patching.operation(operation).map_err(|error| in_operation(index, error))?;
     }
-    // A User is active or not: one whose `active` was taken away is, like one that was made without it.
-    if patching.kind == ResourceKind::User && !patching.document.contains("active") && current.as_object().contains("active") {
-        patching.document.insert("active", true);
-    }
     let resource = Resource::settle(patching.kind, patching.document);
     Ok(Patched {
         changed: resource != *current,

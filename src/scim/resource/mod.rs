@@ -75,10 +75,15 @@ impl Resource {
         &self.document
     }
 
-    /// The document in search form, without `id`, `meta` and `groups`.
+    /// The document in search form, without `id`, `meta` and `groups`. A User always has `active` there: one without a value is, and
+    /// filters and rules must see it as sign-in does.
     #[must_use]
     pub fn search_form(&self) -> Value {
-        super::search_form(self.kind, &self.document)
+        let mut form = super::search_form(self.kind, &self.document);
+        if let (ResourceKind::User, Value::Object(form)) = (self.kind, &mut form) {
+            form.insert("active", self.active());
+        }
+        form
     }
 
     /// The whole resource as a client sees it before projection: with `id` and `meta`, without `groups` and `members`.
