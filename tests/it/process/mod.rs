@@ -3,6 +3,7 @@
 mod commands;
 mod crash;
 mod demo;
+mod main_job;
 mod operations;
 
 use std::path::{Path, PathBuf};
@@ -31,6 +32,8 @@ struct Home {
     _database: Option<Database>,
     /// The token of the bootstrap file's directory.
     token: String,
+    /// What else the environment says, in place of the usual.
+    settings: Vec<(&'static str, String)>,
 }
 
 /// What a command that ends by itself has said.
@@ -53,7 +56,7 @@ impl Home {
     /// With nothing in it.
     fn empty() -> Self {
         let token = vestibule::keys::PlainToken::bearer().reveal().expose_secret().to_owned();
-        Self { folder: tempfile::tempdir().unwrap(), url: None, _database: None, token }
+        Self { folder: tempfile::tempdir().unwrap(), url: None, _database: None, token, settings: Vec::new() }
     }
 
     /// With a migrated database of an engine.
@@ -88,6 +91,7 @@ impl Home {
             variables.push(("VESTIBULE__DATABASE__URL", url.clone()));
             variables.push(("VESTIBULE__KEYS__SECRET", "dmVzdGlidWxlIHRlc3RzIGtlZXAgbm8gc2VjcmV0cy4=".to_owned()));
         }
+        variables.extend(self.settings.iter().cloned());
         variables
     }
 
