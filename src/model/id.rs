@@ -13,7 +13,8 @@ use uuid::{ContextV7, Timestamp, Uuid};
 #[error("this is not an id of this service")]
 pub struct NotAnId;
 
-/// Counts the ids of one millisecond, so that they sort in the order in which this process made them.
+/// Counts the ids of one millisecond, so that they sort in the order in which this process made them. For the same reason it never
+/// goes back in time when the clock does.
 static CONTEXT: Mutex<ContextV7> = Mutex::new(ContextV7::new());
 
 fn uuid_at(now: DateTime<Utc>) -> Uuid {

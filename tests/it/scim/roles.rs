@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{USER, directory, events_of, group, make_group, make_user, operations, roles_of, user};
+use super::{USER, directory, events_of, found, group, make_group, make_user, operations, roles_of, user};
 use crate::support::http::Scim;
 use crate::support::world::on_every_engine;
 
@@ -33,6 +33,8 @@ on_every_engine! {
             (&person, active("False"), false),
             (&person, active("True"), true),
             (&person, json!({"op": "Add", "path": "title", "value": "Boss"}), true),
+            // Without a value a user is active, for rules as for signing in.
+            (&person, json!({"op": "Remove", "path": "active"}), true),
             (&admins, json!({"op": "Replace", "path": "members", "value": []}), false),
         ];
         for (path, operation, holds) in steps {
@@ -40,6 +42,7 @@ on_every_engine! {
             let wanted: &[&str] = if holds { &ADMINISTRATOR } else { &[] };
             assert_eq!(roles_of(&world, &tenant, &joe).await, wanted, "after {operation}");
         }
+        assert_eq!(found(scim, "active eq true").await, ["joe"]);
         // Who is put in while away gets nothing until the return.
         patch(scim, &person, active("False")).await;
         patch(scim, &admins, add).await;
