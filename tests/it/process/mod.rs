@@ -8,6 +8,7 @@ mod operations;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
@@ -110,7 +111,9 @@ impl Home {
 
     /// Runs `serve` until it is told to end.
     fn serve(&self) -> Served {
-        let log = self.path(&format!("log-{}", std::fs::read_dir(self.folder.path()).unwrap().count()));
+        // Each start has a log of its own, in which its addresses are looked up.
+        static STARTS: AtomicUsize = AtomicUsize::new(0);
+        let log = self.path(&format!("log-{}", STARTS.fetch_add(1, Ordering::Relaxed)));
         // A `child::Start` removes its folder where the tests are killed; this one is the test's own, so the shell stays in ours.
         let mut start = Start::new("/bin/sh", ["-c", "cd \"$1\" && exec \"$2\" serve", "serve"])
             .arguments([self.folder.path().as_os_str(), PROGRAM.as_ref()])
