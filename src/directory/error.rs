@@ -17,9 +17,6 @@ pub enum Error {
     /// These members are not users of the directory.
     #[error("no user of this directory has the id {}", .0.join(", "))]
     UnknownMembers(Vec<String>),
-    /// The caller's precondition no longer holds.
-    #[error("the resource was changed in the meantime; fetch it again")]
-    VersionMismatch,
     /// A saved rule can no longer be read.
     #[error("the rule {0:?} cannot be read")]
     BrokenRule(String),

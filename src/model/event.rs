@@ -53,8 +53,6 @@ kinds! {
     LoginDeactivated = "login.deactivated",
     LoginReactivated = "login.reactivated",
     LoginDeleted = "login.deleted",
-    /// A SCIM POST took over a login that a sign-in had made.
-    LoginAdopted = "login.adopted",
     LoginBound = "login.bound",
     GroupCreated = "group.created",
     GroupUpdated = "group.updated",

@@ -11,7 +11,6 @@
 //! No IO here, and no secrets: columns that hold sealed values or digests live in the store's rows.
 
 mod account;
-mod client;
 mod connection;
 mod directory;
 mod event;
@@ -22,7 +21,6 @@ mod role;
 mod session;
 
 pub use account::{Account, AccountState, Tenant};
-pub use client::Client;
 pub use connection::{Binding, Connection, ConnectionState, JitPolicy, MissingClaim, OidcSettings, Protocol};
 pub use directory::{Directory, Group, Membership};
 pub use event::{Actor, Event, EventKind};
@@ -32,5 +30,5 @@ pub use id::{
 };
 pub use identity::{Email, ExternalIdentity, Login, LoginKind, Slot, Subject, SubjectKind};
 pub use person::{Person, PersonState};
-pub use role::{Assignment, AssignmentSource, EffectiveRole, Grant, Rule, RuleBody, RuleOrigin};
-pub use session::{PendingSignIn, Session, SessionLogin};
+pub use role::{AssignmentSource, EffectiveRole, Grant, Rule, RuleBody, RuleOrigin};
+pub use session::Session;

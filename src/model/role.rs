@@ -1,9 +1,8 @@
 //! Rules, and the assignments they give.
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, AssignmentId, ConnectionId, DirectoryId, InstanceId, LoginId, RuleId, ServiceId};
+use super::{AccountId, ConnectionId, DirectoryId, RuleId};
 
 /// Who gave an assignment. Sources never take one another's assignments away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type)]
@@ -13,22 +12,6 @@ pub enum AssignmentSource {
     Rule,
     Manual,
     Operator,
-}
-
-/// A role given to a login at an account, with its provenance.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct Assignment {
-    pub id: AssignmentId,
-    pub login_id: LoginId,
-    pub account_id: AccountId,
-    /// Narrows the role to one service; `None` is the whole account.
-    pub service_id: Option<ServiceId>,
-    /// Narrows it further to one instance.
-    pub instance_id: Option<InstanceId>,
-    pub role: String,
-    pub source: AssignmentSource,
-    pub source_id: RuleId,
-    pub granted_at: DateTime<Utc>,
 }
 
 /// What a login holds at one account and why, for pages and tokens.

@@ -116,7 +116,6 @@ impl From<Error> for Failure {
             Error::UnknownMembers(ids) => {
                 ScimError::invalid_value(format!("members: no user of this directory has the id {}", ids.join(", ")))
             }
-            Error::VersionMismatch => ScimError::new(412, "the resource was changed in the meantime; fetch it again"),
             Error::BrokenRule(_) | Error::Invalid(_) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "provisioning is blocked by the tenant's settings");
                 ScimError::new(500, "the settings of this tenant do not allow it; its administrator has to look at its rules")
