@@ -1,0 +1,153 @@
+//! The groups of a directory, with who is in them.
+
+use serde_json::json;
+
+use super::{Operation, Provisioning, changed_keys, keys, log};
+use crate::directory::members::{MemberChanges, MemberStep, UnknownMembers};
+use crate::directory::recompute::recompute;
+use crate::directory::{Error, Result};
+use crate::model::{EventKind, GroupId, LoginId};
+use crate::scim::fold::fold;
+use crate::scim::profile::rule;
+use crate::store::{GroupRow, NewGroup, Races, Writer, retry};
+
+/// What is to become of a group.
+#[derive(Clone, Debug, Default)]
+pub struct GroupChange {
+    /// Its attributes, where they change.
+    pub group: Option<NewGroup>,
+    pub members: Vec<MemberStep>,
+    pub coercions: Vec<String>,
+}
+
+/// Makes a group with its first members. Answers also how many members were left out as unknown.
+///
+/// # Errors
+/// When its name is taken where the profile forbids that, or a member is unknown.
+pub async fn create_group(
+    to: Provisioning<'_>,
+    group: &NewGroup,
+    members: &[LoginId],
+    unknown: UnknownMembers,
+    operation: &Operation,
+) -> Result<(GroupId, usize)> {
+    retry(|| async {
+        let now = to.caller.now;
+        let mut writer = to.store.write(to.tenant).await?;
+        writer.share_rules().await?;
+        let id = GroupId::new(now);
+        writer.insert_group(to.directory.id, id, group, now).await?;
+        let first = MemberStep::Add(members.to_vec());
+        let changes = MemberChanges::take(&mut writer, &to, id, &[first], unknown, false).await?;
+        let event = to.caller.event(EventKind::GroupCreated, id.uuid(), json!({ "members": changes.added.len() }));
+        writer.record(&[event], to.caller.request_id).await?;
+        recompute(&mut writer, &changes.touched.into_iter().collect::<Vec<_>>(), &to.caller).await?;
+        log(&mut writer, &to, operation, "Group", id.uuid(), keys(&group.scim), &left_out(changes.ignored)).await?;
+        writer.commit().await?;
+        Ok((id, changes.ignored))
+    })
+    .await
+}
+
+/// Changes a group by a pure function of what it is without its members. Answers how many members were left out as unknown.
+///
+/// # Errors
+/// When there is no such group, its name is taken, a member is unknown, or the function refuses.
+pub async fn change_group<E>(
+    to: Provisioning<'_>,
+    id: GroupId,
+    unknown: UnknownMembers,
+    operation: &Operation,
+    change: impl Fn(&GroupRow) -> Result<GroupChange, E>,
+) -> Result<usize, E>
+where
+    E: From<Error> + Races,
+{
+    retry(|| async {
+        let mut writer = to.store.write(to.tenant).await.map_err(Error::from)?;
+        writer.share_rules().await.map_err(Error::from)?;
+        let current = writer.group_for_update(to.directory.id, id).await.map_err(Error::from)?.ok_or(Error::NotFound("group"))?;
+        let change = change(&current)?;
+        let ignored = write_group(&mut writer, &to, &current, &change, unknown, operation).await?;
+        writer.commit().await.map_err(Error::from)?;
+        Ok(ignored)
+    })
+    .await
+}
+
+async fn write_group(
+    writer: &mut Writer,
+    to: &Provisioning<'_>,
+    current: &GroupRow,
+    change: &GroupChange,
+    unknown: UnknownMembers,
+    operation: &Operation,
+) -> Result<usize> {
+    let id = current.group.id;
+    let now = to.caller.now;
+    // Rules read the name of a group, so a new name is a change of facts for everybody in it.
+    let renamed = change.group.as_ref().is_some_and(|group| group.display_key != fold(&current.group.display));
+    let members = MemberChanges::take(writer, to, id, &change.members, unknown, renamed).await?;
+    let mut attributes = Vec::new();
+    let mut events = Vec::new();
+    if let Some(group) = &change.group {
+        writer.update_group(id, group, now).await?;
+        attributes = changed_keys(&current.scim, &group.scim);
+        events.push(to.caller.event(EventKind::GroupUpdated, id.uuid(), json!({ "attributes": attributes })));
+    }
+    if members.any() {
+        attributes.push("members".to_owned());
+        events.push(to.caller.event(
+            EventKind::MembersChanged,
+            id.uuid(),
+            json!({ "added": members.added.len(), "removed": members.removed.len() }),
+        ));
+        if change.group.is_none() {
+            writer.touch_group(id, now).await?;
+        }
+    }
+    writer.record(&events, to.caller.request_id).await?;
+    recompute(writer, &members.touched.into_iter().collect::<Vec<_>>(), &to.caller).await?;
+    let coercions: Vec<_> = change.coercions.iter().cloned().chain(left_out(members.ignored)).collect();
+    log(writer, to, operation, "Group", id.uuid(), attributes, &coercions).await?;
+    Ok(members.ignored)
+}
+
+/// What the provisioning log says of members that were left out.
+fn left_out(ignored: usize) -> Vec<String> {
+    if ignored == 0 { Vec::new() } else { vec![format!("{}: members", rule::UNKNOWN_MEMBER)] }
+}
+
+/// Deletes a group with its memberships.
+///
+/// # Errors
+/// When there is no such group, or the function refuses what it is.
+pub async fn delete_group<E>(
+    to: Provisioning<'_>,
+    id: GroupId,
+    operation: &Operation,
+    check: impl Fn(&GroupRow) -> Result<(), E>,
+) -> Result<(), E>
+where
+    E: From<Error> + Races,
+{
+    retry(|| async {
+        let mut writer = to.store.write(to.tenant).await.map_err(Error::from)?;
+        writer.share_rules().await.map_err(Error::from)?;
+        let current = writer.group_for_update(to.directory.id, id).await.map_err(Error::from)?.ok_or(Error::NotFound("group"))?;
+        check(&current)?;
+        remove_group(&mut writer, &to, id, operation).await?;
+        writer.commit().await.map_err(Error::from)?;
+        Ok(())
+    })
+    .await
+}
+
+async fn remove_group(writer: &mut Writer, to: &Provisioning<'_>, id: GroupId, operation: &Operation) -> Result<()> {
+    let members = writer.member_ids(id).await?;
+    writer.delete_group(id).await?;
+    let event = to.caller.event(EventKind::GroupDeleted, id.uuid(), json!({ "members": members.len() }));
+    writer.record(&[event], to.caller.request_id).await?;
+    recompute(writer, &members, &to.caller).await?;
+    log(writer, to, operation, "Group", id.uuid(), Vec::new(), &[]).await
+}
