@@ -39,6 +39,7 @@ label! {
         Scim = "scim",
         SignIn = "sign_in",
         Console = "console",
+        Api = "api",
         /// No route of ours.
         Other = "other",
     }

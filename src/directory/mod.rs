@@ -11,6 +11,7 @@
 //! Each is one transaction with its events in it: it happened whole, or not at all. [`decide`] and [`mapping`] are pure. A command
 //! that lost a race is decided again from the beginning.
 
+pub mod access;
 pub mod catalogue;
 pub mod decide;
 mod error;

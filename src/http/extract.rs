@@ -76,7 +76,8 @@ impl OptionalFromRequestParts<App> for SignedIn {
     }
 }
 
-async fn session(parts: &Parts, app: &App) -> Result<Option<Session>, Response> {
+/// The live session of a request's cookie, if it has one.
+pub(super) async fn session(parts: &Parts, app: &App) -> Result<Option<Session>, Response> {
     let jar = CookieJar::from_headers(&parts.headers);
     let Some(cookie) = jar.get(SESSION_COOKIE) else { return Ok(None) };
     let now = app.clock.now();

@@ -13,6 +13,7 @@ use tower_http::csrf::ProtectionError;
 use tracing::Instrument as _;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+use super::admin::{Kind, Problem};
 use super::pages::{Frame, NotFound, Page, Trouble, Wrong};
 use super::scim::ScimFailure;
 use crate::app::App;
@@ -25,6 +26,8 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 
 /// What a SCIM request may take. Long enough for ten thousand members; what is not done by then is rolled back.
 const SCIM_DEADLINE: Duration = Duration::from_mins(1);
+/// What a request of the administration API may take.
+const API_DEADLINE: Duration = Duration::from_secs(30);
 /// What a page may take, an identity provider that answers slowly included.
 const PAGE_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -126,11 +129,26 @@ pub(super) async fn page_deadline(request: Request, next: Next) -> Response {
     }
 }
 
+/// Ends a request of the administration API that takes too long. Its transaction is rolled back.
+pub(super) async fn api_deadline(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(API_DEADLINE, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::new(Kind::Unavailable).into_response(),
+    }
+}
+
 /// Answers a SCIM request whose handler panicked.
 #[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]
 pub(super) fn scim_panic(panic: Box<dyn Any + Send>) -> Response {
     log_panic(panic.as_ref());
     ScimFailure(ScimError::new(500, "the request could not be carried out; its id is in the log")).into_response()
+}
+
+/// Answers a request of the administration API whose handler panicked.
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]
+pub(super) fn api_panic(panic: Box<dyn Any + Send>) -> Response {
+    log_panic(panic.as_ref());
+    Problem::new(Kind::Internal).into_response()
 }
 
 /// Answers a page request whose handler panicked.

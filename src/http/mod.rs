@@ -6,10 +6,12 @@
 //! | `/sign-in` | finds the connection; then `/sign-in/oidc/{connection}` and its `/callback`, see [`signin`] |
 //! | `/sign-out` | ends the session |
 //! | `/me` | the signed-in person: accounts and roles of the active login |
+//! | `/api/v1/…` | administration, see [`admin`] |
 //! | `/assets/…` | stylesheet and icon |
 //!
 //! The operations listener is [`ops`]. Each surface answers errors in its own format, also those of routing, limits and panics.
 
+mod admin;
 mod extract;
 mod layers;
 mod me;
@@ -31,6 +33,7 @@ use crate::metrics::Surface;
 pub fn router(app: App) -> Router {
     Router::new()
         .merge(scim_surface(&app))
+        .nest("/api/v1", admin::router(&app))
         .merge(page_surface(&app))
         .fallback_service(
             Router::new()

@@ -26,6 +26,17 @@ impl Reader {
         )
     }
 
+    /// A directory of the tenant.
+    pub async fn directory(&mut self, id: DirectoryId) -> Result<Option<Directory>> {
+        sql!(
+            self,
+            fetch_optional::<Directory>(
+                "select id, slug, name, profile, home_account_id from directories where tenant_id = $1 and id = $2",
+                id
+            )
+        )
+    }
+
     /// The binding pairs that a connection's sign-ins may bind by.
     pub async fn bindings_of_connection(&mut self, connection: ConnectionId) -> Result<Vec<Binding>> {
         sql!(

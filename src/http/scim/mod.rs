@@ -186,10 +186,7 @@ impl FromRequestParts<App> for Client {
         let token = authenticate(&parts.headers, app).await?;
         // A good token for another directory is as good as none (A07, Z04).
         let token = token.filter(|token| Some(token.directory.id) == named).ok_or_else(unauthorized)?;
-        let now = app.clock.now();
-        if token.last_used_at.is_none_or(|at| at < now - chrono::TimeDelta::minutes(1)) {
-            touch(app, &token).await;
-        }
+        touch(app, &token).await;
         let profile = token.directory.profile.parse().unwrap_or(Profile::Strict);
         let precondition =
             parts.headers.get(IF_MATCH).and_then(|value| value.to_str().ok()).map_or(Precondition::None, Precondition::parse);
@@ -226,7 +223,8 @@ impl<S: Send + Sync, T: serde::de::DeserializeOwned + Send> FromRequestParts<S> 
     }
 }
 
-async fn authenticate(headers: &HeaderMap, app: &App) -> Result<Option<TokenRow>, ScimFailure> {
+/// The token that a request carries, if it is one of ours and its time is not over.
+pub(super) async fn authenticate(headers: &HeaderMap, app: &App) -> Result<Option<TokenRow>, ScimFailure> {
     let Some(token) = bearer(headers).and_then(|text| BearerToken::parse(text).ok()) else { return Ok(None) };
     let found = app.store.doors().token(token.lookup).await.map_err(Failure::from)?;
     let now = app.clock.now();
@@ -243,8 +241,11 @@ fn unauthorized() -> ScimFailure {
     ScimError::new(401, "a valid bearer token of this directory is needed").into()
 }
 
-/// Notes that a token is in use. A request is not refused because that could not be written.
-async fn touch(app: &App, token: &TokenRow) {
+/// Notes that a token is in use, to the minute. A request is not refused because that could not be written.
+pub(super) async fn touch(app: &App, token: &TokenRow) {
+    if token.last_used_at.is_some_and(|at| at >= app.clock.now() - chrono::TimeDelta::minutes(1)) {
+        return;
+    }
     let touched = async {
         let mut writer = app.store.write(token.tenant_id).await?;
         writer.touch_token(token.token_id, app.clock.now()).await?;

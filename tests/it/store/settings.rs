@@ -104,6 +104,9 @@ on_every_engine! {
         assert_eq!(doors.token(&house.token).await.unwrap().unwrap().last_used_at, Some(later(1)));
         assert_eq!(doors.token("new").await.unwrap().unwrap().expires_at, Some(later(5)));
         let mut reader = ground.store.read(house.tenant);
+        let found = reader.directory(house.directory).await.unwrap().unwrap();
+        assert_eq!((found.id, found.slug.as_str()), (house.directory, "directory"));
+        assert_eq!(reader.directory(DirectoryId::new(now())).await.unwrap(), None);
         let slugs: Vec<_> = reader.directories().await.unwrap().into_iter().map(|directory| directory.slug).collect();
         assert_eq!(slugs, ["another", "directory"]);
         let bindings = reader.bindings_of_directory(house.directory).await.unwrap();

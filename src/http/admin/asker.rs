@@ -1,0 +1,113 @@
+//! Who asks the administration API, and what they reach.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use super::problem::{Kind, Problem};
+use crate::app::App;
+use crate::directory::access::{self, Permission, Reach};
+use crate::http::extract;
+use crate::http::scim;
+use crate::model::{Actor, Directory, DirectoryId, Session, TenantId, TokenId};
+
+/// The scope of a directory's token that reads the provisioning log.
+const LOG_SCOPE: &str = "log";
+
+/// Who asks. There is nobody else: everything but these is 401.
+#[derive(Clone, Debug)]
+pub(super) enum Asker {
+    /// A directory's token with the scope `log`. It sees its own directory and changes nothing.
+    Token { tenant: TenantId, directory: DirectoryId, token: TokenId },
+    /// A browser's session, whose active login holds a permission for directories on some account.
+    Administrator { session: Session, reach: Reach },
+}
+
+impl Asker {
+    pub(super) fn tenant(&self) -> TenantId {
+        match self {
+            Self::Token { tenant, .. } => *tenant,
+            Self::Administrator { session, .. } => session.tenant_id,
+        }
+    }
+
+    /// Who is named by events.
+    pub(super) fn actor(&self) -> Actor {
+        match self {
+            Self::Token { directory, token, .. } => Actor::Directory { directory: *directory, token: *token },
+            Self::Administrator { session, .. } => Actor::Login { login: session.active_login_id },
+        }
+    }
+
+    /// Whether they have the permission on a directory: on its home account, or on one above.
+    pub(super) fn may(&self, permission: Permission, on: &Directory) -> bool {
+        match self {
+            Self::Token { directory, .. } => permission == Permission::ViewDirectories && *directory == on.id,
+            Self::Administrator { reach, .. } => reach.allows(permission, on.home_account_id),
+        }
+    }
+
+    /// The directory that a path names, for somebody with the permission. One that they may not see is answered like one that
+    /// never was; one that they may see but not change is forbidden.
+    pub(super) async fn directory(&self, app: &App, id: &str, permission: Permission) -> Result<Directory, Problem> {
+        let id: DirectoryId = id.parse().map_err(|_| Problem::not_found())?;
+        let directory = app.store.read(self.tenant()).directory(id).await?.ok_or_else(Problem::not_found)?;
+        if !self.may(Permission::ViewDirectories, &directory) {
+            return Err(Problem::not_found());
+        }
+        if self.may(permission, &directory) {
+            return Ok(directory);
+        }
+        Err(Problem::with(
+            Kind::Forbidden,
+            format!("this needs an administrator's session with {} on the directory's account", permission.as_str()),
+        ))
+    }
+}
+
+impl FromRequestParts<App> for Asker {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        // Whoever sends a token wants to be known by it, whatever cookies there are.
+        if parts.headers.contains_key(AUTHORIZATION) {
+            let found = scim::authenticate(&parts.headers, app).await.map_err(|_| Problem::new(Kind::Unavailable))?;
+            let token = found.filter(|token| token.scopes.iter().any(|scope| scope == LOG_SCOPE));
+            return match token {
+                Some(token) => {
+                    scim::touch(app, &token).await;
+                    Ok(Self::Token { tenant: token.tenant_id, directory: token.directory.id, token: token.token_id })
+                }
+                None => Err(Problem::new(Kind::Unauthenticated)),
+            };
+        }
+        let session = extract::session(parts, app).await.map_err(|_| Problem::new(Kind::Unavailable))?;
+        let Some(session) = session else { return Err(Problem::new(Kind::Unauthenticated)) };
+        let reach = access::reach(&app.store, session.tenant_id, session.active_login_id, &app.catalogues).await?;
+        if reach.is_empty() {
+            return Err(Problem::new(Kind::Unauthenticated));
+        }
+        Ok(Self::Administrator { session, reach })
+    }
+}
+
+/// A JSON body. It must say that it is JSON: another site's form cannot (and is refused by its origin before that).
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case("application/json") {
+            return Err(Problem::new(Kind::UnsupportedMediaType));
+        }
+        let limit = app.settings.server.body_limit;
+        let bytes: Bytes = axum::body::to_bytes(request.into_body(), limit).await.map_err(|_| Problem::new(Kind::TooLarge))?;
+        let value = serde_json::from_slice(&bytes).map_err(|error| Problem::invalid(format!("the body: {error}")))?;
+        Ok(Self(value))
+    }
+}

@@ -1,0 +1,45 @@
+//! The administration API, `/api/v1`: JSON in and out, problems as RFC 9457 says. `docs/api.md` describes it.
+//!
+//! | route | what |
+//! |---|---|
+//! | `GET /directories` | the directories that who asks may see |
+//!
+//! [`asker::Asker`] says who asks; each handler asks it for the directory of its path, with the permission that it needs. What
+//! changes something is asked for by a session only, from our own site (the CSRF layer), with a body of `application/json`.
+
+mod asker;
+mod directories;
+mod problem;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::csrf::{CsrfLayer, ProtectionError};
+
+use super::layers;
+use crate::app::App;
+use crate::metrics::Surface;
+
+pub(super) use problem::{Kind, Problem};
+
+/// The routes below `/api/v1`.
+pub(super) fn router(app: &App) -> Router<App> {
+    Router::new()
+        .route("/directories", get(directories::list))
+        .fallback(async || Problem::not_found())
+        .method_not_allowed_fallback(async || Problem::new(Kind::MethodNotAllowed))
+        .layer(CsrfLayer::new().with_rejection_response(foreign))
+        .layer(CatchPanicLayer::custom(layers::api_panic))
+        .layer(from_fn(layers::api_deadline))
+        .layer(from_fn(problem::as_problem))
+        .layer(from_fn_with_state((app.clone(), Surface::Api), layers::measure))
+}
+
+/// Refuses what a page of another site sent.
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands the error over")]
+fn foreign(error: ProtectionError) -> Response {
+    tracing::warn!(error = &error as &dyn std::error::Error, "a request from another site was refused");
+    Problem::with(Kind::Forbidden, "the request came from a page of another site").into_response()
+}
