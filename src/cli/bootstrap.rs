@@ -12,9 +12,9 @@ use serde::Deserialize;
 
 use crate::app::App;
 use crate::directory::Caller;
-use crate::directory::manage::{ConnectionSpec, Manage, RuleSpec};
+use crate::directory::manage::{ConnectionSpec, DirectorySpec, Manage, RuleSpec};
 use crate::keys::PlainToken;
-use crate::model::{Actor, Binding, ConnectionId, DirectoryId, JitPolicy, OidcSettings, RuleOrigin, TenantId};
+use crate::model::{Actor, Binding, ConnectionId, DirectoryId, DirectorySettings, JitPolicy, OidcSettings, RuleOrigin, TenantId};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -85,6 +85,8 @@ struct Directory {
     slug: String,
     name: String,
     profile: String,
+    #[serde(default)]
+    settings: toml::Table,
     #[serde(default, rename = "token")]
     tokens: Vec<Token>,
     #[serde(default, rename = "binding")]
@@ -306,7 +308,9 @@ async fn ensure_connection(app: &App, tenant: TenantId, spec: &Connection, repor
 }
 
 async fn ensure_directory(app: &App, tenant: TenantId, spec: &Directory, report: &mut Report) -> anyhow::Result<DirectoryId> {
-    let directory = manage(app).ensure_directory(tenant, &spec.slug, &spec.name, &spec.profile).await?;
+    let settings = directory_settings(&spec.settings).with_context(|| format!("directory {:?}", spec.slug))?;
+    let new = DirectorySpec { slug: &spec.slug, name: &spec.name, profile: &spec.profile, settings: &settings };
+    let directory = manage(app).ensure_directory(tenant, &new).await?;
     report.made(directory.made, || format!("directory {}", spec.slug));
     let endpoint = app.settings.server.public_url.at(&format!("/scim/v2/{}", directory.id));
     report.say(format!("  SCIM endpoint of {}: {endpoint}", spec.slug));
@@ -327,6 +331,15 @@ async fn ensure_directory(app: &App, tenant: TenantId, spec: &Directory, report:
     Ok(directory.id)
 }
 
+/// The settings of a directory. The stored form ignores keys that it does not know; a file's author wants to hear of them.
+fn directory_settings(table: &toml::Table) -> anyhow::Result<DirectorySettings> {
+    let known = serde_json::to_value(DirectorySettings::default())?;
+    if let Some(key) = table.keys().find(|key| known.get(key.as_str()).is_none()) {
+        bail!("settings: there is no key {key:?}");
+    }
+    table.clone().try_into().context("settings")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -335,6 +348,15 @@ mod tests {
     fn a_key_that_nobody_knows_is_refused_with_its_line() {
         let error = parse("[[tenant]]\nslug = \"a\"\nname = \"A\"\ncatalogue = \"x\"\ncolour = \"red\"\n").unwrap_err().to_string();
         assert!(error.contains("line 5") && error.contains("colour"), "{error}");
+    }
+
+    #[test]
+    fn settings_of_a_directory_have_known_keys_and_values() {
+        let read = |text: &str| directory_settings(&toml::from_str(text).unwrap());
+        let settings = read("patched_group = 200\nunknown_members = \"ignore\"\nlog_days = 7").unwrap();
+        assert_eq!((settings.patched_group, settings.log_days.get()), (Some(crate::model::PatchStatus::Ok), 7));
+        assert!(read("brust = 10").unwrap_err().to_string().contains("brust"));
+        assert!(read("burst = -1").is_err());
     }
 
     #[test]

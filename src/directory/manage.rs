@@ -13,8 +13,8 @@ use super::recompute::recompute;
 use super::{Caller, Error, Result, mapping};
 use crate::keys::{BearerToken, HashedToken, Place, Sealer};
 use crate::model::{
-    Account, AccountId, Binding, ClientId, ConnectionId, DirectoryId, DomainId, EventKind, Grant, JitPolicy, MissingClaim,
-    OidcSettings, Protocol, RuleBody, RuleId, RuleOrigin, TenantId, TokenId,
+    Account, AccountId, Binding, ClientId, ConnectionId, DirectoryId, DirectorySettings, DomainId, EventKind, Grant, JitPolicy,
+    MissingClaim, OidcSettings, Protocol, RuleBody, RuleId, RuleOrigin, TenantId, TokenId,
 };
 use crate::scim::profile::Profile;
 use crate::store::{AccountRow, NewClient, NewConnection, NewDirectory, NewRule, NewToken, Store};
@@ -46,6 +46,16 @@ pub struct ConnectionSpec<'a> {
     pub jit: JitPolicy,
     pub contact: Option<&'a str>,
     pub settings: OidcSettings,
+}
+
+/// A directory to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct DirectorySpec<'a> {
+    pub slug: &'a str,
+    pub name: &'a str,
+    /// The name of its client profile.
+    pub profile: &'a str,
+    pub settings: &'a DirectorySettings,
 }
 
 /// A rule to be made.
@@ -183,7 +193,8 @@ impl Manage<'_> {
     ///
     /// # Errors
     /// When there is no such client profile.
-    pub async fn ensure_directory(&self, tenant: TenantId, slug: &str, name: &str, profile: &str) -> Result<Ensured<DirectoryId>> {
+    pub async fn ensure_directory(&self, tenant: TenantId, spec: &DirectorySpec<'_>) -> Result<Ensured<DirectoryId>> {
+        let DirectorySpec { slug, name, profile, settings } = *spec;
         let mut writer = self.store.write(tenant).await?;
         if let Some(found) = writer.directories().await?.into_iter().find(|directory| directory.slug == slug) {
             return Ok(Ensured { id: found.id, made: false });
@@ -194,7 +205,9 @@ impl Manage<'_> {
         }
         let home = Tree::new(&writer.accounts().await?).root()?;
         let id = DirectoryId::new(self.caller.now);
-        writer.insert_directory(&NewDirectory { id, slug, name, profile, home_account_id: home }, self.caller.now).await?;
+        writer
+            .insert_directory(&NewDirectory { id, slug, name, profile, home_account_id: home, settings }, self.caller.now)
+            .await?;
         let event = self.caller.event(EventKind::DirectoryCreated, id.uuid(), json!({ "slug": slug, "profile": profile }));
         writer.record(&[event], self.caller.request_id).await?;
         writer.commit().await?;

@@ -22,7 +22,7 @@ mod session;
 
 pub use account::{Account, AccountState, Tenant};
 pub use connection::{Binding, Connection, ConnectionState, JitPolicy, MissingClaim, OidcSettings, Protocol};
-pub use directory::{Directory, Group, Membership};
+pub use directory::{Directory, DirectorySettings, Group, Membership, NoPatchStatus, PatchStatus, UnknownMemberPolicy};
 pub use event::{Actor, Event, EventKind};
 pub use id::{
     AccountId, AssignmentId, ClientId, ConnectionId, DirectoryId, DomainId, EventId, GroupId, InstanceId, KeyId, LoginId,

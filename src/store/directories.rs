@@ -1,9 +1,10 @@
 //! Directories, and the pairs that bind their logins to sign-ins.
 
 use chrono::{DateTime, Utc};
+use sqlx::types::Json;
 
 use super::{Reader, Result, Writer, sql};
-use crate::model::{AccountId, Binding, ConnectionId, Directory, DirectoryId};
+use crate::model::{AccountId, Binding, ConnectionId, Directory, DirectoryId, DirectorySettings};
 
 /// A directory to be made.
 #[derive(Clone, Debug)]
@@ -13,6 +14,7 @@ pub struct NewDirectory<'a> {
     pub name: &'a str,
     pub profile: &'a str,
     pub home_account_id: AccountId,
+    pub settings: &'a DirectorySettings,
 }
 
 impl Reader {
@@ -21,7 +23,7 @@ impl Reader {
         sql!(
             self,
             fetch_all::<Directory>(
-                "select id, slug, name, profile, home_account_id from directories where tenant_id = $1 order by name, id"
+                "select id, slug, name, profile, home_account_id, settings from directories where tenant_id = $1 order by name, id"
             )
         )
     }
@@ -69,12 +71,13 @@ impl Writer {
             self,
             execute(
                 "insert into directories (tenant_id, id, slug, name, profile, state, home_account_id, settings, trace, created_at, updated_at)
-                 values ($1, $2, $3, $4, $5, 'enabled', $6, '{}', $7, $8, $8)",
+                 values ($1, $2, $3, $4, $5, 'enabled', $6, $7, $8, $9, $9)",
                 new.id,
                 new.slug,
                 new.name,
                 new.profile,
                 new.home_account_id,
+                Json(new.settings),
                 false,
                 now
             )

@@ -44,7 +44,7 @@ impl Doors {
             self,
             fetch_optional::<TokenRow>(
                 "select t.tenant_id, t.id as token_id, t.digest, t.scopes, t.expires_at, t.last_used_at,
-                   d.id, d.slug, d.name, d.profile, d.home_account_id
+                   d.id, d.slug, d.name, d.profile, d.home_account_id, d.settings
                  from tokens t join directories d on d.id = t.directory_id join tenants n on n.tenant_id = t.tenant_id
                  where t.prefix = $1 and t.revoked_at is null and d.state = 'enabled' and n.state = 'active'",
                 prefix

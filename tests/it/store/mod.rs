@@ -22,8 +22,8 @@ use serde_json::json;
 use uuid::Uuid;
 use vestibule::keys::HashedToken;
 use vestibule::model::{
-    AccountId, Binding, ConnectionId, Directory, DirectoryId, DomainId, Email, GroupId, JitPolicy, LoginId, LoginKind,
-    MissingClaim, OidcSettings, PersonId, Protocol, Slot, TenantId, TokenId,
+    AccountId, Binding, ConnectionId, Directory, DirectoryId, DirectorySettings, DomainId, Email, GroupId, JitPolicy, LoginId,
+    LoginKind, MissingClaim, OidcSettings, PersonId, Protocol, Slot, TenantId, TokenId,
 };
 use vestibule::scim::fold::{FOLDING_VERSION, fold};
 use vestibule::store::{
@@ -177,7 +177,14 @@ impl House {
     }
 
     async fn insert_directory(&self, writer: &mut Writer, id: DirectoryId, slug: &str) {
-        let new = NewDirectory { id, slug, name: slug, profile: "strict", home_account_id: self.root };
+        let new = NewDirectory {
+            id,
+            slug,
+            name: slug,
+            profile: "strict",
+            home_account_id: self.root,
+            settings: &DirectorySettings::default(),
+        };
         writer.insert_directory(&new, now()).await.unwrap();
     }
 
