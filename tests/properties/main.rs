@@ -6,5 +6,6 @@ mod bodies;
 mod filters;
 mod mapping;
 mod operations;
+mod oracles;
 mod patches;
 mod strategies;

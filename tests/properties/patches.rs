@@ -124,7 +124,7 @@ proptest! {
 }
 
 /// Carries the changes out on a set of ids, as the store does on its rows.
-fn carry_out(members: &mut BTreeSet<String>, changes: Vec<MemberChange>) {
+pub(crate) fn carry_out(members: &mut BTreeSet<String>, changes: Vec<MemberChange>) {
     for change in changes {
         match change {
             MemberChange::Add(added) => {
