@@ -3,12 +3,14 @@
 mod concurrency;
 mod discovery;
 mod entra;
+mod entra_validator;
 mod errors;
 mod filters;
 mod groups;
 mod lists;
 mod log;
 mod okta;
+mod okta_spec;
 mod patch;
 mod roles;
 mod shown;
