@@ -183,7 +183,7 @@ const GIVEN: [(&str, &str); 7] = [
 
 /// The value at a path of the suite; `Null` where there is none.
 fn at<'v>(body: &'v Value, path: &str) -> &'v Value {
-    let pointer: String = path.split(['.', '[']).map(|step| format!("/{}", step.trim_end_matches(']'))).collect();
+    let pointer = format!("/{}", path.replace(['.', '['], "/").replace(']', ""));
     body.pointer(&pointer).unwrap_or(&Value::Null)
 }
 

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 const PARTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/parts");
 
-/// A program that `script/test` has installed for the tests: `node`, `scim2`.
+/// A program that `script/test` has installed for the tests: `node`, `scim2`, `scim-sanity`.
 ///
 /// # Panics
 /// When it is not there.

@@ -1,8 +1,9 @@
-//! What others compute of filters and PATCH operations, against ours: npm `scim2-parse-filter` and `scim-patch`, PyPI `scim2-models`.
+//! What others compute of filters and PATCH operations, against ours: `scim2-parse-filter` and `scim-patch` (npm), and
+//! `scim2-models` (from the Python index).
 //!
 //! `script/test` installs them. Cases are random, with a fixed seed, from the part of the grammar in which the RFCs leave nothing open
-//! and no library is known to be wrong: there everybody has to say the same. Where we disagree is a table beside them: each row is a case, with what
-//! we say, what they say, and the section that says who is right. A row that is no longer so ends the test.
+//! and no library is known to be wrong: there everybody has to say the same. Where we differ is a table beside them: each row is a
+//! case, with what we say, what they say, and the section that says who is right. A row that is no longer so ends the test.
 
 mod filters;
 mod patches;
