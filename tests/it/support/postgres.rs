@@ -59,7 +59,7 @@ pub(crate) fn shared() -> &'static Postgres {
             postgres.tidy()?;
             Ok(postgres)
         }
-        _ => Cluster::create(false).map(|cluster| Postgres::new(Server::Own(cluster))),
+        _ => Cluster::create(false, &[]).map(|cluster| Postgres::new(Server::Own(cluster))),
     });
     match shared {
         Ok(postgres) => postgres,
@@ -73,7 +73,19 @@ pub(crate) fn shared() -> &'static Postgres {
 /// # Panics
 /// As [`shared`].
 pub(crate) fn dedicated(durable: bool) -> Postgres {
-    match Cluster::create(durable) {
+    own(Cluster::create(durable, &[]))
+}
+
+/// A durable server with settings of its own, for measurements.
+///
+/// # Panics
+/// As [`shared`].
+pub(crate) fn tuned(settings: &[&str]) -> Postgres {
+    own(Cluster::create(true, settings))
+}
+
+fn own(cluster: Result<Cluster, String>) -> Postgres {
+    match cluster {
         Ok(cluster) => Postgres::new(Server::Own(cluster)),
         Err(reason) => panic!("no PostgreSQL for the tests: {reason}\n{INSTALL}"),
     }
@@ -142,6 +154,14 @@ impl Postgres {
         self.cluster().signal(name).expect("the server takes signals");
     }
 
+    /// What the server has logged.
+    ///
+    /// # Panics
+    /// On the server of `DATABASE_URL`.
+    pub(crate) fn log_text(&self) -> String {
+        std::fs::read_to_string(self.cluster().log()).unwrap_or_default()
+    }
+
     fn cluster(&self) -> &Cluster {
         match &self.server {
             Server::Own(cluster) => cluster,
@@ -205,18 +225,21 @@ struct Cluster {
     programs: PathBuf,
     owner: Option<Owner>,
     durable: bool,
+    /// `name=value`, beside and above those that every server has.
+    settings: Vec<String>,
     folder: TempDir,
 }
 
 impl Cluster {
-    fn create(durable: bool) -> Result<Self, String> {
+    fn create(durable: bool, settings: &[&str]) -> Result<Self, String> {
         let programs = programs()?;
         let folder = temporary_folder()?;
         let owner = unprivileged(folder.path())?;
         if let Some(Owner { uid, gid }) = owner {
             chown(folder.path(), Some(uid), Some(gid)).map_err(|error| format!("cannot give the folder away: {error}"))?;
         }
-        let cluster = Self { running: Mutex::new(None), programs, owner, durable, folder };
+        let settings = settings.iter().copied().map(str::to_owned).collect();
+        let cluster = Self { running: Mutex::new(None), programs, owner, durable, settings, folder };
         cluster.initialise()?;
         cluster.start()?;
         Ok(cluster)
@@ -255,6 +278,7 @@ impl Cluster {
         if !self.durable {
             settings.extend(["fsync=off", "synchronous_commit=off", "full_page_writes=off"].map(str::to_owned));
         }
+        settings.extend(self.settings.iter().cloned());
         let mut arguments = vec!["-D".to_owned(), "data".to_owned()];
         for setting in settings {
             arguments.extend(["-c".to_owned(), setting]);

@@ -99,3 +99,12 @@ fn the_browser_reads_what_the_provider_shows() {
     assert_eq!(seen["ok"], true);
     assert_eq!(provider.log(), "");
 }
+
+#[tokio::test]
+async fn a_tuned_server_has_its_settings_and_says_what_it_does() {
+    let server = postgres::tuned(&["work_mem=5MB", "log_statement=all"]);
+    let mut connection = PgConnection::connect(&server.url_for("postgres")).await.unwrap();
+    let (told,): (String,) = sqlx::query_as("show work_mem").fetch_one(&mut connection).await.unwrap();
+    assert_eq!(told, "5MB");
+    assert!(server.log_text().contains("show work_mem"));
+}
