@@ -1,0 +1,48 @@
+//! Lookups among very many logins. They are made by SQL, as copies of one that the endpoint made.
+
+use reqwest::Method;
+
+use crate::load::{AsyncJob, Recorder, Target, drive};
+use crate::report::Report;
+use crate::service::Service;
+use crate::sync::{external_id, name};
+
+const CONNECTIONS: usize = 8;
+const LOOKUPS: usize = 5_000;
+
+/// The filters that clients look logins up by, and how the value of a copy is made.
+const FILTERS: [(&str, &str, fn(usize) -> String); 3] =
+    [("userName", "userName eq", name), ("externalId", "externalId eq", external_id), ("emails.value", "emails.value eq", name)];
+
+#[derive(Clone)]
+struct Look {
+    target: Target,
+    what: &'static str,
+    filter: &'static str,
+    value: fn(usize) -> String,
+    logins: usize,
+}
+
+impl AsyncJob<()> for Look {
+    async fn run(&self, number: usize, recorder: &mut Recorder) -> Option<()> {
+        // A stride that is coprime to the numbers of logins visits them all over.
+        let value = (self.value)(number.wrapping_mul(7_919) % self.logins);
+        let filter: String = url::form_urlencoded::byte_serialize(format!("{} \"{value}\"", self.filter).as_bytes()).collect();
+        let found = recorder.send(&self.target, self.what, Method::GET, &format!("/Users?filter={filter}"), None).await?;
+        assert_eq!(found["totalResults"], 1, "{value}");
+        Some(())
+    }
+}
+
+/// Fills the service up to so many logins, and looks some of them up.
+pub(crate) async fn run(service: &Service, logins: usize, report: &mut Report) {
+    eprintln!("filling the database up to {logins} logins");
+    service.fill(logins).await;
+    for (what, filter, value) in FILTERS {
+        let job = Look { target: service.target.clone(), what, filter, value, logins };
+        let label = format!("{}: lookups by {what} among {logins}", service.target.name);
+        let (measured, _) = drive(&label, CONNECTIONS, LOOKUPS, job.clone()).await;
+        let plan = service.plan(async || drop(drive("plan", 1, 1, job).await)).await;
+        report.lookups(what, logins, CONNECTIONS, &measured, &plan);
+    }
+}
