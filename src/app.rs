@@ -10,6 +10,7 @@ use crate::config::{Engine, KeySource, Settings};
 use crate::directory::Caller;
 use crate::directory::catalogue::{self, BUILT_IN, Catalogue};
 use crate::federation::Federation;
+use crate::http::limits::DirectoryLimits;
 use crate::keys::{KeyRing, Sealer};
 use crate::metrics::Metrics;
 use crate::model::Actor;
@@ -26,6 +27,7 @@ pub struct App {
     pub federation: Federation,
     pub metrics: Metrics,
     pub catalogues: Arc<[Catalogue]>,
+    pub limits: DirectoryLimits,
 }
 
 impl App {
@@ -59,6 +61,7 @@ impl App {
             store,
             sealer,
             federation: Federation::new(client, clock.clone()),
+            limits: DirectoryLimits::new(clock.clone()),
             clock,
             metrics: Metrics::new(),
             catalogues: catalogues.into(),

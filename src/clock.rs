@@ -4,7 +4,8 @@
 //! values of one request carry the same instant. Times are cut to microseconds: that is what PostgreSQL keeps, and a value
 //! that is read back must equal the one that was written.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 
@@ -43,6 +44,17 @@ impl Clock {
         now.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(now)
     }
 
+    /// The time since some moment that stays the same while the program runs. It never goes back, whatever is done to the machine's clock,
+    /// and so it is what spans are measured by.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
+        match &self.0 {
+            Source::System => BEGINNING.elapsed(),
+            Source::Fixed(_) => (self.now() - DateTime::UNIX_EPOCH).to_std().unwrap_or_default(),
+        }
+    }
+
     /// Moves a fixed clock forward; the system clock is left as it is.
     pub fn advance(&self, by: TimeDelta) {
         if let Source::Fixed(at) = &self.0 {
@@ -66,5 +78,13 @@ mod tests {
         assert_eq!(clock.now(), clock.now());
         clock.advance(TimeDelta::seconds(90));
         assert_eq!(clock.now().timestamp(), 90);
+        assert_eq!(clock.elapsed(), Duration::from_secs(90));
+    }
+
+    #[test]
+    fn spans_never_go_back() {
+        let clock = Clock::system();
+        let spans: Vec<_> = (0..100).map(|_| clock.elapsed()).collect();
+        assert!(spans.is_sorted());
     }
 }

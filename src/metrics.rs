@@ -118,6 +118,11 @@ struct Coercion {
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Limited {
+    profile: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct SignInOutcome {
     outcome: SignIn,
 }
@@ -143,6 +148,7 @@ struct Inner {
     requests: Family<Request, Counter>,
     request_seconds: Family<RequestDuration, Histogram, fn() -> Histogram>,
     coercions: Family<Coercion, Counter>,
+    rate_limited: Family<Limited, Counter>,
     sign_ins: Family<SignInOutcome, Counter>,
     sessions_ended: Family<EndedSession, Counter>,
 }
@@ -155,14 +161,16 @@ impl Metrics {
             requests: Family::default(),
             request_seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             coercions: Family::default(),
+            rate_limited: Family::default(),
             sign_ins: Family::default(),
             sessions_ended: Family::default(),
         };
-        let Inner { registry, requests, request_seconds, coercions, sign_ins, sessions_ended } = &mut inner;
+        let Inner { registry, requests, request_seconds, coercions, rate_limited, sign_ins, sessions_ended } = &mut inner;
         // The encoder adds `_total`, `_seconds` and `_info`, and a full stop to the help.
         registry.register("http_requests", "Requests that were answered", requests.clone());
         registry.register_with_unit("http_request_duration", "Time to answer a request", Unit::Seconds, request_seconds.clone());
         registry.register("scim_coercions", "SCIM input that a client profile put right", coercions.clone());
+        registry.register("scim_rate_limited", "SCIM requests answered 429, by client profile", rate_limited.clone());
         registry.register("sign_ins", "Sign-ins, by how they ended", sign_ins.clone());
         registry.register("sessions_ended", "Sessions that ended, by reason", sessions_ended.clone());
         let build = Build { version: env!("CARGO_PKG_VERSION"), saml: cfg!(feature = "saml") };
@@ -179,6 +187,11 @@ impl Metrics {
     /// `rule` of a client profile changed what a SCIM client sent. Both are names from our own tables, never from the client.
     pub fn scim_coercion(&self, profile: &'static str, rule: &'static str) {
         self.0.coercions.get_or_create(&Coercion { profile, rule }).inc();
+    }
+
+    /// A directory of this client profile was told to wait.
+    pub fn scim_rate_limited(&self, profile: &'static str) {
+        self.0.rate_limited.get_or_create(&Limited { profile }).inc();
     }
 
     pub fn sign_in(&self, outcome: SignIn) {
@@ -216,6 +229,7 @@ mod tests {
         other.http_request(Surface::Scim, &Method::PATCH, 204, Duration::from_millis(7));
         other.http_request(Surface::Scim, &Method::PATCH, 204, Duration::from_secs(3));
         metrics.scim_coercion("entra", "boolean_as_text");
+        metrics.scim_rate_limited("okta");
         metrics.sign_in(SignIn::Bound);
         metrics.session_ended(SessionEnd::Replaced);
         let text = metrics.render();
@@ -224,6 +238,7 @@ mod tests {
             r#"vestibule_http_request_duration_seconds_count{surface="scim"} 2"#,
             r#"vestibule_http_request_duration_seconds_bucket{le="0.01",surface="scim"} 1"#,
             r#"vestibule_scim_coercions_total{profile="entra",rule="boolean_as_text"} 1"#,
+            r#"vestibule_scim_rate_limited_total{profile="okta"} 1"#,
             r#"vestibule_sign_ins_total{outcome="bound"} 1"#,
             r#"vestibule_sessions_ended_total{reason="replaced"} 1"#,
         ] {

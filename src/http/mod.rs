@@ -14,6 +14,7 @@
 mod admin;
 mod extract;
 mod layers;
+pub mod limits;
 mod me;
 pub mod ops;
 pub mod pages;
