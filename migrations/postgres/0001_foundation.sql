@@ -150,14 +150,23 @@ create table tokens (
   prefix text collate "C" not null,
   digest bytea not null,
   scopes jsonb not null,
+  created_by jsonb not null,
   created_at timestamptz not null,
   expires_at timestamptz,
   last_used_at timestamptz,
+  -- Rotation: the token whose place this one took, and when another took the place of this one, which lives on until it expires.
+  replaces uuid,
+  replaced_at timestamptz,
   revoked_at timestamptz,
+  constraint tokens_tenant unique (tenant_id, id),
   constraint tokens_prefix unique (prefix),
-  constraint tokens_name unique (directory_id, name),
-  constraint tokens_directory foreign key (tenant_id, directory_id) references directories (tenant_id, id)
+  constraint tokens_replaces unique (tenant_id, replaces),
+  constraint tokens_directory foreign key (tenant_id, directory_id) references directories (tenant_id, id),
+  constraint tokens_replaced foreign key (tenant_id, replaces) references tokens (tenant_id, id),
+  constraint tokens_overlap check (replaced_at is null or expires_at is not null)
 );
+create unique index tokens_name on tokens (directory_id, name) where replaced_at is null and revoked_at is null;
+create index tokens_by_directory on tokens (tenant_id, directory_id, name, id);
 
 create table persons (
   tenant_id uuid not null references tenants (tenant_id),

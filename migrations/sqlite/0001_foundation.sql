@@ -150,14 +150,23 @@ create table tokens (
   prefix text not null,
   digest blob not null,
   scopes text not null,
+  created_by text not null,
   created_at text not null,
   expires_at text,
   last_used_at text,
+  -- Rotation: the token whose place this one took, and when another took the place of this one, which lives on until it expires.
+  replaces blob,
+  replaced_at text,
   revoked_at text,
+  constraint tokens_tenant unique (tenant_id, id),
   constraint tokens_prefix unique (prefix),
-  constraint tokens_name unique (directory_id, name),
-  constraint tokens_directory foreign key (tenant_id, directory_id) references directories (tenant_id, id)
+  constraint tokens_replaces unique (tenant_id, replaces),
+  constraint tokens_directory foreign key (tenant_id, directory_id) references directories (tenant_id, id),
+  constraint tokens_replaced foreign key (tenant_id, replaces) references tokens (tenant_id, id),
+  constraint tokens_overlap check (replaced_at is null or expires_at is not null)
 ) strict;
+create unique index tokens_name on tokens (directory_id, name) where replaced_at is null and revoked_at is null;
+create index tokens_by_directory on tokens (tenant_id, directory_id, name, id);
 
 create table persons (
   tenant_id blob not null references tenants (tenant_id),

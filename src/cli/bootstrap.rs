@@ -7,14 +7,18 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use crate::app::App;
 use crate::directory::Caller;
 use crate::directory::manage::{ConnectionSpec, DirectorySpec, Manage, RuleSpec};
+use crate::directory::tokens::{TokenSpec, Tokens};
 use crate::keys::PlainToken;
-use crate::model::{Actor, Binding, ConnectionId, DirectoryId, DirectorySettings, JitPolicy, OidcSettings, RuleOrigin, TenantId};
+use crate::model::{
+    Actor, Binding, ConnectionId, DirectoryId, DirectorySettings, JitPolicy, OidcSettings, RuleOrigin, Scopes, TenantId,
+};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -99,6 +103,11 @@ struct Token {
     name: String,
     /// Left out, a token is made and printed.
     secret: Option<SecretSource>,
+    /// Left out, it may read and write by SCIM.
+    #[serde(default)]
+    scopes: Scopes,
+    /// Left out, it lives until it is revoked. Only a time with its zone is one.
+    expires_at: Option<toml::value::Datetime>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -226,9 +235,19 @@ pub async fn apply(app: &App, file: &File) -> anyhow::Result<Report> {
     Ok(report)
 }
 
+fn caller(app: &App) -> Caller<'static> {
+    Caller { actor: Actor::Operator, now: app.clock.now(), request_id: None }
+}
+
 fn manage(app: &App) -> Manage<'_> {
-    let caller = Caller { actor: Actor::Operator, now: app.clock.now(), request_id: None };
-    Manage { store: &app.store, sealer: &app.sealer, caller }
+    Manage { store: &app.store, sealer: &app.sealer, caller: caller(app) }
+}
+
+/// A time of the file, which must say its zone.
+fn instant(at: &toml::value::Datetime) -> anyhow::Result<DateTime<Utc>> {
+    let text = at.to_string();
+    let read = DateTime::parse_from_rfc3339(&text);
+    Ok(read.with_context(|| format!("{text} is no time with a zone, such as 2027-01-31T00:00:00Z"))?.to_utc())
 }
 
 async fn ensure_tenant(app: &App, spec: &Tenant, report: &mut Report) -> anyhow::Result<()> {
@@ -319,7 +338,10 @@ async fn ensure_directory(app: &App, tenant: TenantId, spec: &Directory, report:
             Some(source) => (source.read()?, false),
             None => (PlainToken::bearer().reveal(), true),
         };
-        let made = manage(app).ensure_token(tenant, directory.id, &token.name, &secret).await?;
+        let expires_at = token.expires_at.map(|at| instant(&at)).transpose()?;
+        let wanted = TokenSpec { name: token.name.clone(), scopes: token.scopes.clone(), expires_at };
+        let tokens = Tokens { store: &app.store, tenant, directory: directory.id, caller: caller(app) };
+        let made = tokens.ensure(&wanted, &secret).await?;
         report.made(made, || {
             if is_ours {
                 format!("token {}, shown only now: {}", token.name, secret.expose_secret())

@@ -1,4 +1,4 @@
-//! What the operator sets up: tenants, accounts, connections, directories, tokens, rules, clients.
+//! What the operator sets up: tenants, accounts, connections, directories, rules, clients.
 //!
 //! Every function makes what is missing and leaves what is there as it is, even where it differs: a second run of the same
 //! file never undoes what somebody changed since. Each is one transaction with its event.
@@ -11,13 +11,13 @@ use serde_json::json;
 use super::catalogue::Catalogue;
 use super::recompute::recompute;
 use super::{Caller, Error, Result, mapping};
-use crate::keys::{BearerToken, HashedToken, Place, Sealer};
+use crate::keys::{HashedToken, Place, Sealer};
 use crate::model::{
     Account, AccountId, Binding, ClientId, ConnectionId, DirectoryId, DirectorySettings, DomainId, EventKind, Grant, JitPolicy,
-    MissingClaim, OidcSettings, Protocol, RuleBody, RuleId, RuleOrigin, TenantId, TokenId,
+    MissingClaim, OidcSettings, Protocol, RuleBody, RuleId, RuleOrigin, TenantId,
 };
 use crate::scim::profile::Profile;
-use crate::store::{AccountRow, NewClient, NewConnection, NewDirectory, NewRule, NewToken, Store};
+use crate::store::{AccountRow, NewClient, NewConnection, NewDirectory, NewRule, Store};
 
 /// Where the client secret of a connection lies, for sealing.
 #[must_use]
@@ -212,33 +212,6 @@ impl Manage<'_> {
         writer.record(&[event], self.caller.request_id).await?;
         writer.commit().await?;
         Ok(Ensured { id, made: true })
-    }
-
-    /// Gives a directory a bearer token that the operator chose. Only its digest is kept.
-    ///
-    /// # Errors
-    /// When the text is not a token of this service's form.
-    pub async fn ensure_token(&self, tenant: TenantId, directory: DirectoryId, name: &str, token: &SecretString) -> Result<bool> {
-        let parsed =
-            BearerToken::parse(token.expose_secret()).map_err(|error| Error::Invalid(format!("token {name:?}: {error}")))?;
-        let mut writer = self.store.write(tenant).await?;
-        let id = TokenId::new(self.caller.now);
-        let new = NewToken {
-            id,
-            directory_id: directory,
-            name,
-            prefix: parsed.lookup,
-            digest: &parsed.digest,
-            scopes: &["scim".to_owned()],
-            expires_at: None,
-        };
-        if !writer.insert_token(&new, self.caller.now).await? {
-            return Ok(false);
-        }
-        let event = self.caller.event(EventKind::TokenCreated, id.uuid(), json!({ "directory": directory, "name": name }));
-        writer.record(&[event], self.caller.request_id).await?;
-        writer.commit().await?;
-        Ok(true)
     }
 
     /// Joins a directory and a connection by a binding pair.

@@ -6,6 +6,7 @@
 //! | [`provision::create_group`], [`provision::change_group`], [`provision::delete_group`] | SCIM | the schema's constraints | `group.*` |
 //! | [`sign_in::sign_in`] | a verified [`crate::model::ExternalIdentity`] | [`decide`] | `login.bound`, `session.*` |
 //! | [`sign_in::sign_out`] | a person | | `session.signed_out` |
+//! | [`tokens::Tokens`] | the operator, an administrator | its own checks | `token.*` |
 //! | [`manage`] | the operator | its own checks | `*.created` |
 //!
 //! Each is one transaction with its events in it: it happened whole, or not at all. [`decide`] and [`mapping`] are pure. A command
@@ -21,6 +22,7 @@ mod members;
 pub mod provision;
 mod recompute;
 pub mod sign_in;
+pub mod tokens;
 
 use chrono::{DateTime, Utc};
 

@@ -18,15 +18,15 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
 use crate::clock::Clock;
-use crate::model::DirectoryId;
+use crate::model::{Directory, DirectoryId};
 
 /// How fast one directory's client may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
+struct Rate {
     /// Requests in the long run.
-    pub requests_per_second: NonZeroU32,
+    requests_per_second: NonZeroU32,
     /// Requests at once, after a pause.
-    pub burst: NonZeroU32,
+    burst: NonZeroU32,
 }
 
 /// A request that came too early.
@@ -72,11 +72,17 @@ impl DirectoryLimits {
         Self(Arc::new(Inner { clock: Moments(clock), buckets }))
     }
 
-    /// Takes one request from a directory's bucket. A rate that changed begins with a full bucket.
+    /// Takes one request from a directory's bucket.
     ///
     /// # Errors
     /// When the bucket is empty; nothing is taken then.
-    pub fn take(&self, directory: DirectoryId, rate: Rate) -> Result<(), TooMany> {
+    pub fn take(&self, directory: &Directory) -> Result<(), TooMany> {
+        let settings = &directory.settings;
+        self.take_at(directory.id, Rate { requests_per_second: settings.requests_per_second, burst: settings.burst })
+    }
+
+    /// A rate that changed begins with a full bucket.
+    fn take_at(&self, directory: DirectoryId, rate: Rate) -> Result<(), TooMany> {
         let Inner { clock, buckets } = &*self.0;
         let mut buckets = buckets.lock().unwrap_or_else(PoisonError::into_inner);
         buckets.sweep(clock.now());
@@ -153,7 +159,7 @@ mod tests {
 
     /// How many of `asked` requests at one moment are let through.
     fn through(limits: &DirectoryLimits, directory: DirectoryId, rate: Rate, asked: usize) -> usize {
-        (0..asked).filter(|_| limits.take(directory, rate).is_ok()).count()
+        (0..asked).filter(|_| limits.take_at(directory, rate).is_ok()).count()
     }
 
     #[test]
@@ -176,10 +182,10 @@ mod tests {
             let directory = DirectoryId::new(clock.now());
             let rate = rate(per_second, burst);
             through(&limits, directory, rate, burst as usize);
-            let too_many = limits.take(directory, rate).unwrap_err();
+            let too_many = limits.take_at(directory, rate).unwrap_err();
             assert_eq!(too_many.retry_after, seconds, "{rate:?}");
             clock.advance(TimeDelta::seconds(i64::try_from(too_many.retry_after).unwrap()));
-            assert_eq!(limits.take(directory, rate), Ok(()), "who waits that long is let through");
+            assert_eq!(limits.take_at(directory, rate), Ok(()), "who waits that long is let through");
         }
     }
 
@@ -189,7 +195,7 @@ mod tests {
         let directory = DirectoryId::new(clock.now());
         assert_eq!(through(&limits, directory, rate(10, 10), 10_000), 10);
         clock.advance(TimeDelta::milliseconds(100));
-        assert_eq!(limits.take(directory, rate(10, 10)), Ok(()));
+        assert_eq!(limits.take_at(directory, rate(10, 10)), Ok(()));
     }
 
     #[test]
@@ -205,12 +211,12 @@ mod tests {
         let (clock, limits) = limits();
         let busy = DirectoryId::new(clock.now());
         for _ in 0..10 * FEW {
-            assert_eq!(limits.take(DirectoryId::new(clock.now()), rate(100, 200)), Ok(()));
+            assert_eq!(limits.take_at(DirectoryId::new(clock.now()), rate(100, 200)), Ok(()));
             clock.advance(TimeDelta::milliseconds(10));
-            let _ = limits.take(busy, rate(1, 200));
+            let _ = limits.take_at(busy, rate(1, 200));
         }
         assert!(limits.len() <= FEW, "{} buckets", limits.len());
-        assert!(limits.take(busy, rate(1, 200)).is_err(), "its bucket is still empty");
+        assert!(limits.take_at(busy, rate(1, 200)).is_err(), "its bucket is still empty");
         // Nobody's bucket is full before it may be let go.
         assert_eq!(rate(100, 200).time_to_fill(), Duration::from_secs(2));
         assert_eq!(rate(3, 1).time_to_fill(), Duration::from_nanos(333_333_333));

@@ -44,7 +44,10 @@ kinds! {
     DomainCreated = "domain.created",
     DirectoryCreated = "directory.created",
     BindingCreated = "binding.created",
-    TokenCreated = "token.created",
+    TokenIssued = "token.issued",
+    /// One token took the place of another, which ends after an overlap.
+    TokenRotated = "token.rotated",
+    TokenRevoked = "token.revoked",
     ClientCreated = "client.created",
     RuleCreated = "rule.created",
     LoginCreated = "login.created",

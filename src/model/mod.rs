@@ -19,6 +19,7 @@ mod identity;
 mod person;
 mod role;
 mod session;
+mod token;
 
 pub use account::{Account, AccountState, Tenant};
 pub use connection::{Binding, Connection, ConnectionState, JitPolicy, MissingClaim, OidcSettings, Protocol};
@@ -32,3 +33,4 @@ pub use identity::{Email, ExternalIdentity, Login, LoginKind, Slot, Subject, Sub
 pub use person::{Person, PersonState};
 pub use role::{AssignmentSource, EffectiveRole, Grant, Rule, RuleBody, RuleOrigin};
 pub use session::Session;
+pub use token::{NoScope, NotAScope, Scope, Scopes, Token, TokenState};

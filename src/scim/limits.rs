@@ -16,10 +16,6 @@ pub const MAX_MEMBERS: usize = 10_000;
 pub const MAX_INLINE_MEMBERS: usize = 5_000;
 /// Bytes of a request body; enforced by the HTTP layer.
 pub const MAX_BODY_BYTES: usize = 2 * 1_024 * 1_024;
-/// Requests of one directory in a second, in the long run, where its settings do not say.
-pub const REQUESTS_PER_SECOND: u32 = 100;
-/// Requests of one directory at once, after a pause, where its settings do not say.
-pub const BURST: u32 = 200;
 /// Values of one multi-valued attribute.
 pub const MAX_VALUES: usize = 1_000;
 /// Values of multi-valued attributes that the operations of one PATCH request look at, all together: it bounds the time of a request

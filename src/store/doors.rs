@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::{PendingRow, Reader, Result, door};
 use crate::keys::HashedToken;
-use crate::model::{ConnectionId, Directory, Session, Tenant, TenantId, TokenId};
+use crate::model::{ConnectionId, Directory, Scopes, Session, Tenant, TenantId, TokenId};
 
 /// Looks across tenants.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct TokenRow {
     pub token_id: TokenId,
     pub digest: HashedToken,
     #[sqlx(json)]
-    pub scopes: Vec<String>,
+    pub scopes: Scopes,
     pub expires_at: Option<DateTime<Utc>>,
     pub last_used_at: Option<DateTime<Utc>>,
     #[sqlx(flatten)]

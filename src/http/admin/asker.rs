@@ -11,10 +11,7 @@ use crate::app::App;
 use crate::directory::access::{self, Permission, Reach};
 use crate::http::extract;
 use crate::http::scim;
-use crate::model::{Actor, Directory, DirectoryId, Session, TenantId, TokenId};
-
-/// The scope of a directory's token that reads the provisioning log.
-const LOG_SCOPE: &str = "log";
+use crate::model::{Actor, Directory, DirectoryId, Scope, Session, TenantId, TokenId};
 
 /// Who asks. There is nobody else: everything but these is 401.
 #[derive(Clone, Debug)]
@@ -74,9 +71,10 @@ impl FromRequestParts<App> for Asker {
         // Whoever sends a token wants to be known by it, whatever cookies there are.
         if parts.headers.contains_key(AUTHORIZATION) {
             let found = scim::authenticate(&parts.headers, app).await.map_err(|_| Problem::new(Kind::Unavailable))?;
-            let token = found.filter(|token| token.scopes.iter().any(|scope| scope == LOG_SCOPE));
+            let token = found.filter(|token| token.scopes.allow(Scope::Log));
             return match token {
                 Some(token) => {
+                    app.limits.take(&token.directory)?;
                     scim::touch(app, &token).await;
                     Ok(Self::Token { tenant: token.tenant_id, directory: token.directory.id, token: token.token_id })
                 }

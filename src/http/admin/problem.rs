@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::directory;
 use crate::http::layers::RequestId;
+use crate::http::limits::TooMany;
 use crate::store;
 
 /// The kinds of problems. A client may rely on their names.
@@ -114,16 +115,18 @@ impl Kind {
 pub(in crate::http) struct Problem {
     pub(super) kind: Kind,
     detail: Option<String>,
+    /// Whole seconds to wait.
+    retry_after: Option<u64>,
 }
 
 impl Problem {
     /// With the detail of its kind.
     pub(in crate::http) const fn new(kind: Kind) -> Self {
-        Self { kind, detail: None }
+        Self { kind, detail: None, retry_after: None }
     }
 
     pub(super) fn with(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: Some(detail.into()) }
+        Self { kind, detail: Some(detail.into()), retry_after: None }
     }
 
     /// A parameter or a member of the body is not as it must be. Says which.
@@ -159,10 +162,17 @@ impl From<store::Error> for Problem {
     }
 }
 
+impl From<TooMany> for Problem {
+    fn from(TooMany { retry_after }: TooMany) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::new(Kind::TooManyRequests) }
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (status, ..) = self.kind.words();
         let mut response = status.into_response();
+        response.headers_mut().extend(self.retry_after.map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds))));
         response.extensions_mut().insert(self);
         response
     }

@@ -3,6 +3,7 @@
 //! A request carries a directory's bearer token; the path names the same directory. A token of another directory or tenant is
 //! answered exactly like one that never was.
 
+mod client;
 mod meta;
 mod resources;
 
@@ -11,23 +12,19 @@ use axum::body::Bytes;
 use axum::extract::{FromRequestParts, Path, Request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::layers::RequestId;
+use self::client::Client;
+pub(super) use self::client::{authenticate, touch};
 use crate::app::App;
-use crate::directory::Caller;
-use crate::directory::provision::Provisioning;
-use crate::keys::BearerToken;
-use crate::model::{Actor, Directory, DirectoryId, TenantId};
-use crate::provisioning::{Endpoint, Failure, Precondition};
+use crate::model::DirectoryId;
+use crate::provisioning::Failure;
 use crate::scim::message::ScimError;
 use crate::scim::parse;
-use crate::scim::profile::{Coercion, Profile};
 use crate::scim::schema::ResourceKind;
 use crate::scim::{Object, Value};
-use crate::store::TokenRow;
 
 /// The routes below a directory. Each is found with a slash at its end too, as some clients write it.
 pub(super) fn router(_app: &App) -> Router<App> {
@@ -133,83 +130,6 @@ fn base(app: &App, directory: DirectoryId) -> String {
     app.settings.server.public_url.at(&format!("/scim/v2/{directory}"))
 }
 
-/// A request of a directory's client, authenticated.
-pub(super) struct Client {
-    app: App,
-    tenant: TenantId,
-    directory: Directory,
-    profile: Profile,
-    base: String,
-    actor: Actor,
-    may_write: bool,
-    request_id: RequestId,
-    precondition: Precondition,
-}
-
-impl Client {
-    /// What provisioning works on.
-    fn endpoint(&self) -> Endpoint<'_> {
-        Endpoint {
-            to: Provisioning { store: &self.app.store, tenant: self.tenant, directory: &self.directory, caller: self.caller() },
-            profile: self.profile,
-            base: &self.base,
-            precondition: &self.precondition,
-        }
-    }
-
-    fn caller(&self) -> Caller<'_> {
-        self.request_id.caller(&self.app, self.actor)
-    }
-
-    /// Refuses a token that may only read.
-    fn writing(&self) -> Result<(), Failure> {
-        if self.may_write {
-            Ok(())
-        } else {
-            Err(ScimError::new(403, "this token may only read; use one with the scope scim").into())
-        }
-    }
-
-    fn count(&self, coercions: &[Coercion]) {
-        for coercion in coercions {
-            self.app.metrics.scim_coercion(self.profile.as_str(), coercion.rule);
-        }
-    }
-}
-
-impl FromRequestParts<App> for Client {
-    type Rejection = ScimFailure;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ScimFailure> {
-        let request_id = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(|| RequestId(String::new()));
-        let named = directory(parts).await?;
-        let token = authenticate(&parts.headers, app).await?;
-        // A good token for another directory is as good as none (A07, Z04).
-        let token = token.filter(|token| Some(token.directory.id) == named).ok_or_else(unauthorized)?;
-        touch(app, &token).await;
-        let profile = token.directory.profile.parse().unwrap_or(Profile::Strict);
-        let precondition =
-            parts.headers.get(IF_MATCH).and_then(|value| value.to_str().ok()).map_or(Precondition::None, Precondition::parse);
-        Ok(Self {
-            app: app.clone(),
-            tenant: token.tenant_id,
-            profile,
-            base: base(app, token.directory.id),
-            actor: Actor::Directory { directory: token.directory.id, token: token.token_id },
-            may_write: token.scopes.iter().any(|scope| scope == "scim"),
-            directory: token.directory,
-            request_id,
-            precondition,
-        })
-    }
-}
-
-/// The directory that the path names, if that is one of our ids.
-async fn directory(parts: &mut Parts) -> Result<Option<DirectoryId>, ScimFailure> {
-    let Names(path) = Names::<Vec<(String, String)>>::from_request_parts(parts, &()).await?;
-    Ok(path.into_iter().find(|(name, _)| name == "directory").and_then(|(_, id)| id.parse().ok()))
-}
-
 /// The names in a path. What cannot be decoded names nothing, and is answered in SCIM's format.
 struct Names<T>(T);
 
@@ -220,39 +140,6 @@ impl<S: Send + Sync, T: serde::de::DeserializeOwned + Send> FromRequestParts<S> 
         let Path(names) =
             Path::from_request_parts(parts, state).await.map_err(|_| ScimError::new(404, "there is nothing at this address"))?;
         Ok(Self(names))
-    }
-}
-
-/// The token that a request carries, if it is one of ours and its time is not over.
-pub(super) async fn authenticate(headers: &HeaderMap, app: &App) -> Result<Option<TokenRow>, ScimFailure> {
-    let Some(token) = bearer(headers).and_then(|text| BearerToken::parse(text).ok()) else { return Ok(None) };
-    let found = app.store.doors().token(token.lookup).await.map_err(Failure::from)?;
-    let now = app.clock.now();
-    Ok(found.filter(|row| row.digest == token.digest && row.expires_at.is_none_or(|at| at > now)))
-}
-
-/// The token of an `Authorization: Bearer` header; the scheme in any letter case (RFC 9110 section 11.1).
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-fn unauthorized() -> ScimFailure {
-    ScimError::new(401, "a valid bearer token of this directory is needed").into()
-}
-
-/// Notes that a token is in use, to the minute. A request is not refused because that could not be written.
-pub(super) async fn touch(app: &App, token: &TokenRow) {
-    if token.last_used_at.is_some_and(|at| at >= app.clock.now() - chrono::TimeDelta::minutes(1)) {
-        return;
-    }
-    let touched = async {
-        let mut writer = app.store.write(token.tenant_id).await?;
-        writer.touch_token(token.token_id, app.clock.now()).await?;
-        writer.commit().await
-    };
-    if let Err(error) = touched.await {
-        tracing::warn!(error = &error as &dyn std::error::Error, "the use of a token could not be noted");
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{LIST_RESPONSE, NOBODY, USER, directory, filtered, found, log_of, make_user, operations, refused, user};
+use super::{LIST_RESPONSE, NOBODY, USER, directory, filtered, found, log_of, make_user, refused, user};
 use crate::support::http::{Answer, Scim, client};
 use crate::support::world::{Tenant, World, on_every_engine};
 
@@ -144,37 +144,6 @@ on_every_engine! {
         assert_eq!(any_case.send().await.unwrap().status(), 200);
     }
 
-    async fn a08_z05_tokens_are_digests_with_scopes_and_an_end(engine) {
-        let (world, tenant) = directory(engine, "strict").await;
-        let joe = make_user(&tenant.scim, "joe").await;
-        let now = world.app.clock.now();
-        let reader = token(&world, &tenant, "reader", &["scim:read"], None).await;
-        reader.get(&format!("/Users/{joe}")).await.expect(200);
-        let patch = operations(json!([{"op": "replace", "path": "title", "value": "x"}]));
-        let path = format!("/Users/{joe}");
-        for (method, path, body) in [
-            (Method::POST, "/Users", user("jane")),
-            (Method::PUT, &path, user("jane")),
-            (Method::PATCH, &path, patch),
-            (Method::DELETE, &path, json!(null)),
-            (Method::POST, "/Groups", json!({})),
-        ] {
-            let answer = reader.send(method, path, Some(&body)).await;
-            refused(&answer, 403, "");
-            let log = log_of(&world, &tenant).await;
-            let entry = log.last().unwrap();
-            assert_eq!((entry.status, entry.request_id.as_deref()), (403, answer.headers["x-request-id"].to_str().ok()));
-        }
-        assert_eq!(tenant.scim.get(&format!("/Users/{joe}")).await.body["meta"]["version"], "W/\"1\"");
-        let ended = token(&world, &tenant, "ended", &["scim"], Some(now)).await;
-        refused(&ended.get("/Users").await, 401, "");
-        let second = token(&world, &tenant, "second", &["scim"], Some(now + chrono::TimeDelta::days(1))).await;
-        second.get("/Users").await.expect(200);
-        tenant.scim.get("/Users").await.expect(200);
-        let row = world.app.store.doors().token(&tenant.scim.token[4..16]).await.unwrap().unwrap();
-        assert!(row.last_used_at.is_some());
-    }
-
     async fn a09_a10_a11_a12_a18_addresses_are_read_leniently_but_not_wrongly(engine) {
         let (world, tenant) = directory(engine, "strict").await;
         let joe = make_user(&tenant.scim, "joe").await;
@@ -278,31 +247,6 @@ on_every_engine! {
             (&"application/scim+json".parse().unwrap(), &json!([LIST_RESPONSE]))
         );
     }
-}
-
-/// Another token of the tenant's directory.
-async fn token(
-    world: &World,
-    tenant: &Tenant,
-    name: &str,
-    scopes: &[&str],
-    expires_at: Option<chrono::DateTime<chrono::Utc>>,
-) -> Scim {
-    let token = vestibule::keys::PlainToken::bearer();
-    let now = world.app.clock.now();
-    let new = vestibule::store::NewToken {
-        id: vestibule::model::TokenId::new(now),
-        directory_id: tenant.directory,
-        name,
-        prefix: token.lookup().unwrap(),
-        digest: &token.digest(),
-        scopes: &scopes.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        expires_at,
-    };
-    let mut writer = world.app.store.write(tenant.id).await.unwrap();
-    assert!(writer.insert_token(&new, now).await.unwrap());
-    writer.commit().await.unwrap();
-    Scim::new(tenant.scim.base.clone(), secrecy::ExposeSecret::expose_secret(&token.reveal()).to_owned())
 }
 
 /// POSTs a body to `/Users` in chunks, without saying its size, and answers the head and body of the response as text.

@@ -22,8 +22,8 @@ use serde_json::json;
 use uuid::Uuid;
 use vestibule::keys::HashedToken;
 use vestibule::model::{
-    AccountId, Binding, ConnectionId, Directory, DirectoryId, DirectorySettings, DomainId, Email, GroupId, JitPolicy, LoginId,
-    LoginKind, MissingClaim, OidcSettings, PersonId, Protocol, Slot, TenantId, TokenId,
+    AccountId, Actor, Binding, ConnectionId, Directory, DirectoryId, DirectorySettings, DomainId, Email, GroupId, JitPolicy,
+    LoginId, LoginKind, MissingClaim, OidcSettings, PersonId, Protocol, Scopes, Slot, TenantId, TokenId,
 };
 use vestibule::scim::fold::{FOLDING_VERSION, fold};
 use vestibule::store::{
@@ -170,8 +170,10 @@ impl House {
             name: "provisioning",
             prefix: &self.token,
             digest: &HashedToken::of(&self.token),
-            scopes: &["scim".to_owned()],
+            scopes: &Scopes::default(),
+            created_by: &Actor::Operator,
             expires_at: None,
+            replaces: None,
         };
         assert!(writer.insert_token(&token, now()).await.unwrap());
     }

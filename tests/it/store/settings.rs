@@ -6,7 +6,7 @@ use uuid::Uuid;
 use vestibule::keys::{HashedToken, KeyRing, Place, Sealer};
 use vestibule::model::{
     Actor, ClientId, ConnectionId, ConnectionState, DirectoryId, DomainId, Event, EventId, EventKind, JitPolicy, MissingClaim,
-    OidcSettings, Protocol, TenantId, TokenId,
+    OidcSettings, Protocol, Scope, Scopes, TenantId, TokenId, TokenState,
 };
 use vestibule::store::{LogEntry, NewClient, NewConnection, NewToken};
 
@@ -82,7 +82,7 @@ on_every_engine! {
         let mut doors = ground.store.doors();
         let row = doors.token(&house.token).await.unwrap().unwrap();
         assert_eq!((row.tenant_id, row.digest, row.last_used_at), (house.tenant, HashedToken::of(&house.token), None));
-        assert_eq!((row.scopes, row.expires_at), (vec!["scim".to_owned()], None));
+        assert_eq!((row.scopes, row.expires_at), (Scopes::default(), None));
         assert_eq!(row.directory, house.directory(&ground.store).await);
         assert!(doors.token("another").await.unwrap().is_none());
         let mut writer = ground.store.write(house.tenant).await.unwrap();
@@ -94,8 +94,10 @@ on_every_engine! {
             name: "provisioning",
             prefix: "new",
             digest: &HashedToken::of("new"),
-            scopes: &[],
+            scopes: &Scopes::new([Scope::Log]).unwrap(),
+            created_by: &Actor::Operator,
             expires_at: Some(later(5)),
+            replaces: None,
         };
         assert!(!writer.insert_token(&again, now()).await.unwrap(), "the name is taken");
         assert!(writer.insert_token(&NewToken { name: "second", ..again }, now()).await.unwrap());
@@ -112,6 +114,45 @@ on_every_engine! {
         let bindings = reader.bindings_of_directory(house.directory).await.unwrap();
         assert_eq!((bindings[0].claim.as_str(), bindings[0].attribute.as_str()), ("sub", "externalId"));
         assert_eq!(reader.bindings_of_connection(house.connection).await.unwrap(), bindings);
+    }
+
+    async fn a_token_is_replaced_and_revoked_once_and_gives_up_its_name(engine) {
+        let ground = Ground::fresh(engine).await;
+        let (house, other) = (ground.tenant("bluesky").await, ground.tenant("redsky").await);
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        let first = writer.tokens(house.directory).await.unwrap().remove(0);
+        assert_eq!((first.name.as_str(), first.prefix.as_str(), first.created_by), ("provisioning", &*house.token, Actor::Operator));
+        assert_eq!((&first.scopes, first.created_at, first.state(now())), (&Scopes::default(), now(), TokenState::Active));
+        assert_eq!(writer.token_for_update(house.directory, first.id).await.unwrap(), Some(first.clone()));
+        assert_eq!(writer.token_for_update(other.directory, first.id).await.unwrap(), None);
+        assert_eq!(writer.tokens(other.directory).await.unwrap(), []);
+        let second = TokenId::new(now());
+        let new = NewToken {
+            id: second,
+            directory_id: house.directory,
+            name: "provisioning",
+            prefix: "second",
+            digest: &HashedToken::of("second"),
+            scopes: &Scopes::new([Scope::ScimRead, Scope::Log]).unwrap(),
+            created_by: &Actor::System,
+            expires_at: None,
+            replaces: Some(first.id),
+        };
+        assert!(!writer.insert_token(&new, later(1)).await.unwrap(), "the first one holds the name");
+        writer.replace_token(first.id, later(60), later(1)).await.unwrap();
+        assert!(writer.insert_token(&new, later(1)).await.unwrap());
+        assert!(writer.replace_token(first.id, later(90), later(2)).await.unwrap_err().is_race(), "a token is replaced once");
+        let tokens = writer.tokens(house.directory).await.unwrap();
+        let told: Vec<_> = tokens.iter().map(|token| (token.id, token.state(later(2)), token.expires_at, token.replaces)).collect();
+        let replaced = (first.id, TokenState::Replaced, Some(later(60)), None);
+        assert_eq!(told, [replaced, (second, TokenState::Active, None, Some(first.id))]);
+        assert!(writer.revoke_token(second, later(3)).await.unwrap());
+        assert!(!writer.revoke_token(second, later(4)).await.unwrap(), "a token is revoked once");
+        assert!(writer.replace_token(second, later(60), later(4)).await.unwrap_err().is_race());
+        writer.commit().await.unwrap();
+        let mut doors = ground.store.doors();
+        assert!(doors.token("second").await.unwrap().is_none());
+        assert_eq!(doors.token(&house.token).await.unwrap().unwrap().expires_at, Some(later(60)));
     }
 
     async fn clients_and_marks_are_made_once(engine) {
@@ -145,7 +186,7 @@ on_every_engine! {
         };
         let mut writer = ground.store.write(house.tenant).await.unwrap();
         writer.record(&[], None).await.unwrap();
-        writer.record(&[event(EventKind::DirectoryCreated), event(EventKind::TokenCreated)], Some("request")).await.unwrap();
+        writer.record(&[event(EventKind::DirectoryCreated), event(EventKind::TokenIssued)], Some("request")).await.unwrap();
         let entry = LogEntry {
             id: EventId::new(now()).uuid(),
             directory_id: house.directory,
@@ -162,7 +203,7 @@ on_every_engine! {
         writer.log_provisioning(&entry, Some("request")).await.unwrap();
         writer.commit().await.unwrap();
         let mut reader = ground.store.read(house.tenant);
-        assert_eq!(reader.event_kinds(target).await.unwrap(), ["directory.created", "token.created"]);
+        assert_eq!(reader.event_kinds(target).await.unwrap(), ["directory.created", "token.issued"]);
         let log = reader.provisioning_log(house.directory).await.unwrap();
         assert_eq!(log.len(), 1);
         assert_eq!((log[0].status, log[0].scim_type.as_deref()), (409, Some("uniqueness")));

@@ -1,0 +1,173 @@
+//! Who asks: a directory's client, by its bearer token, within its share of requests.
+//!
+//! Whoever has no good token of the directory that the path names gets one and the same answer, whatever the reason (A07, Z04): no such
+//! directory or tenant, another one's token, one that was revoked, has expired or was rotated out, a directory that is off, a
+//! text that is no token. Only who passes this is counted against the directory's rate, and is told what their token may not do.
+
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use chrono::TimeDelta;
+use http::header::{AUTHORIZATION, IF_MATCH, RETRY_AFTER};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
+
+use super::{Names, ScimFailure, base};
+use crate::app::App;
+use crate::directory::Caller;
+use crate::directory::provision::Provisioning;
+use crate::http::layers::RequestId;
+use crate::http::limits::TooMany;
+use crate::keys::BearerToken;
+use crate::model::{Actor, Directory, DirectoryId, Scope, Scopes, TenantId};
+use crate::provisioning::{Endpoint, Failure, Precondition};
+use crate::scim::message::ScimError;
+use crate::scim::profile::{Coercion, Profile};
+use crate::store::TokenRow;
+
+/// A request of a directory's client, authenticated.
+pub(super) struct Client {
+    pub(super) app: App,
+    pub(super) tenant: TenantId,
+    pub(super) directory: Directory,
+    pub(super) profile: Profile,
+    pub(super) base: String,
+    pub(super) actor: Actor,
+    pub(super) scopes: Scopes,
+    pub(super) request_id: RequestId,
+    pub(super) precondition: Precondition,
+}
+
+impl Client {
+    /// What provisioning works on.
+    pub(super) fn endpoint(&self) -> Endpoint<'_> {
+        Endpoint {
+            to: Provisioning { store: &self.app.store, tenant: self.tenant, directory: &self.directory, caller: self.caller() },
+            profile: self.profile,
+            base: &self.base,
+            precondition: &self.precondition,
+        }
+    }
+
+    fn caller(&self) -> Caller<'_> {
+        self.request_id.caller(&self.app, self.actor)
+    }
+
+    /// Refuses a token that may only read.
+    pub(super) fn writing(&self) -> Result<(), Failure> {
+        if self.scopes.allow(Scope::Scim) {
+            Ok(())
+        } else {
+            Err(ScimError::new(403, "this token may only read; use one with the scope scim").into())
+        }
+    }
+
+    /// Counts what the client profile put right.
+    pub(super) fn count(&self, coercions: &[Coercion]) {
+        for coercion in coercions {
+            self.app.metrics.scim_coercion(self.profile.as_str(), coercion.rule);
+        }
+    }
+}
+
+/// Why a request is not carried out.
+#[derive(Debug)]
+pub(super) enum Denied {
+    /// An answer in SCIM's format.
+    Failure(ScimFailure),
+    /// The directory's client is too fast.
+    TooMany(TooMany),
+}
+
+impl From<ScimFailure> for Denied {
+    fn from(failure: ScimFailure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+impl IntoResponse for Denied {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Failure(failure) => failure.into_response(),
+            Self::TooMany(TooMany { retry_after }) => {
+                let text = format!("this directory has sent more requests than it may; send the next in {retry_after} s");
+                let mut response = ScimFailure(ScimError::new(429, text)).into_response();
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after));
+                response
+            }
+        }
+    }
+}
+
+impl FromRequestParts<App> for Client {
+    type Rejection = Denied;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Denied> {
+        let request_id = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(|| RequestId(String::new()));
+        let named = directory(parts).await?;
+        let token = authenticate(&parts.headers, app).await?;
+        let token = token.filter(|token| Some(token.directory.id) == named).ok_or_else(unauthorized)?;
+        let profile = token.directory.profile.parse().unwrap_or(Profile::Strict);
+        if let Err(too_many) = app.limits.take(&token.directory) {
+            app.metrics.scim_rate_limited(profile.as_str());
+            return Err(Denied::TooMany(too_many));
+        }
+        if !token.scopes.allow(Scope::ScimRead) {
+            let error = ScimError::new(403, "this token is not for SCIM; use one with the scope scim or scim:read");
+            return Err(ScimFailure::from(error).into());
+        }
+        touch(app, &token).await;
+        let precondition =
+            parts.headers.get(IF_MATCH).and_then(|value| value.to_str().ok()).map_or(Precondition::None, Precondition::parse);
+        Ok(Self {
+            app: app.clone(),
+            tenant: token.tenant_id,
+            profile,
+            base: base(app, token.directory.id),
+            actor: Actor::Directory { directory: token.directory.id, token: token.token_id },
+            scopes: token.scopes,
+            directory: token.directory,
+            request_id,
+            precondition,
+        })
+    }
+}
+
+/// The directory that the path names, if that is one of our ids.
+async fn directory(parts: &mut Parts) -> Result<Option<DirectoryId>, ScimFailure> {
+    let Names(path) = Names::<Vec<(String, String)>>::from_request_parts(parts, &()).await?;
+    Ok(path.into_iter().find(|(name, _)| name == "directory").and_then(|(_, id)| id.parse().ok()))
+}
+
+/// The good token that a request carries, whatever its scopes. `None` is all that anybody may learn of any other.
+pub(in crate::http) async fn authenticate(headers: &HeaderMap, app: &App) -> Result<Option<TokenRow>, ScimFailure> {
+    let Some(token) = bearer(headers).and_then(|text| BearerToken::parse(text).ok()) else { return Ok(None) };
+    let found = app.store.doors().token(token.lookup).await.map_err(Failure::from)?;
+    let now = app.clock.now();
+    Ok(found.filter(|row| row.digest == token.digest && row.expires_at.is_none_or(|at| at > now)))
+}
+
+/// The token of an `Authorization: Bearer` header; the scheme in any letter case (RFC 9110 section 11.1).
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn unauthorized() -> ScimFailure {
+    ScimError::new(401, "a valid bearer token of this directory is needed").into()
+}
+
+/// Notes that a token is in use, at most once a minute. A request is not refused because that could not be written.
+pub(in crate::http) async fn touch(app: &App, token: &TokenRow) {
+    let now = app.clock.now();
+    if token.last_used_at.is_some_and(|at| at >= now - TimeDelta::minutes(1)) {
+        return;
+    }
+    let touched = async {
+        let mut writer = app.store.write(token.tenant_id).await?;
+        writer.touch_token(token.token_id, now).await?;
+        writer.commit().await
+    };
+    if let Err(error) = touched.await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the use of a token could not be noted");
+    }
+}
