@@ -20,7 +20,7 @@ use vestibule::store::Engine;
 
 use crate::support::child::{Child, Start};
 use crate::support::http::{Scim, client};
-use crate::support::world::{Database, describe};
+use crate::support::world::{Database, describe, unhurried};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_vestibule");
 /// How long a step may take before the test fails. Generous: a busy machine is slow, and nothing waits for it in vain.
@@ -138,7 +138,7 @@ impl Home {
 
     /// The bootstrap file of the tenant `bluesky`.
     fn described(&self, issuer: &str) -> String {
-        describe("bluesky", "entra", issuer, "if-provisioned").replace("{token}", &self.token)
+        unhurried(&describe("bluesky", "entra", issuer, "if-provisioned")).replace("{token}", &self.token)
     }
 
     /// Sets up the tenant `bluesky` with the identity provider at `issuer`. Answers the id of its directory.

@@ -8,7 +8,7 @@ use vestibule::store::Engine;
 
 use super::{LIST_RESPONSE, log_of, make_user, refused, user};
 use crate::support::http::{Answer, Scim, client};
-use crate::support::world::{World, on_every_engine};
+use crate::support::world::{Tenant, World, describe, on_every_engine};
 
 /// What a directory may send at once, where its settings do not say.
 const BURST: usize = 200;
@@ -16,7 +16,7 @@ const BURST: usize = 200;
 on_every_engine! {
     async fn a15_a_client_that_is_too_fast_is_told_how_many_seconds_to_wait(engine) {
         let (clock, world) = world(engine).await;
-        let tenant = world.tenant("bluesky", "okta", "http://127.0.0.1:1").await;
+        let tenant = usual(&world, "bluesky", "okta").await;
         make_user(&tenant.scim, "joe").await;
         flood(&tenant.scim, BURST - 1).await.into_iter().for_each(|answer| assert_eq!(answer.status, 200, "{}", answer.body));
         for (method, path) in [(Method::GET, "/Users"), (Method::POST, "/Users"), (Method::PATCH, "/Groups/1"), (Method::DELETE, "/Users/1")] {
@@ -40,8 +40,8 @@ on_every_engine! {
 
     async fn z09_a_flooded_directory_costs_no_other_tenant_a_request(engine) {
         let (_clock, world) = world(engine).await;
-        let loud = world.tenant("redsky", "entra", "http://127.0.0.1:1").await;
-        let quiet = world.tenant("bluesky", "entra", "http://127.0.0.1:1").await;
+        let loud = usual(&world, "redsky", "entra").await;
+        let quiet = usual(&world, "bluesky", "entra").await;
         let flooding: Vec<_> = (0..4)
             .map(|_| {
                 let scim = loud.scim.clone();
@@ -60,10 +60,21 @@ on_every_engine! {
         assert_eq!((count(200), count(429)), (BURST, 3 * BURST));
     }
 
+    async fn a15_a_directory_has_the_rate_of_its_settings(engine) {
+        let (clock, world) = world(engine).await;
+        let tenant = limited(&world, "bluesky", "strict", "requests_per_second = 3, burst = 5").await;
+        let served = async || flood(&tenant.scim, 10).await.iter().filter(|answer| answer.status == 200).count();
+        assert_eq!(served().await, 5);
+        clock.advance(TimeDelta::seconds(1));
+        assert_eq!(served().await, 3);
+        clock.advance(TimeDelta::hours(1));
+        assert_eq!(served().await, 5);
+    }
+
     async fn z09_nobody_without_its_token_uses_up_the_share_of_a_directory(engine) {
         let (_clock, world) = world(engine).await;
-        let tenant = world.tenant("bluesky", "strict", "http://127.0.0.1:1").await;
-        let other = world.tenant("redsky", "strict", "http://127.0.0.1:1").await;
+        let tenant = usual(&world, "bluesky", "strict").await;
+        let other = usual(&world, "redsky", "strict").await;
         let stranger = Scim::new(tenant.scim.base.clone(), other.scim.token.clone());
         flood(&stranger, BURST + 1).await.into_iter().for_each(|answer| refused(&answer, 401, ""));
         let bare = client().get(format!("{}/Users", tenant.scim.base)).send().await.unwrap();
@@ -78,6 +89,18 @@ on_every_engine! {
 async fn world(engine: Engine) -> (Clock, World) {
     let clock = Clock::fixed(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
     (clock.clone(), World::with_clock(engine, clock).await)
+}
+
+/// A tenant whose directory has the settings that it has when nobody says any.
+async fn usual(world: &World, slug: &str, profile: &str) -> Tenant {
+    limited(world, slug, profile, "").await
+}
+
+/// A tenant whose directory has these settings.
+async fn limited(world: &World, slug: &str, profile: &str, settings: &str) -> Tenant {
+    let text = describe(slug, profile, "http://127.0.0.1:1", "off");
+    let token = "\n[[tenant.directory.token]]";
+    world.described(slug, &text.replacen(token, &format!("settings = {{ {settings} }}\n{token}"), 1)).await
 }
 
 /// Reads the list of users so many times.
