@@ -33,7 +33,7 @@ impl Reader {
         sql!(
             self,
             fetch_optional::<Directory>(
-                "select id, slug, name, profile, home_account_id from directories where tenant_id = $1 and id = $2",
+                "select id, slug, name, profile, home_account_id, settings from directories where tenant_id = $1 and id = $2",
                 id
             )
         )
