@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -193,6 +193,20 @@ impl Sealer {
             .map_err(|_| SealError::Forged)
     }
 
+    /// Seals what somebody else keeps for a while and brings back, in characters that stand in an address as they are (RFC 3986 section 2.3).
+    #[must_use]
+    pub fn seal_for_url(&self, place: &Place, plaintext: &[u8]) -> String {
+        URL_SAFE_NO_PAD.encode(self.seal(place, plaintext).0)
+    }
+
+    /// Opens what [`Sealer::seal_for_url`] made for the same `place`.
+    ///
+    /// # Errors
+    /// When it did not make it: whoever brings it may have written it themselves.
+    pub fn open_from_url(&self, place: &Place, text: &str) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        self.open(place, &Sealed(URL_SAFE_NO_PAD.decode(text).map_err(|_| SealError::Layout)?))
+    }
+
     /// Seals a text; see [`Sealer::seal`].
     #[must_use]
     pub fn seal_text(&self, place: &Place, text: &SecretString) -> Sealed {
@@ -254,6 +268,19 @@ mod tests {
             changed.0[index] ^= 1;
             assert!(sealer.open(&place(), &changed).is_err(), "byte {index}");
             assert!(sealer.open(&place(), &Sealed(sealed.0[..index].to_vec())).is_err(), "cut at {index}");
+        }
+    }
+
+    #[test]
+    fn l07_what_goes_into_an_address_is_unreserved_and_comes_back() {
+        let sealer = Sealer::new(KeyRing::generate());
+        let text = sealer.seal_for_url(&place(), &[0xff; 100]);
+        assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{text}");
+        assert_eq!(sealer.open_from_url(&place(), &text).unwrap().as_slice(), [0xff; 100]);
+        let elsewhere = Place { row: Uuid::from_u128(8), ..place() };
+        assert_eq!(sealer.open_from_url(&elsewhere, &text).unwrap_err(), SealError::Forged);
+        for text in ["", "ä", "AA==", &format!("{text}="), &text[1..]] {
+            assert!(sealer.open_from_url(&place(), text).is_err(), "{text}");
         }
     }
 
