@@ -47,11 +47,18 @@ pub fn router(app: App) -> Router {
 }
 
 fn scim_surface(app: &App) -> Router<App> {
-    let endpoint = scim::router(app)
-        .layer(CatchPanicLayer::custom(layers::scim_panic))
-        .layer(from_fn(layers::scim_deadline))
-        .layer(from_fn_with_state((app.clone(), Surface::Scim), layers::measure));
-    Router::new().nest("/scim/v2/{directory}", endpoint.clone()).nest("/scim/{directory}", endpoint)
+    let dressed = |router: Router<App>| {
+        router
+            .layer(CatchPanicLayer::custom(layers::scim_panic))
+            .layer(from_fn(layers::scim_deadline))
+            .layer(from_fn_with_state((app.clone(), Surface::Scim), layers::measure))
+    };
+    let (endpoint, root) = (dressed(scim::router(app)), dressed(scim::root()));
+    Router::new()
+        .nest("/scim/v2/{directory}", endpoint.clone())
+        .nest("/scim/{directory}", endpoint)
+        .nest("/scim/v2/{directory}/", root.clone())
+        .nest("/scim/{directory}/", root)
 }
 
 fn page_surface(app: &App) -> Router<App> {

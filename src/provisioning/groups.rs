@@ -1,9 +1,6 @@
 //! SCIM Groups (RFC 7643 section 4.2) and their members, which are never read to be written again.
 
-use std::collections::BTreeMap;
-
-use super::users::page;
-use super::{Endpoint, Failure, Stored, Written, entity_tag, from_json, list_response, names, to_json};
+use super::{Endpoint, Failure, Stored, Written, entity_tag, from_json, names, to_json};
 use crate::directory::provision::{self, GroupChange, MemberStep, Operation, UnknownMembers};
 use crate::model::{GroupId, LoginId};
 use crate::scim::fold::fold;
@@ -12,12 +9,13 @@ use crate::scim::message::ScimError;
 use crate::scim::patch::{self, MemberChange, PatchRequest};
 use crate::scim::profile::{Coercion, PatchAnswer, UnknownMember, rule};
 use crate::scim::project::Projection;
-use crate::scim::query::ListQuery;
+use crate::scim::query::Selection;
 use crate::scim::resource::{MemberRef, Meta, Resource};
 use crate::scim::schema::ResourceKind;
+use crate::scim::sort::{Sort, SortKey};
 use crate::scim::{Object, Value};
 use crate::store::filter::Where;
-use crate::store::{GROUP_LAYOUT, GroupRow, MemberRow, NewGroup};
+use crate::store::{GROUP_LAYOUT, GroupRow, MemberRow, NewGroup, Order, Page};
 
 const KIND: ResourceKind = ResourceKind::Group;
 
@@ -43,32 +41,48 @@ pub(super) async fn get(endpoint: &Endpoint<'_>, id: &str, projection: &Projecti
     read(endpoint, parse_id(id)?, projection).await
 }
 
-/// Lists Groups.
+/// Counts the Groups of a selection.
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub(super) async fn list(endpoint: &Endpoint<'_>, query: &ListQuery) -> Result<Value, Failure> {
-    let filter = query.filter.as_ref().map_or_else(Where::everything, |filter| Where::new(filter, &GROUP_LAYOUT));
+pub(super) async fn count(endpoint: &Endpoint<'_>, selection: &Selection) -> Result<u64, Failure> {
     let mut reader = endpoint.to.store.read(endpoint.to.tenant);
-    let directory = endpoint.to.directory.id;
-    let total = reader.count_groups(directory, &filter).await?;
-    let mut resources = Vec::new();
-    let page = page(query);
-    if page.limit > 0 && page.offset < total {
-        let rows = reader.list_groups(directory, &filter, page).await?;
-        let mut members = BTreeMap::<GroupId, Members>::new();
-        if query.projection.wants("members") {
-            for row in &rows {
-                members.insert(row.group.id, load_members(&mut reader, row.group.id, &query.projection).await?);
-            }
-        }
-        for row in rows {
-            let members = members.remove(&row.group.id);
-            let stored = stored(endpoint, row, members);
-            resources.push(Value::Object(query.projection.apply(KIND, &stored.document)));
-        }
+    let count = reader.count_groups(endpoint.to.directory.id, &Where::of(selection.filter.as_ref(), &GROUP_LAYOUT)).await?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// Reads a page of the Groups of a selection, without their members.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub(super) async fn rows(endpoint: &Endpoint<'_>, selection: &Selection, page: &Page) -> Result<Vec<GroupRow>, Failure> {
+    let mut reader = endpoint.to.store.read(endpoint.to.tenant);
+    let filter = Where::of(selection.filter.as_ref(), &GROUP_LAYOUT);
+    let order = Order::new(selection.sort.as_ref(), &GROUP_LAYOUT);
+    Ok(reader.list_groups(endpoint.to.directory.id, &filter, &order, page).await?)
+}
+
+/// What a Group is sorted by.
+pub(super) fn key(sort: &Sort, row: &GroupRow) -> SortKey {
+    let id = row.group.id.to_string();
+    let version = entity_tag(row.group.version);
+    let meta = Meta { created: row.group.created_at, last_modified: row.group.updated_at, location: "", version: &version };
+    sort.key(&Resource::from_stored(KIND, from_json(row.scim.clone())).sorted_form(&id, &meta))
+}
+
+/// The Groups of a page as the client asked to see them.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub(super) async fn show(endpoint: &Endpoint<'_>, rows: Vec<GroupRow>, projection: &Projection) -> Result<Vec<Value>, Failure> {
+    let mut reader = endpoint.to.store.read(endpoint.to.tenant);
+    let mut shown = Vec::with_capacity(rows.len());
+    for row in rows {
+        let members =
+            if projection.wants("members") { Some(load_members(&mut reader, row.group.id, projection).await?) } else { None };
+        shown.push(Value::Object(projection.apply(KIND, &stored(endpoint, row, members).document)));
     }
-    Ok(list_response(total, query.start_index, resources))
+    Ok(shown)
 }
 
 /// Replaces a Group and its members. A body that does not speak of members has none (R25).

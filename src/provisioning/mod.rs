@@ -5,14 +5,14 @@
 //! here, and nothing is answered that is not stored.
 
 mod groups;
+pub mod list;
 mod users;
 
 use crate::directory::provision::{Operation, Provisioning, log_refusal};
 use crate::directory::{self, Error};
-use crate::scim::message::{ListResponse, ScimError, ScimType};
+use crate::scim::message::{ScimError, ScimType};
 use crate::scim::profile::{Coercion, PatchAnswer, Profile};
 use crate::scim::project::Projection;
-use crate::scim::query::ListQuery;
 use crate::scim::schema::ResourceKind;
 use crate::scim::{Object, Value};
 use crate::store::{self, Races};
@@ -173,17 +173,6 @@ pub async fn get(endpoint: &Endpoint<'_>, kind: ResourceKind, id: &str, projecti
     }
 }
 
-/// Lists resources (RFC 7644 section 3.4.2).
-///
-/// # Errors
-/// When the database cannot be asked.
-pub async fn list(endpoint: &Endpoint<'_>, kind: ResourceKind, query: &ListQuery) -> Result<Value, Failure> {
-    match kind {
-        ResourceKind::User => users::list(endpoint, query).await,
-        ResourceKind::Group => groups::list(endpoint, query).await,
-    }
-}
-
 /// Replaces a resource (RFC 7644 section 3.5.1).
 ///
 /// # Errors
@@ -257,10 +246,6 @@ pub async fn note_refusal(
 
 fn names(coercions: &[Coercion]) -> Vec<String> {
     coercions.iter().map(|coercion| format!("{}: {}", coercion.rule, coercion.path)).collect()
-}
-
-fn list_response(total: i64, start_index: u64, resources: Vec<Value>) -> Value {
-    ListResponse { total_results: u64::try_from(total).unwrap_or(0), start_index, resources }.into_value()
 }
 
 fn to_json(object: &Object) -> serde_json::Value {

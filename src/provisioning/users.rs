@@ -2,19 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::{Endpoint, Failure, Stored, Written, entity_tag, from_json, list_response, names, to_json};
+use super::{Endpoint, Failure, Stored, Written, entity_tag, from_json, names, to_json};
 use crate::directory::provision::{self, LoginChange, Operation};
 use crate::model::{Email, LoginId, Membership};
 use crate::scim::fold::{FOLDING_VERSION, fold};
 use crate::scim::message::ScimError;
 use crate::scim::patch::{self, PatchRequest};
 use crate::scim::profile::{Coercion, PatchAnswer};
-use crate::scim::query::ListQuery;
+use crate::scim::project::Projection;
+use crate::scim::query::Selection;
 use crate::scim::resource::{Meta, Resource};
 use crate::scim::schema::ResourceKind;
+use crate::scim::sort::{Sort, SortKey};
 use crate::scim::{Object, Value};
 use crate::store::filter::Where;
-use crate::store::{LoginDocument, LoginRow, Page, USER_LAYOUT};
+use crate::store::{LoginDocument, LoginRow, Order, Page, USER_LAYOUT};
 
 const KIND: ResourceKind = ResourceKind::User;
 
@@ -38,39 +40,52 @@ pub(super) async fn get(endpoint: &Endpoint<'_>, id: &str) -> Result<Stored, Fai
     read(endpoint, parse_id(id)?).await
 }
 
-/// Lists Users (RFC 7644 section 3.4.2).
+/// Counts the Users of a selection.
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub(super) async fn list(endpoint: &Endpoint<'_>, query: &ListQuery) -> Result<Value, Failure> {
-    let filter = query.filter.as_ref().map_or_else(Where::everything, |filter| Where::new(filter, &USER_LAYOUT));
+pub(super) async fn count(endpoint: &Endpoint<'_>, selection: &Selection) -> Result<u64, Failure> {
     let mut reader = endpoint.to.store.read(endpoint.to.tenant);
-    let directory = endpoint.to.directory.id;
-    let total = reader.count_logins(directory, &filter).await?;
-    let mut resources = Vec::new();
-    let page = page(query);
-    if page.limit > 0 && page.offset < total {
-        let rows = reader.list_logins(directory, &filter, page).await?;
-        let mut groups = BTreeMap::<LoginId, Vec<Membership>>::new();
-        if query.projection.wants("groups") {
-            let ids: Vec<_> = rows.iter().map(|row| row.login.id).collect();
-            for membership in reader.memberships(&ids).await? {
-                groups.entry(membership.login_id).or_default().push(membership);
-            }
-        }
-        for row in rows {
-            let groups = groups.remove(&row.login.id).unwrap_or_default();
-            let stored = stored(endpoint, row, &groups);
-            resources.push(Value::Object(query.projection.apply(KIND, &stored.document)));
-        }
-    }
-    Ok(list_response(total, query.start_index, resources))
+    let count = reader.count_logins(endpoint.to.directory.id, &Where::of(selection.filter.as_ref(), &USER_LAYOUT)).await?;
+    Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// Which rows a list request means.
-pub(super) fn page(query: &ListQuery) -> Page {
-    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    Page { offset: number(query.start_index.saturating_sub(1)), limit: number(query.count) }
+/// Reads a page of the Users of a selection (RFC 7644 section 3.4.2), without their groups.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub(super) async fn rows(endpoint: &Endpoint<'_>, selection: &Selection, page: &Page) -> Result<Vec<LoginRow>, Failure> {
+    let mut reader = endpoint.to.store.read(endpoint.to.tenant);
+    let filter = Where::of(selection.filter.as_ref(), &USER_LAYOUT);
+    let order = Order::new(selection.sort.as_ref(), &USER_LAYOUT);
+    Ok(reader.list_logins(endpoint.to.directory.id, &filter, &order, page).await?)
+}
+
+/// What a User is sorted by.
+pub(super) fn key(sort: &Sort, row: &LoginRow) -> SortKey {
+    let id = row.login.id.to_string();
+    let version = entity_tag(row.login.version);
+    let meta = Meta { created: row.login.created_at, last_modified: row.login.updated_at, location: "", version: &version };
+    sort.key(&resource(row).sorted_form(&id, &meta))
+}
+
+/// The Users of a page as the client asked to see them.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub(super) async fn show(endpoint: &Endpoint<'_>, rows: Vec<LoginRow>, projection: &Projection) -> Result<Vec<Value>, Failure> {
+    let mut groups = BTreeMap::<LoginId, Vec<Membership>>::new();
+    if projection.wants("groups") {
+        let ids: Vec<_> = rows.iter().map(|row| row.login.id).collect();
+        for membership in endpoint.to.store.read(endpoint.to.tenant).memberships(&ids).await? {
+            groups.entry(membership.login_id).or_default().push(membership);
+        }
+    }
+    let shown = rows.into_iter().map(|row| {
+        let groups = groups.remove(&row.login.id).unwrap_or_default();
+        Value::Object(projection.apply(KIND, &stored(endpoint, row, &groups).document))
+    });
+    Ok(shown.collect())
 }
 
 /// Replaces a User (RFC 7644 section 3.5.1).

@@ -4,8 +4,8 @@
 //! Every document is made from the schema files and from [`super::limits`], and depends on nothing but the base URL, so that its bytes
 //! never vary (D10).
 
-use crate::scim::limits::{DEFAULT_RESULTS, MAX_RESULTS};
-use crate::scim::message::{ListResponse, urn};
+use crate::scim::limits::{CURSOR_TIMEOUT_SECONDS, DEFAULT_RESULTS, MAX_RESULTS};
+use crate::scim::message::{ListResponse, PagePlace, urn};
 use crate::scim::parse::parse;
 use crate::scim::schema::{Registry, ResourceType, Schema};
 use crate::scim::value::{Object, Value};
@@ -24,6 +24,7 @@ pub fn service_provider_config(base: &str) -> Value {
     let pagination = config.object_mut("pagination");
     pagination.insert("defaultPageSize", number(DEFAULT_RESULTS));
     pagination.insert("maxPageSize", number(MAX_RESULTS));
+    pagination.insert("cursorTimeout", number(CURSOR_TIMEOUT_SECONDS));
     config.insert("meta", meta("ServiceProviderConfig", format!("{base}/ServiceProviderConfig")));
     Value::Object(config)
 }
@@ -57,7 +58,7 @@ pub fn schema(base: &str, urn: &str) -> Option<Value> {
 }
 
 fn list(resources: Vec<Value>) -> Value {
-    ListResponse { total_results: resources.len() as u64, start_index: 1, resources }.into_value()
+    ListResponse { total_results: resources.len() as u64, place: PagePlace::Index(1), resources }.into_value()
 }
 
 fn describe(resource_type: &ResourceType, base: &str) -> Value {
@@ -104,7 +105,7 @@ fn meta(resource_type: &str, location: String) -> Object {
 #[cfg(test)]
 mod tests {
     use super::{resource_type, resource_types, schema, schemas, service_provider_config};
-    use crate::scim::limits::MAX_RESULTS;
+    use crate::scim::limits::{CURSOR_TIMEOUT_SECONDS, DEFAULT_RESULTS, MAX_RESULTS};
     use crate::scim::message::urn;
     use serde_json::json;
 
@@ -118,8 +119,16 @@ mod tests {
     fn d01_d02_the_configuration_announces_what_is_enforced() {
         let config = json(service_provider_config(BASE));
         assert_eq!(config["filter"], json!({ "supported": true, "maxResults": MAX_RESULTS }));
-        assert_eq!(config["pagination"]["maxPageSize"], json!(MAX_RESULTS));
-        for (feature, supported) in [("patch", true), ("bulk", false), ("changePassword", false), ("sort", false), ("etag", true)] {
+        let pagination = json!({
+            "cursor": true,
+            "index": true,
+            "defaultPaginationMethod": "index",
+            "defaultPageSize": DEFAULT_RESULTS,
+            "maxPageSize": MAX_RESULTS,
+            "cursorTimeout": CURSOR_TIMEOUT_SECONDS,
+        });
+        assert_eq!(config["pagination"], pagination);
+        for (feature, supported) in [("patch", true), ("bulk", false), ("changePassword", false), ("sort", true), ("etag", true)] {
             assert_eq!(config[feature]["supported"], json!(supported), "{feature}");
         }
         assert!(config["bulk"]["maxOperations"].is_u64());

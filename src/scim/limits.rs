@@ -8,6 +8,13 @@ pub use super::parse::MAX_DEPTH;
 pub const MAX_RESULTS: u64 = 200;
 /// Resources on a page when the client does not say how many.
 pub const DEFAULT_RESULTS: u64 = 100;
+/// Seconds for which a cursor can be used after it was handed out (RFC 9865). Each page hands out a new one.
+pub const CURSOR_TIMEOUT_SECONDS: u64 = 3_600;
+/// How far index paging reaches into a sorted list of several kinds of resources. Each kind is read up to there and the lists are
+/// merged, so the cost grows with the index; cursors have no such limit.
+pub const MAX_MERGED: u64 = 1_000;
+/// Characters of a text that count when a list is sorted by it. No text with a column of its own is longer, see [`MAX_KEY_BYTES`].
+pub const MAX_SORT_CHARS: usize = MAX_KEY_BYTES;
 /// Operations in one PATCH request (P26).
 pub const MAX_PATCH_OPERATIONS: usize = 1_000;
 /// Members named in one request, over all of its operations.

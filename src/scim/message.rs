@@ -51,6 +51,12 @@ pub enum ScimType {
     InvalidVers,
     /// The request would put sensitive data in a URI.
     Sensitive,
+    /// The cursor is none, or that of another query (RFC 9865 section 2.1).
+    InvalidCursor,
+    /// The cursor is older than `cursorTimeout` (RFC 9865 section 2.1).
+    ExpiredCursor,
+    /// The count is not usable with this cursor (RFC 9865 section 2.1).
+    InvalidCount,
 }
 
 impl ScimType {
@@ -68,6 +74,9 @@ impl ScimType {
             Self::InvalidValue => "invalidValue",
             Self::InvalidVers => "invalidVers",
             Self::Sensitive => "sensitive",
+            Self::InvalidCursor => "invalidCursor",
+            Self::ExpiredCursor => "expiredCursor",
+            Self::InvalidCount => "invalidCount",
         }
     }
 }
@@ -153,15 +162,24 @@ impl ScimError {
     }
 }
 
-/// One page of results (RFC 7644 section 3.4.2).
+/// One page of results (RFC 7644 section 3.4.2, RFC 9865 section 2).
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListResponse {
     /// How many resources match, on all pages together.
     pub total_results: u64,
-    /// The 1-based index of the first result on this page, as it was asked for.
-    pub start_index: u64,
+    /// How this page was found.
+    pub place: PagePlace,
     /// The resources of this page.
     pub resources: Vec<Value>,
+}
+
+/// Where a page stands among its like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PagePlace {
+    /// By the 1-based index of its first result, as it was asked for.
+    Index(u64),
+    /// In a run of pages, with the cursor of the next one unless this is the last (L07).
+    Cursor(Option<String>),
 }
 
 impl ListResponse {
@@ -171,8 +189,13 @@ impl ListResponse {
         let mut body = Object::new();
         body.insert("schemas", vec![urn::LIST_RESPONSE]);
         body.insert("totalResults", Value::Number(serde_json::Number::from(self.total_results)));
-        body.insert("startIndex", Value::Number(serde_json::Number::from(self.start_index)));
+        if let PagePlace::Index(start) = self.place {
+            body.insert("startIndex", Value::Number(serde_json::Number::from(start)));
+        }
         body.insert("itemsPerPage", self.resources.len());
+        if let PagePlace::Cursor(Some(next)) = self.place {
+            body.insert("nextCursor", next);
+        }
         body.insert("Resources", Value::Array(self.resources));
         Value::Object(body)
     }
@@ -195,7 +218,7 @@ pub(super) fn quoted(input: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{ListResponse, ScimError, quoted};
+    use super::{ListResponse, PagePlace, ScimError, quoted};
     use crate::scim::Value;
 
     #[test]
@@ -212,14 +235,27 @@ mod tests {
 
     #[test]
     fn f21_l01_an_empty_list_has_resources_and_numbers() {
-        let page = ListResponse { total_results: 7, start_index: 9, resources: vec![] };
+        let page = ListResponse { total_results: 7, place: PagePlace::Index(9), resources: vec![] };
         assert_eq!(
             page.into_value().to_string(),
             r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":7,"startIndex":9,"itemsPerPage":0,"Resources":[]}"#
         );
-        let page = ListResponse { total_results: 7, start_index: 1, resources: vec![Value::Null, Value::Null] };
+        let page = ListResponse { total_results: 7, place: PagePlace::Index(1), resources: vec![Value::Null, Value::Null] };
         let page = page.into_value();
         assert_eq!(page.as_object().unwrap().get("itemsPerPage"), Some(&Value::from(2_usize)));
+    }
+
+    #[test]
+    fn l07_a_page_of_a_run_has_a_cursor_and_no_index() {
+        let page = |next: Option<&str>| {
+            let place = PagePlace::Cursor(next.map(ToOwned::to_owned));
+            ListResponse { total_results: 7, place, resources: vec![] }.into_value().to_string()
+        };
+        assert_eq!(
+            page(Some("abc")),
+            r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":7,"itemsPerPage":0,"nextCursor":"abc","Resources":[]}"#
+        );
+        assert!(!page(None).contains("Cursor"));
     }
 
     #[test]

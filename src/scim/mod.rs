@@ -10,7 +10,9 @@
 //! | 7643 section 2 (attributes, types), 3.1, 4, 7 | [`schema`], `scim-schemas/*.json` |
 //! | 7643 sections 5 and 6, 7644 section 4 | [`discovery`] |
 //! | 7643 section 3, 7644 sections 3.3 and 3.5.1 | [`resource`] |
-//! | 7644 section 3.4.2 (list requests) | [`query`] |
+//! | 7644 sections 3.4.2 and 3.4.3 (list requests, `.search`) | [`query`] |
+//! | 7644 section 3.4.2.3 (sorting) | [`sort`] |
+//! | 9865 (cursors) | [`cursor`] |
 //! | 7644 section 3.4.2.2 (filters) | [`filter`], on documents in [`mod@search_form`], with text folded by [`fold`] |
 //! | 7644 section 3.5.2 (PATCH) | [`patch`] |
 //! | 7644 sections 3.4.2.5 and 3.9 (attributes) | [`project`] |
@@ -19,6 +21,7 @@
 //! | what clients do beyond the RFCs | [`profile`] |
 //! | limits, as announced and enforced | [`limits`] |
 
+pub mod cursor;
 pub mod discovery;
 pub mod filter;
 pub mod fold;
@@ -32,6 +35,7 @@ pub mod query;
 pub mod resource;
 pub mod schema;
 pub mod search_form;
+pub mod sort;
 pub mod value;
 
 pub use filter::ResolvedFilter;

@@ -8,14 +8,9 @@
 //! Attributes that have a column, such as `userName`, use it and its index, which no function may hide. Relations, such as a User's
 //! groups, are looked up through theirs. The rest is read from `search`. Literals only ever become arguments, never text.
 
-use std::fmt::Write as _;
-
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
-use super::{Link, Page, Reader, Result};
-use crate::model::DirectoryId;
 use crate::scim::ResolvedFilter;
 use crate::scim::filter::{Comparison, ElementTest, Expression, Operand, PathKind, Place, ResolvedPath, Test};
 
@@ -41,6 +36,9 @@ pub enum Arg {
 pub struct Layout {
     /// The row's id, for relations.
     pub id: &'static str,
+    /// The columns of ids that set a row apart from every other: the order of a list that is not sorted, and how a sorted one goes on
+    /// where its values are equal.
+    pub order: &'static [&'static str],
     /// The column that holds the document in search form.
     pub search: &'static str,
     /// Attributes with a column, by `name` or `name.sub`.
@@ -80,13 +78,19 @@ pub struct Relation {
 }
 
 /// The number of the first argument of a condition.
-const FIRST: usize = 3;
+pub(super) const FIRST: usize = 3;
 
 impl Where {
     /// The condition that every row meets.
     #[must_use]
     pub fn everything() -> Self {
         Self { sql: "true".to_owned(), args: Vec::new() }
+    }
+
+    /// The condition of a list that may have a filter.
+    #[must_use]
+    pub fn of(filter: Option<&ResolvedFilter>, layout: &Layout) -> Self {
+        filter.map_or_else(Self::everything, |filter| Self::new(filter, layout))
     }
 
     /// The condition that a filter comes to on a table.
@@ -329,7 +333,7 @@ impl Side {
 }
 
 /// The name of a member of a JSON object; SQLite takes one with a dollar sign for a path unless it is told.
-fn member(name: &str) -> String {
+pub(super) fn member(name: &str) -> String {
     if name.starts_with('$') { format!("{{member {name}}}") } else { format!("'{name}'") }
 }
 
@@ -365,59 +369,13 @@ fn present(side: &Side, kind: PathKind) -> String {
     }
 }
 
-fn full_name(path: &ResolvedPath) -> String {
+pub(super) fn full_name(path: &ResolvedPath) -> String {
     match path.sub_attribute {
         Some(sub) => format!("{}.{sub}", path.attribute),
         None => path.attribute.clone().into_owned(),
     }
 }
 
-fn column_of(columns: &[(&str, Column)], place: Place, name: &str) -> Option<Column> {
+pub(super) fn column_of(columns: &[(&str, Column)], place: Place, name: &str) -> Option<Column> {
     (place == Place::Core).then(|| columns.iter().find(|(attribute, _)| *attribute == name).map(|(_, column)| *column))?
-}
-
-impl Reader {
-    /// Runs a statement that holds a condition: tenant and directory are `$1` and `$2`, then the condition's arguments, then limit
-    /// and offset where there is a page.
-    pub(super) async fn filtered<T>(
-        &mut self,
-        text: &str,
-        directory: DirectoryId,
-        page: Option<Page>,
-        filter: &Where,
-    ) -> Result<Vec<T>>
-    where
-        T: for<'r> FromRow<'r, sqlx::sqlite::SqliteRow> + for<'r> FromRow<'r, sqlx::postgres::PgRow> + Send + Unpin,
-    {
-        let mut text = text.to_owned();
-        if page.is_some() {
-            let next = FIRST + filter.args.len();
-            let _ = write!(text, " limit ${next} offset ${}", next + 1);
-        }
-        let tenant = self.tenant();
-        let text = AssertSqlSafe(self.engine().replace_marks(&text));
-        macro_rules! run {
-            ($link:expr) => {{
-                let mut connection = $link.lend().await?;
-                let mut query = sqlx::query_as(text).bind(tenant).bind(directory);
-                for arg in &filter.args {
-                    query = match arg {
-                        Arg::Text(value) => query.bind(value),
-                        Arg::Integer(value) => query.bind(value),
-                        Arg::Decimal(value) => query.bind(value),
-                        Arg::Id(value) => query.bind(value),
-                        Arg::Time(value) => query.bind(value),
-                    };
-                }
-                if let Some(page) = page {
-                    query = query.bind(page.limit).bind(page.offset);
-                }
-                Ok(query.fetch_all(&mut *connection).await?)
-            }};
-        }
-        match &mut self.link {
-            Link::Sqlite(link) => run!(link),
-            Link::Postgres(link) => run!(link),
-        }
-    }
 }

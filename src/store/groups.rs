@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
 use super::filter::{Column, Layout, Relation, Where};
-use super::{Error, Page, Reader, Result, Writer, sql};
+use super::list::Page;
+use super::order::Order;
+use super::{Error, Reader, Result, Writer, sql};
 use crate::model::{DirectoryId, Group, GroupId, LoginId};
 
 macro_rules! group_columns {
@@ -60,21 +62,26 @@ impl Reader {
         )
     }
 
-    /// Groups of a directory that fit a filter, in the order in which they were made.
-    pub async fn list_groups(&mut self, directory: DirectoryId, filter: &Where, page: Page) -> Result<Vec<GroupRow>> {
+    /// Groups of a directory that fit a filter, a page of them.
+    pub async fn list_groups(
+        &mut self,
+        directory: DirectoryId,
+        filter: &Where,
+        order: &Order,
+        page: &Page,
+    ) -> Result<Vec<GroupRow>> {
         let text = format!(
-            "select {}, g.scim from groups g where g.tenant_id = $1 and g.directory_id = $2 and {} order by g.id",
+            "select {}, g.scim from groups g where g.tenant_id = $1 and g.directory_id = $2 and {}",
             group_columns!(),
             filter.sql
         );
-        self.filtered(&text, directory, Some(page), filter).await
+        self.page(&text, directory, filter, order, page).await
     }
 
     /// How many groups of a directory fit a filter.
     pub async fn count_groups(&mut self, directory: DirectoryId, filter: &Where) -> Result<i64> {
         let text = format!("select count(*) from groups g where g.tenant_id = $1 and g.directory_id = $2 and {}", filter.sql);
-        let rows: Vec<(i64,)> = self.filtered(&text, directory, None, filter).await?;
-        Ok(rows.first().map_or(0, |(count,)| *count))
+        self.count(&text, directory, filter).await
     }
 
     /// The direct members of these groups, at most `limit` of them.
@@ -231,10 +238,11 @@ impl Writer {
 /// Where the attributes of a Group lie, for filters.
 pub const GROUP_LAYOUT: Layout = Layout {
     id: "g.id",
+    order: &["g.id"],
     search: "g.search",
     columns: &[
         ("id", Column::Id("g.id")),
-        ("displayName", Column::Text("g.display_key")),
+        ("displayName", Column::Key { column: "g.display_key", namespace: "g.directory_id" }),
         ("externalId", Column::Text("g.external_id")),
         ("meta", Column::Constant("meta")),
         ("meta.resourceType", Column::Constant("Group")),

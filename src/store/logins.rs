@@ -6,6 +6,8 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
 use super::filter::{Column, Layout, Relation, Where};
+use super::list::Page;
+use super::order::Order;
 use super::{Error, Reader, Result, Writer, sql};
 use crate::model::{AccountId, ConnectionId, DirectoryId, Email, Login, LoginId, LoginKind, Membership, PersonId, Slot};
 
@@ -78,15 +80,6 @@ pub struct GroupFact {
     pub display: String,
 }
 
-/// Which part of a list to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Page {
-    /// How many to leave out.
-    pub offset: i64,
-    /// How many to read at most.
-    pub limit: i64,
-}
-
 type FactsColumns =
     (LoginId, Option<DirectoryId>, bool, Json<serde_json::Value>, Json<BTreeMap<ConnectionId, BTreeMap<String, Vec<String>>>>);
 
@@ -118,21 +111,26 @@ impl Reader {
         )
     }
 
-    /// Logins of a directory that fit a filter, in the order in which they were made.
-    pub async fn list_logins(&mut self, directory: DirectoryId, filter: &Where, page: Page) -> Result<Vec<LoginRow>> {
+    /// Logins of a directory that fit a filter, a page of them.
+    pub async fn list_logins(
+        &mut self,
+        directory: DirectoryId,
+        filter: &Where,
+        order: &Order,
+        page: &Page,
+    ) -> Result<Vec<LoginRow>> {
         let text = format!(
-            "select {}, l.scim from logins l where l.tenant_id = $1 and l.directory_id = $2 and {} order by l.id",
+            "select {}, l.scim from logins l where l.tenant_id = $1 and l.directory_id = $2 and {}",
             login_columns!(),
             filter.sql
         );
-        self.filtered(&text, directory, Some(page), filter).await
+        self.page(&text, directory, filter, order, page).await
     }
 
     /// How many logins of a directory fit a filter.
     pub async fn count_logins(&mut self, directory: DirectoryId, filter: &Where) -> Result<i64> {
         let text = format!("select count(*) from logins l where l.tenant_id = $1 and l.directory_id = $2 and {}", filter.sql);
-        let rows: Vec<(i64,)> = self.filtered(&text, directory, None, filter).await?;
-        Ok(rows.first().map_or(0, |(count,)| *count))
+        self.count(&text, directory, filter).await
     }
 
     /// The groups that these logins are direct members of.
@@ -365,6 +363,7 @@ impl Writer {
 /// Where the attributes of a User lie, for filters.
 pub const USER_LAYOUT: Layout = Layout {
     id: "l.id",
+    order: &["l.id"],
     search: "l.search",
     columns: &[
         ("id", Column::Id("l.id")),

@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("metrics", &["config", "clock"]),
     ("telemetry", &["config", "clock"]),
     ("keys", &["model", "clock"]),
-    ("store", &["model", "clock", "scim::ResolvedFilter", "scim::filter", "keys::Sealed", "keys::HashedToken"]),
+    ("store", &["model", "clock", "scim::ResolvedFilter", "scim::filter", "scim::sort", "keys::Sealed", "keys::HashedToken"]),
     ("federation", &["model", "keys", "net", "clock"]),
     (
         "directory",

@@ -18,7 +18,7 @@ use crate::directory::provision::Provisioning;
 use crate::http::layers::RequestId;
 use crate::http::limits::TooMany;
 use crate::keys::BearerToken;
-use crate::model::{Actor, Directory, DirectoryId, Scope, Scopes, TenantId};
+use crate::model::{Actor, Directory, DirectoryId, Scope, Scopes, TenantId, TokenId};
 use crate::provisioning::{Endpoint, Failure, Precondition};
 use crate::scim::message::ScimError;
 use crate::scim::profile::{Coercion, Profile};
@@ -32,6 +32,7 @@ pub(super) struct Client {
     pub(super) profile: Profile,
     pub(super) base: String,
     pub(super) actor: Actor,
+    pub(super) token: TokenId,
     pub(super) scopes: Scopes,
     pub(super) request_id: RequestId,
     pub(super) precondition: Precondition,
@@ -124,6 +125,7 @@ impl FromRequestParts<App> for Client {
             profile,
             base: base(app, token.directory.id),
             actor: Actor::Directory { directory: token.directory.id, token: token.token_id },
+            token: token.token_id,
             scopes: token.scopes,
             directory: token.directory,
             request_id,

@@ -4,6 +4,7 @@
 //! answered exactly like one that never was.
 
 mod client;
+mod lists;
 mod meta;
 mod resources;
 
@@ -40,17 +41,29 @@ pub(super) fn router(_app: &App) -> Router<App> {
         ("/Schemas/{id}", get(meta::schema)),
         ("/Me", any(not_supported)),
         ("/Bulk", post(not_supported)),
-        ("/.search", post(not_supported)),
-        ("/Users/.search", post(not_supported)),
-        ("/Groups/.search", post(not_supported)),
+        ("/.search", lists::searched(&ROOT)),
+        ("/Users/.search", lists::searched(&[ResourceKind::User])),
+        ("/Groups/.search", lists::searched(&[ResourceKind::Group])),
     ];
-    let mut router = Router::new();
+    let mut router = Router::new().route("/", lists::listed(&ROOT));
     for (path, methods) in resources {
         router = router.route(&format!("{path}/"), methods.clone()).route(path, methods);
     }
     router
-        .method_not_allowed_fallback(async || ScimFailure(ScimError::new(405, "this method is not for this address; see Allow")))
+        .method_not_allowed_fallback(wrong_method)
         .fallback(async || ScimFailure(ScimError::new(404, "there is nothing at this address")))
+}
+
+/// What is asked of an endpoint as a whole.
+const ROOT: [ResourceKind; 2] = [ResourceKind::User, ResourceKind::Group];
+
+/// The address of a directory itself, for where it has a slash at its end: a nested router does not see that one.
+pub(super) fn root() -> Router<App> {
+    Router::new().route("/", lists::listed(&ROOT)).method_not_allowed_fallback(wrong_method)
+}
+
+async fn wrong_method() -> ScimFailure {
+    ScimFailure(ScimError::new(405, "this method is not for this address; see Allow"))
 }
 
 /// Parts of the protocol that the service does not have, and that RFC 7644 section 3.12 has a status for (X01).

@@ -6,19 +6,18 @@ use axum::routing::{MethodRouter, get};
 use http::header::{ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::{Client, Names, ScimFailure, body, no_content, read_body, resource};
+use super::{Client, Names, ScimFailure, lists, no_content, read_body, resource};
 use crate::app::App;
 use crate::provisioning::{self, Failure, Precondition, Stored, Written, note_refusal};
 use crate::scim::profile::PatchAnswer;
 use crate::scim::project::Projection;
-use crate::scim::query::ListQuery;
 use crate::scim::schema::ResourceKind;
 
-type Answer = Result<Response, ScimFailure>;
+pub(super) type Answer = Result<Response, ScimFailure>;
 type Id = Names<(String, String)>;
 
 /// The decoded parameters of a request's query, in their order.
-fn parameters(uri: &OriginalUri) -> Vec<(String, String)> {
+pub(super) fn parameters(uri: &OriginalUri) -> Vec<(String, String)> {
     url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect()
 }
 
@@ -81,15 +80,9 @@ fn found(kind: ResourceKind, projection: &Projection, headers: &HeaderMap, store
     resource(StatusCode::OK, projection.apply(kind, &stored.document), &stored.version, &stored.location)
 }
 
-fn list_query(client: &Client, kind: ResourceKind, uri: &OriginalUri) -> Result<ListQuery, ScimFailure> {
-    let query = ListQuery::parse(kind, &parameters(uri), client.profile)?;
-    client.count(&query.coercions);
-    Ok(query)
-}
-
 /// What is done to all resources of a kind.
 pub(super) fn collection(kind: ResourceKind) -> MethodRouter<App> {
-    get(move |client, uri| list(kind, client, uri)).post(move |client, app, uri, request| create(kind, client, app, uri, request))
+    lists::listed(&[kind]).post(move |client, app, uri, request| create(kind, client, app, uri, request))
 }
 
 /// What is done to one resource.
@@ -98,11 +91,6 @@ pub(super) fn single(kind: ResourceKind) -> MethodRouter<App> {
         .put(move |client, app, id, uri, request| replace(kind, client, app, id, uri, request))
         .patch(move |client, app, id, uri, request| patch(kind, client, app, id, uri, request))
         .delete(move |client, id| delete(kind, client, id))
-}
-
-async fn list(kind: ResourceKind, client: Client, uri: OriginalUri) -> Answer {
-    let query = list_query(&client, kind, &uri)?;
-    Ok(body(StatusCode::OK, &provisioning::list(&client.endpoint(), kind, &query).await?))
 }
 
 async fn read(kind: ResourceKind, client: Client, Names((_, id)): Id, uri: OriginalUri, headers: HeaderMap) -> Answer {

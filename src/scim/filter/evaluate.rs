@@ -55,7 +55,8 @@ impl ResolvedPath {
         if self.multi_valued { found.as_array().is_some_and(|elements| elements.iter().any(on_value)) } else { on_value(found) }
     }
 
-    fn find<'d>(&self, document: &'d Value) -> Option<&'d Value> {
+    /// What stands at the path, without its sub-attribute.
+    pub(in crate::scim) fn find<'d>(&self, document: &'d Value) -> Option<&'d Value> {
         let document = document.as_object()?;
         match self.place {
             Place::Core => document.get(&self.attribute),

@@ -14,9 +14,9 @@ mod resolve;
 mod resolved;
 
 pub(super) use condition::boolean_text;
-pub(super) use resolve::resolve_elements;
 use resolve::resolve_recording;
-pub use resolve::{Scope, resolve};
+pub use resolve::{Scope, Unknown, resolve};
+pub(super) use resolve::{resolve_elements, resolve_path};
 pub use resolved::{
     Comparison, ElementFilter, ElementTest, Expression, Operand, PathKind, Place, ResolvedFilter, ResolvedPath, Test,
 };
@@ -268,7 +268,19 @@ impl FilterError {
 
 /// Reads and resolves the `filter` parameter of a request, with the tolerances that were needed.
 pub fn read(text: &str, scope: Scope, profile: Profile) -> Result<(ResolvedFilter, Vec<Coercion>), ScimError> {
-    Filter::parse(text).and_then(|filter| resolve_recording(&filter, scope, profile)).map_err(|error| error.in_filter())
+    Filter::parse(text)
+        .and_then(|filter| resolve_recording(&filter, scope, profile, Unknown::Refused))
+        .map_err(|error| error.in_filter())
+}
+
+/// Resolves a filter that was read already; `unknown` says what becomes of names that the schema does not have.
+pub(super) fn settle(
+    filter: &Filter,
+    scope: Scope,
+    profile: Profile,
+    unknown: Unknown,
+) -> Result<(ResolvedFilter, Vec<Coercion>), ScimError> {
+    resolve_recording(filter, scope, profile, unknown).map_err(|error| error.in_filter())
 }
 
 #[cfg(test)]

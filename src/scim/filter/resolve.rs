@@ -2,7 +2,7 @@
 
 use super::condition::Condition;
 use super::resolved::{ElementFilter, ElementTest, Expression, PathKind, Place, ResolvedFilter, ResolvedPath, Test};
-use super::{AttrPath, Filter, FilterError, Literal, Then};
+use super::{AttrPath, CompareOp, Filter, FilterError, Literal, Then};
 use crate::scim::message::quoted;
 use crate::scim::profile::{Coercion, Coercions, Leniency, Profile, rule};
 use crate::scim::schema::{Attribute, Kind, Location, ResourceKind, Returned};
@@ -38,9 +38,18 @@ impl From<ResourceKind> for Scope {
     }
 }
 
+/// What becomes of an attribute that the schema does not have (F14).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// The filter is refused: at the endpoint of one kind of resource it is a mistake.
+    Refused,
+    /// It has no value: another of the kinds that are asked together may have it (RFC 7644 section 3.4.2.1).
+    NoValue,
+}
+
 /// Settles names, types and literals of a filter against the schema.
 pub fn resolve(filter: &Filter, scope: Scope, profile: Profile) -> Result<ResolvedFilter, FilterError> {
-    resolve_recording(filter, scope, profile).map(|(filter, _)| filter)
+    resolve_recording(filter, scope, profile, Unknown::Refused).map(|(filter, _)| filter)
 }
 
 /// Like [`resolve`], and tells which tolerances were needed.
@@ -48,9 +57,10 @@ pub(super) fn resolve_recording(
     filter: &Filter,
     scope: Scope,
     profile: Profile,
+    unknown: Unknown,
 ) -> Result<(ResolvedFilter, Vec<Coercion>), FilterError> {
     let mut coercions = Coercions::default();
-    let mut resolver = Resolver { scope, profile, coercions: &mut coercions };
+    let mut resolver = Resolver { scope, profile, unknown, coercions: &mut coercions };
     let resolved = resolver.filter(filter)?;
     Ok((resolved, coercions.into_vec()))
 }
@@ -69,14 +79,26 @@ pub(in crate::scim) fn resolve_elements(
         // Inside brackets names are sub-attributes, so the scope is not asked.
         scope: Scope::User,
         profile,
+        unknown: Unknown::Refused,
         coercions,
     };
     resolver.elements(filter, location)
 }
 
+/// Settles one path; what it leads to may be complex.
+pub(in crate::scim) fn resolve_path(
+    path: &AttrPath,
+    scope: Scope,
+    profile: Profile,
+    coercions: &mut Coercions,
+) -> Result<ResolvedPath, FilterError> {
+    Resolver { scope, profile, unknown: Unknown::Refused, coercions }.path(path, false)
+}
+
 pub(super) struct Resolver<'c> {
     scope: Scope,
     pub(super) profile: Profile,
+    unknown: Unknown,
     pub(super) coercions: &'c mut Coercions,
 }
 
@@ -86,6 +108,16 @@ impl Resolver<'_> {
             Filter::And(operands) => Ok(Expression::And(self.filters(operands)?)),
             Filter::Or(operands) => Ok(Expression::Or(self.filters(operands)?)),
             Filter::Not(operand) => Ok(self.filter(operand)?.negated()),
+            leaf => match self.leaf(leaf) {
+                Err(FilterError::UnknownAttribute { .. }) if self.unknown == Unknown::NoValue => Ok(without_value(leaf)),
+                resolved => resolved,
+            },
+        }
+    }
+
+    fn leaf(&mut self, filter: &Filter) -> Result<ResolvedFilter, FilterError> {
+        match filter {
+            Filter::And(_) | Filter::Or(_) | Filter::Not(_) => self.filter(filter),
             Filter::Present { path } => Ok(Expression::Test(Test::Present { path: self.path(path, false)? })),
             Filter::Compare { path, op, literal } => {
                 let path = self.path(path, *literal != Literal::Null)?;
@@ -214,6 +246,22 @@ impl Resolver<'_> {
         };
         Ok(resolved_path(location, sub))
     }
+}
+
+/// What a condition comes to on an attribute that has no value: as the evaluation has it, `ne` holds and `eq null` too.
+fn without_value(leaf: &Filter) -> ResolvedFilter {
+    let comparison = match leaf {
+        Filter::Compare { op, literal, .. } => Some((*op, literal)),
+        Filter::ValuePath { then: Some(then), .. } => then.comparison.as_ref().map(|(op, literal)| (*op, literal)),
+        _ => None,
+    };
+    let holds = match comparison {
+        Some((CompareOp::Eq, Literal::Null)) => true,
+        Some((CompareOp::Ne, literal)) => *literal != Literal::Null,
+        _ => false,
+    };
+    let nothing = Vec::new();
+    if holds { Expression::And(nothing) } else { Expression::Or(nothing) }
 }
 
 fn element_test(sub_attribute: &'static str, kind: PathKind, condition: Condition) -> ElementFilter {

@@ -86,6 +86,16 @@ impl Resource {
         form
     }
 
+    /// The search form with `id` and `meta`, which is what lists are sorted by.
+    #[must_use]
+    pub fn sorted_form(&self, id: &str, meta: &Meta<'_>) -> Value {
+        let mut form = super::search_form(self.kind, &self.document(id, meta));
+        if let (ResourceKind::User, Value::Object(form)) = (self.kind, &mut form) {
+            form.insert("active", self.active());
+        }
+        form
+    }
+
     /// The whole resource as a client sees it before projection: with `id` and `meta`, without `groups` and `members`.
     #[must_use]
     pub fn document(&self, id: &str, meta: &Meta<'_>) -> Object {

@@ -1,6 +1,7 @@
 //! The SCIM surface over HTTP, on both engines. Names begin with the assertion or the recorded request that they tell of.
 
 mod concurrency;
+mod cursors;
 mod discovery;
 mod entra;
 mod entra_validator;
@@ -14,7 +15,9 @@ mod okta_spec;
 mod patch;
 mod rate;
 mod roles;
+mod search;
 mod shown;
+mod sorted;
 mod tester;
 mod tokens;
 mod users;

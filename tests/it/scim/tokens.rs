@@ -293,17 +293,18 @@ async fn setting(engine: Engine) -> (Clock, World, Tenant) {
 }
 
 /// The tokens of a tenant's directory, as its operator handles them.
-fn tokens<'a>(world: &'a World, tenant: &Tenant) -> Tokens<'a> {
+pub(super) fn tokens<'a>(world: &'a World, tenant: &Tenant) -> Tokens<'a> {
     let caller = Caller { actor: Actor::Operator, now: world.app.clock.now(), request_id: None };
     Tokens { store: &world.app.store, tenant: tenant.id, directory: tenant.directory, caller }
 }
 
-struct Made {
-    id: TokenId,
-    scim: Scim,
+/// A token that was made for a test, and a client that carries it.
+pub(super) struct Made {
+    pub(super) id: TokenId,
+    pub(super) scim: Scim,
 }
 
-async fn issue(world: &World, tenant: &Tenant, name: &str, scopes: &[Scope], expires_at: Option<DateTime<Utc>>) -> Made {
+pub(super) async fn issue(world: &World, tenant: &Tenant, name: &str, scopes: &[Scope], expires_at: Option<DateTime<Utc>>) -> Made {
     let spec = TokenSpec { name: name.to_owned(), scopes: Scopes::new(scopes.iter().copied()).unwrap(), expires_at };
     let issued = tokens(world, tenant).issue(&spec).await.unwrap();
     Made { id: issued.token.id, scim: scim(tenant, issued) }

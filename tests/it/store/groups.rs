@@ -2,7 +2,7 @@
 
 use vestibule::model::{GroupId, LoginId};
 use vestibule::store::filter::Where;
-use vestibule::store::{Error, Page};
+use vestibule::store::{Error, GROUP_LAYOUT, Order, Page, Start};
 
 use super::{Ground, group, later, now};
 use crate::support::world::on_every_engine;
@@ -58,8 +58,9 @@ on_every_engine! {
         assert_eq!((row.group.display.as_str(), row.group.version), ("Uno", 4));
         assert_eq!((row.group.created_at, row.group.updated_at), (now(), later(3)));
         assert_eq!(row.scim["displayName"], "Uno");
-        let page = Page { offset: 1, limit: 5 };
-        let rows = reader.list_groups(house.directory, &Where::everything(), page).await.unwrap();
+        let page = Page { start: Start::Offset(1), limit: 5 };
+        let order = Order::new(None, &GROUP_LAYOUT);
+        let rows = reader.list_groups(house.directory, &Where::everything(), &order, &page).await.unwrap();
         assert_eq!(rows.iter().map(|row| row.group.id).collect::<Vec<_>>(), [one.max(two)]);
         assert_eq!(reader.count_groups(house.directory, &Where::everything()).await.unwrap(), 2);
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use vestibule::model::{LoginId, PersonState, Subject, SubjectKind};
 use vestibule::store::filter::Where;
-use vestibule::store::{Error, NewTombstone, Page, PairAttribute};
+use vestibule::store::{Error, NewTombstone, Order, Page, PairAttribute, Start, USER_LAYOUT};
 
 use super::{Ground, House, document, later, now, raw};
 use crate::support::world::on_every_engine;
@@ -93,12 +93,12 @@ on_every_engine! {
         }
         all.sort_unstable();
         let mut reader = ground.store.read(house.tenant);
-        let everything = Where::everything();
+        let (everything, order) = (Where::everything(), Order::new(None, &USER_LAYOUT));
         assert_eq!(reader.count_logins(house.directory, &everything).await.unwrap(), 3);
         let mut paged = Vec::new();
         for offset in 0..4 {
-            let page = Page { offset, limit: 1 };
-            let rows = reader.list_logins(house.directory, &everything, page).await.unwrap();
+            let page = Page { start: Start::Offset(offset), limit: 1 };
+            let rows = reader.list_logins(house.directory, &everything, &order, &page).await.unwrap();
             paged.extend(rows.into_iter().map(|row| row.login.id));
         }
         assert_eq!(paged, all);

@@ -6,8 +6,11 @@ use std::collections::BTreeMap;
 use sqlx::{AssertSqlSafe, SqlitePool};
 use vestibule::scim::filter::{Scope, read};
 use vestibule::scim::profile::Profile;
+use vestibule::scim::query::ListQuery;
+use vestibule::scim::schema::ResourceKind;
+use vestibule::scim::sort::SortKey;
 use vestibule::store::filter::Where;
-use vestibule::store::{Engine, GROUP_LAYOUT, Store, USER_LAYOUT};
+use vestibule::store::{Engine, GROUP_LAYOUT, Mark, Order, Page, Start, Store, USER_LAYOUT};
 
 use super::statements::{By, of_the_store};
 use super::{Ground, rows};
@@ -150,6 +153,51 @@ async fn filters_that_clients_send_before_every_write_use_an_index_and_do_not_so
             assert!(slow(&found).is_empty(), "{function} {filter}: {found:#?}");
             for index in &indexes {
                 assert!(found.iter().any(|line| line.contains(index)), "{function} {filter} without {index}: {found:#?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn l04_l11_pages_in_an_order_that_has_an_index_do_not_sort() {
+    let ground = Ground::fresh(Engine::Sqlite).await;
+    let text = |function: &str| {
+        let statement = of_the_store().into_iter().find(|statement| statement.function == function && statement.by == By::Format);
+        statement.unwrap().text.replace("{}", "true")
+    };
+    let texts = [text("list_logins"), text("list_groups")];
+    let of = "(tenant_id=? AND directory_id=?";
+    for (scope, by, index, after) in [
+        (Scope::User, None, format!("logins_by_directory {of}"), "id>?)"),
+        (Scope::User, Some("userName"), "logins_4 (namespace_id=?".to_owned(), "user_name_key>?)"),
+        (Scope::User, Some("externalId"), format!("logins_by_external_id {of}"), "(external_id,id)>(?,?))"),
+        (Scope::Group, None, format!("groups_by_directory {of}"), "id>?)"),
+        (Scope::Group, Some("displayName"), format!("groups_by_display {of}"), "(display_key,id)>(?,?))"),
+        (Scope::Group, Some("externalId"), format!("groups_by_external_id {of}"), "(external_id,id)>(?,?))"),
+    ] {
+        let (kind, layout, text) = match scope {
+            Scope::Group => (ResourceKind::Group, &GROUP_LAYOUT, &texts[1]),
+            _ => (ResourceKind::User, &USER_LAYOUT, &texts[0]),
+        };
+        for direction in ["ascending", "descending"] {
+            let parameters: Vec<_> = by.into_iter().flat_map(|by| [("sortBy", by), ("sortOrder", direction)]).collect();
+            let query = ListQuery::parse(&[kind], &parameters, Profile::Strict).unwrap();
+            let order = Order::new(query.selections[0].sort.as_ref(), layout);
+            let key = by.map_or(SortKey::Missing, |_| SortKey::Text("x".to_owned()));
+            let mark = Mark { key, ids: vec![uuid::Uuid::nil()] };
+            // A list that is not sorted has one direction.
+            let after = if by.is_some() && direction == "descending" { after.replace('>', "<") } else { after.to_owned() };
+            for (start, found_by) in [(Start::Offset(7), ""), (Start::After(mark), after.as_str())] {
+                let statements = Page { start, limit: 10 }.statements(text, &Where::everything(), &order);
+                assert!(!statements.is_empty());
+                for (at, statement) in statements.iter().enumerate() {
+                    // Rows without a value follow in a statement of their own, through the same index.
+                    let parts = [index.as_str(), if at == 0 { found_by } else { "" }];
+                    let found = plan(pool(&ground), &statement.sql).await;
+                    assert!(slow(&found).is_empty(), "{by:?} {direction}: {found:#?}: {}", statement.sql);
+                    let uses = found.iter().any(|line| parts.iter().all(|part| line.contains(part)));
+                    assert!(uses, "{by:?} {direction} without {parts:?}: {found:#?}");
+                }
             }
         }
     }

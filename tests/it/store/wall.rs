@@ -3,7 +3,7 @@
 use vestibule::keys::HashedToken;
 use vestibule::model::{LoginId, PersonId, SessionId, Sid, Subject, SubjectKind, TraceId};
 use vestibule::store::filter::Where;
-use vestibule::store::{NewSession, NewTrace, Page};
+use vestibule::store::{GROUP_LAYOUT, NewSession, NewTrace, Order, Page, USER_LAYOUT};
 
 use super::statements::{By, Statement, of, of_the_store};
 use super::{Ground, later, now};
@@ -183,11 +183,12 @@ on_every_engine! {
         for (tenant, inside) in [(ours.tenant, true), (theirs.tenant, false)] {
             let found = usize::from(inside);
             let mut reader = ground.store.read(tenant);
-            let page = Page { offset: 0, limit: 10 };
+            let page = Page::first(10);
+            let (users, groups) = (Order::new(None, &USER_LAYOUT), Order::new(None, &GROUP_LAYOUT));
             let everything = Where::everything();
             assert_eq!(reader.any_login(joe).await.unwrap().is_some(), inside);
             assert_eq!(reader.login(ours.directory, joe).await.unwrap().is_some(), inside);
-            assert_eq!(reader.list_logins(ours.directory, &everything, page).await.unwrap().len(), found);
+            assert_eq!(reader.list_logins(ours.directory, &everything, &users, &page).await.unwrap().len(), found);
             assert_eq!(reader.count_logins(ours.directory, &everything).await.unwrap(), i64::from(inside));
             assert_eq!(reader.facts(&[joe]).await.unwrap().len(), found);
             assert_eq!(reader.memberships(&[joe]).await.unwrap().len(), found);
@@ -195,7 +196,7 @@ on_every_engine! {
             assert_eq!(reader.login_ids(None, 10).await.unwrap().len(), found);
             assert_eq!(reader.person(person).await.unwrap().is_some(), inside);
             assert_eq!(reader.group(ours.directory, group).await.unwrap().is_some(), inside);
-            assert_eq!(reader.list_groups(ours.directory, &everything, page).await.unwrap().len(), found);
+            assert_eq!(reader.list_groups(ours.directory, &everything, &groups, &page).await.unwrap().len(), found);
             assert_eq!(reader.members(&[group], 10).await.unwrap().len(), found);
             assert_eq!(reader.member_ids(group).await.unwrap().len(), found);
             assert_eq!(reader.connection(ours.connection).await.unwrap().is_some(), inside);

@@ -4,6 +4,7 @@
 //! of all three. A disagreement is made smaller before it is reported, with the seed that brings it back (ids are new each time).
 
 mod filters;
+mod ordered;
 mod population;
 #[path = "../../../properties/strategies.rs"]
 #[expect(dead_code, reason = "the property tests use the rest")]
@@ -20,7 +21,7 @@ use vestibule::scim::profile::Profile;
 use vestibule::scim::schema::ResourceKind;
 use vestibule::scim::{Object, ResolvedFilter, Value, search_form};
 use vestibule::store::filter::Where;
-use vestibule::store::{Engine, GROUP_LAYOUT, Page, USER_LAYOUT};
+use vestibule::store::{Engine, GROUP_LAYOUT, Order, Page, USER_LAYOUT};
 
 use self::filters::{groups_filter, users_filter};
 use self::population::{Crowd, Person, fill, population, whole};
@@ -102,15 +103,15 @@ impl Three {
 async fn selected((ground, house): &(Ground, House), scope: Scope, filter: &ResolvedFilter) -> Result<BTreeSet<Uuid>, String> {
     let text = |error: vestibule::store::Error| format!("{error:?}");
     let mut reader = ground.store.read(house.tenant);
-    let page = Page { offset: 0, limit: 1_000 };
+    let page = Page::first(1_000);
     let (ids, count): (Vec<Uuid>, i64) = if scope == Scope::User {
         let condition = Where::new(filter, &USER_LAYOUT);
-        let rows = reader.list_logins(house.directory, &condition, page).await.map_err(text)?;
+        let rows = reader.list_logins(house.directory, &condition, &Order::new(None, &USER_LAYOUT), &page).await.map_err(text)?;
         let count = reader.count_logins(house.directory, &condition).await.map_err(text)?;
         (rows.iter().map(|row| row.login.id.uuid()).collect(), count)
     } else {
         let condition = Where::new(filter, &GROUP_LAYOUT);
-        let rows = reader.list_groups(house.directory, &condition, page).await.map_err(text)?;
+        let rows = reader.list_groups(house.directory, &condition, &Order::new(None, &GROUP_LAYOUT), &page).await.map_err(text)?;
         let count = reader.count_groups(house.directory, &condition).await.map_err(text)?;
         (rows.iter().map(|row| row.group.id.uuid()).collect(), count)
     };
