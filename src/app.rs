@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::config::{Engine, KeySource, Settings};
 use crate::directory::Caller;
 use crate::directory::catalogue::{self, BUILT_IN, Catalogue};
+use crate::directory::reads::ReadLog;
 use crate::federation::Federation;
 use crate::http::limits::DirectoryLimits;
 use crate::keys::{KeyRing, Sealer};
@@ -28,6 +29,8 @@ pub struct App {
     pub metrics: Metrics,
     pub catalogues: Arc<[Catalogue]>,
     pub limits: DirectoryLimits,
+    /// Reads of directories in trace mode that wait to be logged.
+    pub reads: ReadLog,
 }
 
 impl App {
@@ -65,6 +68,7 @@ impl App {
             clock,
             metrics: Metrics::new(),
             catalogues: catalogues.into(),
+            reads: ReadLog::default(),
             settings: Arc::new(settings),
         })
     }

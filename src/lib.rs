@@ -12,6 +12,7 @@
 //! - [`directory`]: the commands that change logins, groups, bindings and roles; what they decide is pure.
 //! - [`provisioning`]: SCIM resources and what they are here.
 //! - [`http`]: parse, authenticate, call one function, render.
+//! - [`work`]: what happens by itself: purging, and writing down what was traced.
 //! - [`app`] and [`cli`]: everything built once, and the command line.
 
 pub mod app;
@@ -29,3 +30,4 @@ pub mod provisioning;
 pub mod scim;
 pub mod store;
 pub mod telemetry;
+pub mod work;

@@ -149,6 +149,7 @@ struct Inner {
     request_seconds: Family<RequestDuration, Histogram, fn() -> Histogram>,
     coercions: Family<Coercion, Counter>,
     rate_limited: Family<Limited, Counter>,
+    traced_reads_dropped: Counter,
     sign_ins: Family<SignInOutcome, Counter>,
     sessions_ended: Family<EndedSession, Counter>,
 }
@@ -162,13 +163,20 @@ impl Metrics {
             request_seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             coercions: Family::default(),
             rate_limited: Family::default(),
+            traced_reads_dropped: Counter::default(),
             sign_ins: Family::default(),
             sessions_ended: Family::default(),
         };
-        let Inner { registry, requests, request_seconds, coercions, rate_limited, sign_ins, sessions_ended } = &mut inner;
+        let Inner { registry, requests, request_seconds, coercions, rate_limited, traced_reads_dropped, sign_ins, sessions_ended } =
+            &mut inner;
         // The encoder adds `_total`, `_seconds` and `_info`, and a full stop to the help.
         registry.register("http_requests", "Requests that were answered", requests.clone());
         registry.register_with_unit("http_request_duration", "Time to answer a request", Unit::Seconds, request_seconds.clone());
+        registry.register(
+            "scim_traced_reads_dropped",
+            "Reads of directories in trace mode that did not come into the log",
+            traced_reads_dropped.clone(),
+        );
         registry.register("scim_coercions", "SCIM input that a client profile put right", coercions.clone());
         registry.register("scim_rate_limited", "SCIM requests answered 429, by client profile", rate_limited.clone());
         registry.register("sign_ins", "Sign-ins, by how they ended", sign_ins.clone());
@@ -192,6 +200,11 @@ impl Metrics {
     /// A directory of this client profile was told to wait.
     pub fn scim_rate_limited(&self, profile: &'static str) {
         self.0.rate_limited.get_or_create(&Limited { profile }).inc();
+    }
+
+    /// A read of a directory in trace mode could not be kept for its log.
+    pub fn traced_read_dropped(&self) {
+        self.0.traced_reads_dropped.inc();
     }
 
     pub fn sign_in(&self, outcome: SignIn) {

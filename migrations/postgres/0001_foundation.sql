@@ -118,7 +118,8 @@ create table directories (
   state text collate "C" not null,
   home_account_id uuid not null,
   settings jsonb not null,
-  trace boolean not null,
+  -- Reads are logged too until then.
+  trace_until timestamptz,
   created_at timestamptz not null,
   updated_at timestamptz not null,
   constraint directories_tenant unique (tenant_id, id),
@@ -519,7 +520,7 @@ create index deliveries_due on deliveries (due_at) where delivered_at is null;
 
 create table provisioning_log (
   tenant_id uuid not null,
-  id uuid not null primary key,
+  id uuid not null,
   directory_id uuid not null,
   at timestamptz not null,
   operation text collate "C" not null,
@@ -528,14 +529,19 @@ create table provisioning_log (
   status bigint not null,
   scim_type text collate "C",
   detail text collate "C",
-  -- Names only; values are nobody's business here.
+  -- Names only. The values are sealed, and there is none of a password.
   attributes jsonb not null,
+  values_sealed bytea,
   coercions jsonb not null,
+  -- Ids of the rules that gave or took roles.
+  rules jsonb not null,
   request_id text collate "C",
+  token_id uuid,
+  constraint provisioning_log_key primary key (tenant_id, id),
   constraint provisioning_log_directory foreign key (tenant_id, directory_id) references directories (tenant_id, id)
 );
 create index provisioning_log_by_directory on provisioning_log (tenant_id, directory_id, at, id);
-create index provisioning_log_by_age on provisioning_log (at);
+create index provisioning_log_refused on provisioning_log (tenant_id, directory_id, at, id) where status >= 400;
 
 -- How a sign-in went, redacted, for the tenant's administrator. The id is the reference number on the page.
 create table sign_in_traces (

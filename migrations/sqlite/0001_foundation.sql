@@ -118,7 +118,8 @@ create table directories (
   state text not null,
   home_account_id blob not null,
   settings text not null,
-  trace integer not null,
+  -- Reads are logged too until then.
+  trace_until text,
   created_at text not null,
   updated_at text not null,
   constraint directories_tenant unique (tenant_id, id),
@@ -519,7 +520,7 @@ create index deliveries_due on deliveries (due_at) where delivered_at is null;
 
 create table provisioning_log (
   tenant_id blob not null,
-  id blob not null primary key,
+  id blob not null,
   directory_id blob not null,
   at text not null,
   operation text not null,
@@ -528,14 +529,19 @@ create table provisioning_log (
   status integer not null,
   scim_type text,
   detail text,
-  -- Names only; values are nobody's business here.
+  -- Names only. The values are sealed, and there is none of a password.
   attributes text not null,
+  values_sealed blob,
   coercions text not null,
+  -- Ids of the rules that gave or took roles.
+  rules text not null,
   request_id text,
+  token_id blob,
+  constraint provisioning_log_key primary key (tenant_id, id),
   constraint provisioning_log_directory foreign key (tenant_id, directory_id) references directories (tenant_id, id)
 ) strict;
 create index provisioning_log_by_directory on provisioning_log (tenant_id, directory_id, at, id);
-create index provisioning_log_by_age on provisioning_log (at);
+create index provisioning_log_refused on provisioning_log (tenant_id, directory_id, at, id) where status >= 400;
 
 -- How a sign-in went, redacted, for the tenant's administrator. The id is the reference number on the page.
 create table sign_in_traces (

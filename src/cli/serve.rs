@@ -24,13 +24,9 @@ use crate::{
         self,
         ops::{self, NotReady},
     },
-    model::TenantId,
     store::MigrationState,
-    telemetry,
+    telemetry, work,
 };
-
-/// How often expired rows are removed.
-const PURGE_INTERVAL: Duration = Duration::from_mins(10);
 
 /// Serves until a signal ends it.
 pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
@@ -56,7 +52,7 @@ pub async fn serve_app(app: App, listener: TcpListener, ops_listener: TcpListene
     let public_url = &app.settings.server.public_url;
     tracing::info!(listen = %listener.local_addr()?, %public_url, ops = %ops_listener.local_addr()?, "serving");
     let grace = app.settings.server.shutdown_grace;
-    let _purging = AbortOnDropHandle::new(tokio::spawn(purge(app.clone())));
+    let _working = work::start(&app.store, &app.clock, &app.reads);
     let (store, stopping) = (app.store.clone(), signals.seen());
     let ready = move || {
         let (store, stopping) = (store.clone(), *stopping.borrow() > 0);
@@ -72,7 +68,7 @@ pub async fn serve_app(app: App, listener: TcpListener, ops_listener: TcpListene
         }
     };
     let ops_router = ops::router(app.metrics.clone(), ready);
-    let store = app.store.clone();
+    let (store, reads) = (app.store.clone(), app.reads.clone());
     let served = run(listener, http::router(app), ops_listener, ops_router, grace, signals.count(1));
     let ended = tokio::select! {
         ended = served => ended.context("the listener failed")?,
@@ -80,30 +76,15 @@ pub async fn serve_app(app: App, listener: TcpListener, ops_listener: TcpListene
     };
     match ended {
         Ended::Finished => {
+            if let Err(error) = reads.flush(&store).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the last traced reads could not be logged");
+            }
             store.close().await;
             tracing::info!("every request was finished");
         }
         Ended::Cut => tracing::warn!("ended with requests unfinished"),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Removes sessions and sign-ins whose time is over, now and then. Several replicas may do it; it is the same rows for all.
-async fn purge(app: App) {
-    let mut ticks = tokio::time::interval(PURGE_INTERVAL);
-    loop {
-        ticks.tick().await;
-        let purged = async {
-            let mut writer = app.store.write(TenantId::OPERATOR).await?;
-            let gone = writer.purge_expired(app.clock.now()).await?;
-            writer.commit().await?;
-            Ok::<_, crate::store::Error>(gone)
-        };
-        match purged.await {
-            Ok(gone) => tracing::debug!(gone, "removed what had expired"),
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "what had expired could not be removed"),
-        }
-    }
 }
 
 /// Listens on `address`, which the setting `key` names.

@@ -110,6 +110,9 @@ description = ""
 permissions = ["people.view", "directories.viewer"]
 "#;
 
+    /// Roles at accounts, the accounts that they show, and those that they let be changed.
+    type Case<'a> = (&'a [(&'a str, AccountId)], &'a [AccountId], &'a [AccountId]);
+
     #[test]
     fn a_role_counts_at_its_account_and_below_and_nowhere_else() {
         let catalogue = Catalogue::parse("x", CATALOGUE).unwrap();
@@ -119,7 +122,7 @@ permissions = ["people.view", "directories.viewer"]
         let accounts = [account(root, None), account(emea, Some(root)), account(berlin, Some(emea)), account(apac, Some(root))];
         let all = [root, emea, berlin, apac, foreign];
         let (see, change) = (Permission::ViewDirectories, Permission::ManageDirectories);
-        let table: [(&[(&str, AccountId)], &[AccountId], &[AccountId]); 7] = [
+        let table: [Case<'_>; 7] = [
             (&[], &[], &[]),
             (&[("viewer", root)], &[root, emea, berlin, apac], &[]),
             (&[("manager", root)], &[root, emea, berlin, apac], &[root, emea, berlin, apac]),

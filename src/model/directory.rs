@@ -20,6 +20,8 @@ pub struct Directory {
     pub home_account_id: AccountId,
     #[sqlx(json)]
     pub settings: DirectorySettings,
+    /// Until when reads are written into its provisioning log too.
+    pub trace_until: Option<DateTime<Utc>>,
 }
 
 /// What an administrator set for a directory. What is not set is as the client profile has it.
@@ -51,7 +53,7 @@ pub struct DirectorySettings {
 impl Default for DirectorySettings {
     fn default() -> Self {
         const fn number(number: u32) -> NonZeroU32 {
-            NonZeroU32::new(number).unwrap()
+            NonZeroU32::new(number).expect("no default is zero")
         }
         Self {
             patched_group: None,

@@ -43,6 +43,8 @@ kinds! {
     ConnectionCreated = "connection.created",
     DomainCreated = "domain.created",
     DirectoryCreated = "directory.created",
+    /// Trace mode was switched on, until a time, or off.
+    TraceChanged = "directory.trace_changed",
     BindingCreated = "binding.created",
     TokenIssued = "token.issued",
     /// One token took the place of another, which ends after an overlap.

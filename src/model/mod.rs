@@ -31,6 +31,6 @@ pub use id::{
 };
 pub use identity::{Email, ExternalIdentity, Login, LoginKind, Slot, Subject, SubjectKind};
 pub use person::{Person, PersonState};
-pub use role::{AssignmentSource, EffectiveRole, Grant, Rule, RuleBody, RuleOrigin};
+pub use role::{AssignmentSource, ChangedRules, EffectiveRole, Grant, Rule, RuleBody, RuleOrigin};
 pub use session::Session;
 pub use token::{NoScope, NotAScope, Scope, Scopes, Token, TokenState};

@@ -1,5 +1,7 @@
 //! Rules, and the assignments they give.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{AccountId, ConnectionId, DirectoryId, RuleId};
@@ -51,6 +53,13 @@ pub struct RuleBody {
     /// A SCIM filter over the facts (RFC 7644 section 3.4.2.2).
     pub when: String,
     pub grants: Vec<Grant>,
+}
+
+/// The rules that gave roles, or took them away, in one change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangedRules {
+    pub granted: BTreeSet<RuleId>,
+    pub revoked: BTreeSet<RuleId>,
 }
 
 /// One role at one account.

@@ -8,7 +8,8 @@ mod groups;
 pub mod list;
 mod users;
 
-use crate::directory::provision::{Operation, Provisioning, log_refusal};
+use crate::directory::log::log_refusal;
+use crate::directory::provision::{Operation, Provisioning};
 use crate::directory::{self, Error};
 use crate::scim::message::{ScimError, ScimType};
 use crate::scim::profile::{Coercion, PatchAnswer, Profile};

@@ -6,6 +6,12 @@ use sqlx::types::Json;
 use super::{Reader, Result, Writer, sql};
 use crate::model::{AccountId, Binding, ConnectionId, Directory, DirectoryId, DirectorySettings};
 
+macro_rules! directory_columns {
+    () => {
+        "id, slug, name, profile, home_account_id, settings, trace_until"
+    };
+}
+
 /// A directory to be made.
 #[derive(Clone, Debug)]
 pub struct NewDirectory<'a> {
@@ -22,9 +28,11 @@ impl Reader {
     pub async fn directories(&mut self) -> Result<Vec<Directory>> {
         sql!(
             self,
-            fetch_all::<Directory>(
-                "select id, slug, name, profile, home_account_id, settings from directories where tenant_id = $1 order by name, id"
-            )
+            fetch_all::<Directory>(concat!(
+                "select ",
+                directory_columns!(),
+                " from directories where tenant_id = $1 order by name, id"
+            ))
         )
     }
 
@@ -33,7 +41,7 @@ impl Reader {
         sql!(
             self,
             fetch_optional::<Directory>(
-                "select id, slug, name, profile, home_account_id, settings from directories where tenant_id = $1 and id = $2",
+                concat!("select ", directory_columns!(), " from directories where tenant_id = $1 and id = $2"),
                 id
             )
         )
@@ -70,17 +78,25 @@ impl Writer {
         sql!(
             self,
             execute(
-                "insert into directories (tenant_id, id, slug, name, profile, state, home_account_id, settings, trace, created_at, updated_at)
-                 values ($1, $2, $3, $4, $5, 'enabled', $6, $7, $8, $9, $9)",
+                "insert into directories (tenant_id, id, slug, name, profile, state, home_account_id, settings, created_at, updated_at)
+                 values ($1, $2, $3, $4, $5, 'enabled', $6, $7, $8, $8)",
                 new.id,
                 new.slug,
                 new.name,
                 new.profile,
                 new.home_account_id,
                 Json(new.settings),
-                false,
                 now
             )
+        )?;
+        Ok(())
+    }
+
+    /// Has reads logged until an instant, or no longer.
+    pub async fn set_trace(&mut self, id: DirectoryId, until: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<()> {
+        sql!(
+            self,
+            execute("update directories set trace_until = $3, updated_at = $4 where tenant_id = $1 and id = $2", id, until, now)
         )?;
         Ok(())
     }

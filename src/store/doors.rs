@@ -4,10 +4,11 @@
 //! [`super::Writer`] of that one.
 
 use chrono::{DateTime, Utc};
+use sqlx::types::Json;
 
 use super::{PendingRow, Reader, Result, door};
 use crate::keys::HashedToken;
-use crate::model::{ConnectionId, Directory, Scopes, Session, Tenant, TenantId, TokenId};
+use crate::model::{ConnectionId, Directory, DirectoryId, DirectorySettings, Scopes, Session, Tenant, TenantId, TokenId};
 
 /// Looks across tenants.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ impl Doors {
             self,
             fetch_optional::<TokenRow>(
                 "select t.tenant_id, t.id as token_id, t.digest, t.scopes, t.expires_at, t.last_used_at,
-                   d.id, d.slug, d.name, d.profile, d.home_account_id, d.settings
+                   d.id, d.slug, d.name, d.profile, d.home_account_id, d.settings, d.trace_until
                  from tokens t join directories d on d.id = t.directory_id join tenants n on n.tenant_id = t.tenant_id
                  where t.prefix = $1 and t.revoked_at is null and d.state = 'enabled' and n.state = 'active'",
                 prefix
@@ -136,6 +137,17 @@ impl Doors {
         )
     }
 
+    /// Every directory of every tenant, with its settings: for what is done to all of them now and then.
+    pub async fn all_directories(&mut self) -> Result<Vec<(TenantId, DirectoryId, DirectorySettings)>> {
+        let rows = door!(
+            self,
+            fetch_all::<(TenantId, DirectoryId, Json<DirectorySettings>)>(
+                "select tenant_id, id, settings from directories order by id"
+            )
+        )?;
+        Ok(rows.into_iter().map(|(tenant, id, Json(settings))| (tenant, id, settings)).collect())
+    }
+
     /// A value that marks the database as a whole.
     pub async fn mark(&mut self, key: &str) -> Result<Option<String>> {
         let row = door!(self, fetch_optional::<(String,)>("select value from marks where key = $1", key))?;
@@ -155,5 +167,17 @@ impl super::Writer {
         let sessions = door!(self, execute("delete from sessions where expires_at < $1", now))?;
         let pending = door!(self, execute("delete from pending_sign_ins where expires_at < $1", now))?;
         Ok(sessions + pending)
+    }
+
+    /// Removes traces of sign-ins from before an instant, everywhere, the oldest first and at most `limit`. Answers how many.
+    pub async fn purge_traces(&mut self, before: DateTime<Utc>, limit: u32) -> Result<u64> {
+        door!(
+            self,
+            execute(
+                "delete from sign_in_traces where id in (select id from sign_in_traces where at < $1 order by at limit $2)",
+                before,
+                i64::from(limit)
+            )
+        )
     }
 }

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::{Operation, Provisioning, changed_keys, keys, log};
+use super::{Operation, Provisioning};
+use crate::directory::log::{Changed, Done, log};
 use crate::directory::members::{MemberChanges, MemberStep, UnknownMembers};
 use crate::directory::recompute::recompute;
 use crate::directory::{Error, Result};
@@ -41,8 +42,12 @@ pub async fn create_group(
         let changes = MemberChanges::take(&mut writer, &to, id, &[first], unknown, false).await?;
         let event = to.caller.event(EventKind::GroupCreated, id.uuid(), json!({ "members": changes.added.len() }));
         writer.record(&[event], to.caller.request_id).await?;
-        recompute(&mut writer, &changes.touched.into_iter().collect::<Vec<_>>(), &to.caller).await?;
-        log(&mut writer, &to, operation, "Group", id.uuid(), keys(&group.scim), &left_out(changes.ignored)).await?;
+        let rules = recompute(&mut writer, &changes.touched.into_iter().collect::<Vec<_>>(), &to.caller).await?;
+        let mut changed = Changed::made(&group.scim);
+        changed.members(changes.added, changes.removed);
+        let coercions = left_out(changes.ignored);
+        let done = Done { resource_type: "Group", id: id.uuid(), changed, rules, coercions: &coercions };
+        log(&mut writer, &to, operation, done).await?;
         writer.commit().await?;
         Ok((id, changes.ignored))
     })
@@ -88,15 +93,14 @@ async fn write_group(
     // Rules read the name of a group, so a new name is a change of facts for everybody in it.
     let renamed = change.group.as_ref().is_some_and(|group| group.display_key != fold(&current.group.display));
     let members = MemberChanges::take(writer, to, id, &change.members, unknown, renamed).await?;
-    let mut attributes = Vec::new();
+    let mut changed = Changed::default();
     let mut events = Vec::new();
     if let Some(group) = &change.group {
         writer.update_group(id, group, now).await?;
-        attributes = changed_keys(&current.scim, &group.scim);
-        events.push(to.caller.event(EventKind::GroupUpdated, id.uuid(), json!({ "attributes": attributes })));
+        changed = Changed::between(&current.scim, &group.scim);
+        events.push(to.caller.event(EventKind::GroupUpdated, id.uuid(), json!({ "attributes": changed.attributes })));
     }
     if members.any() {
-        attributes.push("members".to_owned());
         events.push(to.caller.event(
             EventKind::MembersChanged,
             id.uuid(),
@@ -107,9 +111,10 @@ async fn write_group(
         }
     }
     writer.record(&events, to.caller.request_id).await?;
-    recompute(writer, &members.touched.into_iter().collect::<Vec<_>>(), &to.caller).await?;
+    let rules = recompute(writer, &members.touched.into_iter().collect::<Vec<_>>(), &to.caller).await?;
+    changed.members(members.added, members.removed);
     let coercions: Vec<_> = change.coercions.iter().cloned().chain(left_out(members.ignored)).collect();
-    log(writer, to, operation, "Group", id.uuid(), attributes, &coercions).await?;
+    log(writer, to, operation, Done { resource_type: "Group", id: id.uuid(), changed, rules, coercions: &coercions }).await?;
     Ok(members.ignored)
 }
 
@@ -148,6 +153,7 @@ async fn remove_group(writer: &mut Writer, to: &Provisioning<'_>, id: GroupId, o
     writer.delete_group(id).await?;
     let event = to.caller.event(EventKind::GroupDeleted, id.uuid(), json!({ "members": members.len() }));
     writer.record(&[event], to.caller.request_id).await?;
-    recompute(writer, &members, &to.caller).await?;
-    log(writer, to, operation, "Group", id.uuid(), Vec::new(), &[]).await
+    let rules = recompute(writer, &members, &to.caller).await?;
+    let changed = Changed::default();
+    log(writer, to, operation, Done { resource_type: "Group", id: id.uuid(), changed, rules, coercions: &[] }).await
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::{Operation, Provisioning, changed_keys, keys, log};
+use super::{Operation, Provisioning};
+use crate::directory::log::{Changed, Done, log};
 use crate::directory::recompute::recompute;
 use crate::directory::{Error, Result};
-use crate::model::{EventKind, GroupId, LoginId, LoginKind, PersonId, Slot};
+use crate::model::{ChangedRules, EventKind, GroupId, LoginId, LoginKind, PersonId, Slot};
 use crate::store::{LoginDocument, LoginRow, NewLogin, NewTombstone, Races, Writer, retry};
 
 /// What is to become of a login.
@@ -45,8 +46,9 @@ pub async fn create_login(to: Provisioning<'_>, document: &LoginDocument, operat
         let event =
             to.caller.event(EventKind::LoginCreated, id.uuid(), json!({ "person": person_id, "tombstones_lifted": lifted }));
         writer.record(&[event], to.caller.request_id).await?;
-        recompute(&mut writer, &[id], &to.caller).await?;
-        log(&mut writer, &to, operation, "User", id.uuid(), keys(&document.scim), &[]).await?;
+        let rules = recompute(&mut writer, &[id], &to.caller).await?;
+        let changed = Changed::made(&document.scim);
+        log(&mut writer, &to, operation, Done { resource_type: "User", id: id.uuid(), changed, rules, coercions: &[] }).await?;
         writer.commit().await?;
         Ok(id)
     })
@@ -72,27 +74,28 @@ where
         let current = writer.login_for_update(to.directory.id, id).await.map_err(Error::from)?.ok_or(Error::NotFound("user"))?;
         let LoginChange { document, coercions } = change(&current)?;
         let changed = document.is_some();
-        if let Some(document) = document {
-            write_login(&mut writer, &to, &current, &document).await?;
-            let attributes = changed_keys(&current.scim, &document.scim);
-            log(&mut writer, &to, operation, "User", id.uuid(), attributes, &coercions).await?;
-        } else {
-            log(&mut writer, &to, operation, "User", id.uuid(), Vec::new(), &coercions).await?;
-        }
+        let (changed_attributes, rules) = match document {
+            Some(document) => write_login(&mut writer, &to, &current, &document).await?,
+            None => (Changed::default(), ChangedRules::default()),
+        };
+        let done = Done { resource_type: "User", id: id.uuid(), changed: changed_attributes, rules, coercions: &coercions };
+        log(&mut writer, &to, operation, done).await?;
         writer.commit().await.map_err(Error::from)?;
         Ok(changed)
     })
     .await
 }
 
-async fn write_login(writer: &mut Writer, to: &Provisioning<'_>, current: &LoginRow, document: &LoginDocument) -> Result<()> {
+async fn write_login(
+    writer: &mut Writer,
+    to: &Provisioning<'_>,
+    current: &LoginRow,
+    document: &LoginDocument,
+) -> Result<(Changed, ChangedRules)> {
     let login = &current.login;
+    let changed = Changed::between(&current.scim, &document.scim);
     writer.update_login(login, document, to.caller.now).await?;
-    let mut events = vec![to.caller.event(
-        EventKind::LoginUpdated,
-        login.id.uuid(),
-        json!({ "attributes": changed_keys(&current.scim, &document.scim) }),
-    )];
+    let mut events = vec![to.caller.event(EventKind::LoginUpdated, login.id.uuid(), json!({ "attributes": changed.attributes }))];
     match (login.active, document.active) {
         (true, false) => {
             let ended = end_login(writer, login.id).await?;
@@ -102,7 +105,8 @@ async fn write_login(writer: &mut Writer, to: &Provisioning<'_>, current: &Login
         _ => {}
     }
     writer.record(&events, to.caller.request_id).await?;
-    recompute(writer, &[login.id], &to.caller).await
+    let rules = recompute(writer, &[login.id], &to.caller).await?;
+    Ok((changed, rules))
 }
 
 /// Ends everything that a login has open: its epoch rises, and its sessions go. Answers how many.
@@ -165,5 +169,7 @@ async fn bury_login(writer: &mut Writer, to: &Provisioning<'_>, current: &LoginR
     writer.delete_login(id).await?;
     let event = to.caller.event(EventKind::LoginDeleted, id.uuid(), json!({ "person": login.person_id, "sessions_ended": ended }));
     writer.record(&[event], to.caller.request_id).await?;
-    log(writer, to, operation, "User", id.uuid(), Vec::new(), &[]).await
+    // What is gone is gone: its values are not kept here either.
+    let (changed, rules) = (Changed::default(), ChangedRules::default());
+    log(writer, to, operation, Done { resource_type: "User", id: id.uuid(), changed, rules, coercions: &[] }).await
 }

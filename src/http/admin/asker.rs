@@ -2,6 +2,7 @@
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::response::{IntoResponse, Response};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -91,8 +92,15 @@ impl FromRequestParts<App> for Asker {
     }
 }
 
-/// A JSON body. It must say that it is JSON: another site's form cannot (and is refused by its origin before that).
+/// A JSON body, of a request or of an answer. A request's must say that it is JSON: another site's form cannot (and is refused by its
+/// origin before that).
 pub(super) struct Body<T>(pub(super) T);
+
+impl IntoResponse for Body<serde_json::Value> {
+    fn into_response(self) -> Response {
+        ([(CONTENT_TYPE, "application/json")], self.0.to_string()).into_response()
+    }
+}
 
 impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = Problem;

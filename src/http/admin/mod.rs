@@ -2,19 +2,24 @@
 //!
 //! | route | what |
 //! |---|---|
-//! | `GET /directories` | the directories that who asks may see |
+//! | `GET /directories` | the directories that who asks may see, with how they fare |
+//! | `GET /directories/{directory}/provisioning-log` | its entries, newest first, see [`log`] |
+//! | `GET /directories/{directory}/provisioning-log/last-failure` | what was refused last, explained |
+//! | `GET /directories/{directory}/provisioning-log/{entry}` | one entry, with its values for who may change the directory |
+//! | `POST`, `DELETE /directories/{directory}/trace` | reads are logged too, for a time; no longer |
 //!
 //! [`asker::Asker`] says who asks; each handler asks it for the directory of its path, with the permission that it needs. What
 //! changes something is asked for by a session only, from our own site (the CSRF layer), with a body of `application/json`.
 
 mod asker;
 mod directories;
+mod log;
 mod problem;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
@@ -28,6 +33,10 @@ pub(super) use problem::{Kind, Problem};
 pub(super) fn router(app: &App) -> Router<App> {
     Router::new()
         .route("/directories", get(directories::list))
+        .route("/directories/{directory}/provisioning-log", get(log::list))
+        .route("/directories/{directory}/provisioning-log/last-failure", get(log::last_failure))
+        .route("/directories/{directory}/provisioning-log/{entry}", get(log::entry))
+        .route("/directories/{directory}/trace", post(log::trace).delete(log::end_trace))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::new(Kind::MethodNotAllowed))
         .layer(CsrfLayer::new().with_rejection_response(foreign))

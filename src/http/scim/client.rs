@@ -11,6 +11,7 @@ use http::header::{AUTHORIZATION, IF_MATCH, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
+use super::trace::{Slip, Traced};
 use super::{Names, ScimFailure, base};
 use crate::app::App;
 use crate::directory::Caller;
@@ -42,7 +43,13 @@ impl Client {
     /// What provisioning works on.
     pub(super) fn endpoint(&self) -> Endpoint<'_> {
         Endpoint {
-            to: Provisioning { store: &self.app.store, tenant: self.tenant, directory: &self.directory, caller: self.caller() },
+            to: Provisioning {
+                store: &self.app.store,
+                tenant: self.tenant,
+                directory: &self.directory,
+                caller: self.caller(),
+                sealer: &self.app.sealer,
+            },
             profile: self.profile,
             base: &self.base,
             precondition: &self.precondition,
@@ -107,6 +114,11 @@ impl FromRequestParts<App> for Client {
         let named = directory(parts).await?;
         let token = authenticate(&parts.headers, app).await?;
         let token = token.filter(|token| Some(token.directory.id) == named).ok_or_else(unauthorized)?;
+        if let Some(slip) = parts.extensions.get::<Slip>()
+            && token.directory.trace_until.is_some_and(|until| until > app.clock.now())
+        {
+            slip.name(Traced { tenant: token.tenant_id, directory: token.directory.id, token: token.token_id });
+        }
         let profile = token.directory.profile.parse().unwrap_or(Profile::Strict);
         if let Err(too_many) = app.limits.take(&token.directory) {
             app.metrics.scim_rate_limited(profile.as_str());

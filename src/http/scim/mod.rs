@@ -7,10 +7,12 @@ mod client;
 mod lists;
 mod meta;
 mod resources;
+mod trace;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, Path, Request};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use http::header::{CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -28,7 +30,7 @@ use crate::scim::schema::ResourceKind;
 use crate::scim::{Object, Value};
 
 /// The routes below a directory. Each is found with a slash at its end too, as some clients write it.
-pub(super) fn router(_app: &App) -> Router<App> {
+pub(super) fn router(app: &App) -> Router<App> {
     let resources = [
         ("/Users", resources::collection(ResourceKind::User)),
         ("/Users/{id}", resources::single(ResourceKind::User)),
@@ -52,6 +54,7 @@ pub(super) fn router(_app: &App) -> Router<App> {
     router
         .method_not_allowed_fallback(wrong_method)
         .fallback(async || ScimFailure(ScimError::new(404, "there is nothing at this address")))
+        .layer(from_fn_with_state(app.clone(), trace::layer))
 }
 
 /// What is asked of an endpoint as a whole.
@@ -90,6 +93,8 @@ impl IntoResponse for ScimFailure {
             }
             _ => {}
         }
+        // For the log of reads, where there is one.
+        response.extensions_mut().insert(Self(error));
         response
     }
 }

@@ -27,7 +27,7 @@ mod walls;
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use vestibule::store::{Engine, LogRow};
+use vestibule::store::{Engine, LogQuery, LogRow};
 
 use crate::support::http::{Answer, Scim};
 use crate::support::world::{Tenant, World};
@@ -119,7 +119,10 @@ fn refused(answer: &Answer, status: u16, scim_type: &str) {
 
 /// The provisioning log of the tenant's directory, oldest first.
 async fn log_of(world: &World, tenant: &Tenant) -> Vec<LogRow> {
-    world.app.store.read(tenant.id).provisioning_log(tenant.directory).await.unwrap()
+    let mut reader = world.app.store.read(tenant.id);
+    let mut log = reader.provisioning_log(tenant.directory, &LogQuery::default(), 10_000).await.unwrap();
+    log.reverse();
+    log
 }
 
 /// The kinds of the events of a resource, oldest first.

@@ -6,6 +6,7 @@ mod invariants;
 mod logins;
 mod migrating;
 mod plans;
+mod provisioning_log;
 mod roles;
 mod schema;
 mod schemas_agree;

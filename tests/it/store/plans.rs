@@ -19,6 +19,7 @@ use super::{Ground, rows};
 const ACCEPTED: &[(&str, &str, &str)] = &[
     ("accounts", "USE TEMP B-TREE FOR ORDER BY", "a tenant has few accounts, and people read them by name"),
     ("accounts", "USING INDEX accounts_children (tenant_id=?)", "the whole tree is wanted"),
+    ("all_directories", "SCAN directories", "all are wanted"),
     ("connections", "USE TEMP B-TREE FOR ORDER BY", "a tenant has few connections"),
     ("connections", "connections_3 (tenant_id=?)", "all are wanted"),
     ("connections_of_domain", "USE TEMP B-TREE FOR ORDER BY", "a tenant has few connections"),

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 use vestibule::keys::{HashedToken, KeyRing, Place, Sealer};
 use vestibule::model::{
-    Actor, ClientId, ConnectionId, ConnectionState, DirectoryId, DomainId, Event, EventId, EventKind, JitPolicy, MissingClaim,
-    OidcSettings, Protocol, Scope, Scopes, TenantId, TokenId, TokenState,
+    Actor, ChangedRules, ClientId, ConnectionId, ConnectionState, DirectoryId, DomainId, Event, EventId, EventKind, JitPolicy,
+    MissingClaim, OidcSettings, Protocol, Scope, Scopes, TenantId, TokenId, TokenState,
 };
-use vestibule::store::{LogEntry, NewClient, NewConnection, NewToken};
+use vestibule::store::{LogEntry, LogQuery, NewClient, NewConnection, NewToken};
 
 use super::{Ground, born, later, now, rows};
 use crate::support::source::files;
@@ -198,13 +198,16 @@ on_every_engine! {
             scim_type: Some("uniqueness"),
             detail: Some("taken".to_owned()),
             attributes: vec!["userName".to_owned()],
+            values: None,
             coercions: vec![],
+            rules: ChangedRules::default(),
+            token_id: None,
         };
         writer.log_provisioning(&entry, Some("request")).await.unwrap();
         writer.commit().await.unwrap();
         let mut reader = ground.store.read(house.tenant);
         assert_eq!(reader.event_kinds(target).await.unwrap(), ["directory.created", "token.issued"]);
-        let log = reader.provisioning_log(house.directory).await.unwrap();
+        let log = reader.provisioning_log(house.directory, &LogQuery::default(), 10).await.unwrap();
         assert_eq!(log.len(), 1);
         assert_eq!((log[0].status, log[0].scim_type.as_deref()), (409, Some("uniqueness")));
         assert_eq!(reader.event_kinds(Uuid::nil()).await.unwrap(), Vec::<String>::new());

@@ -1,0 +1,91 @@
+//! What happens by itself: rows whose time is over go, and reads of directories in trace mode are written down.
+//!
+//! Every replica does all of it. What one has removed, the next does not find.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::clock::Clock;
+use crate::directory::reads::ReadLog;
+use crate::model::TenantId;
+use crate::store::{Result, Store};
+
+/// How often rows are removed whose time is over.
+const PURGE_INTERVAL: Duration = Duration::from_mins(10);
+/// How many rows of a log are removed by one transaction: others want to write meanwhile.
+const BATCH: u32 = 1_000;
+/// For how long the traces of sign-ins are kept.
+const TRACES_KEPT: TimeDelta = TimeDelta::days(30);
+
+/// How many rows went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Purged {
+    /// Sessions and sign-ins that were never finished.
+    pub expired: u64,
+    /// Entries of provisioning logs.
+    pub log_entries: u64,
+    /// Traces of sign-ins.
+    pub traces: u64,
+}
+
+/// Begins all work. It ends when what is answered is dropped.
+pub fn start(store: &Store, clock: &Clock, reads: &ReadLog) -> [AbortOnDropHandle<()>; 2] {
+    let purging = keep_purging(store.clone(), clock.clone());
+    let writing = keep_writing(store.clone(), reads.clone());
+    [AbortOnDropHandle::new(tokio::spawn(purging)), AbortOnDropHandle::new(tokio::spawn(writing))]
+}
+
+async fn keep_purging(store: Store, clock: Clock) {
+    let mut ticks = tokio::time::interval(PURGE_INTERVAL);
+    loop {
+        ticks.tick().await;
+        match purge(&store, clock.now()).await {
+            Ok(gone) => tracing::debug!(?gone, "removed what was over"),
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "what was over could not be removed"),
+        }
+    }
+}
+
+async fn keep_writing(store: Store, reads: ReadLog) {
+    loop {
+        reads.due().await;
+        if let Err(error) = reads.flush(&store).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "reads of a directory in trace mode could not be logged");
+        }
+    }
+}
+
+/// Removes everything whose time is over, everywhere: each directory's log after the days that its settings say.
+///
+/// # Errors
+/// When the database cannot be written. What was removed until then is gone.
+pub async fn purge(store: &Store, now: DateTime<Utc>) -> Result<Purged> {
+    let mut gone = Purged::default();
+    let mut writer = store.write(TenantId::OPERATOR).await?;
+    gone.expired = writer.purge_expired(now).await?;
+    writer.commit().await?;
+    loop {
+        let mut writer = store.write(TenantId::OPERATOR).await?;
+        let some = writer.purge_traces(now - TRACES_KEPT, BATCH).await?;
+        writer.commit().await?;
+        gone.traces += some;
+        if some < u64::from(BATCH) {
+            break;
+        }
+    }
+    for (tenant, directory, settings) in store.doors().all_directories().await? {
+        let before = now - TimeDelta::days(i64::from(settings.log_days.get()));
+        loop {
+            let mut writer = store.write(tenant).await?;
+            let some = writer.purge_provisioning_log(directory, before, BATCH).await?;
+            writer.commit().await?;
+            gone.log_entries += some;
+            if some < u64::from(BATCH) {
+                break;
+            }
+        }
+    }
+    Ok(gone)
+}
