@@ -8,6 +8,7 @@ use std::{fmt, io::Write as _, process::ExitCode};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
+use super::tokens;
 use crate::{
     app,
     clock::Clock,
@@ -159,7 +160,13 @@ async fn database(settings: &Settings) -> Vec<Check> {
             return vec![Check::fail(NAME, format!("{error:#}"), "start the database, or correct database.url")];
         }
     };
-    let migrations = match store.migration_state().await {
+    let state = store.migration_state().await;
+    // Another schema has other tables.
+    let tokens = match &state {
+        Ok(MigrationState::Current) => Some(tokens::check(&store, Clock::system().now()).await),
+        _ => None,
+    };
+    let migrations = match state {
         Ok(MigrationState::Current) => Check::ok("migrations", "the schema is at this version"),
         Ok(MigrationState::Pending(versions)) => {
             Check::fail("migrations", format!("{} to apply", versions.len()), "run `vestibule migrate`")
@@ -172,7 +179,7 @@ async fn database(settings: &Settings) -> Vec<Check> {
         Err(error) => Check::fail("migrations", error.to_string(), "look at the database's log"),
     };
     store.close().await;
-    vec![Check::ok(NAME, format!("{url} answers")), migrations]
+    [Check::ok(NAME, format!("{url} answers")), migrations].into_iter().chain(tokens).collect()
 }
 
 fn configuration(settings: Result<&Settings, &config::Error>) -> Check {

@@ -8,6 +8,7 @@ pub mod demo;
 pub mod doctor;
 pub mod manage;
 pub mod serve;
+mod tokens;
 
 use std::{path::PathBuf, process::ExitCode};
 

@@ -7,6 +7,8 @@
 //! | `GET /directories/{directory}/provisioning-log/last-failure` | what was refused last, explained |
 //! | `GET /directories/{directory}/provisioning-log/{entry}` | one entry, with its values for who may change the directory |
 //! | `POST`, `DELETE /directories/{directory}/trace` | reads are logged too, for a time; no longer |
+//! | `GET`, `POST /directories/{directory}/tokens` | its tokens; makes one |
+//! | `POST …/tokens/{id}/rotate`, `DELETE …/tokens/{id}` | hands one on; ends it |
 //!
 //! [`asker::Asker`] says who asks; each handler asks it for the directory of its path, with the permission that it needs. What
 //! changes something is asked for by a session only, from our own site (the CSRF layer), with a body of `application/json`.
@@ -15,11 +17,12 @@ mod asker;
 mod directories;
 mod log;
 mod problem;
+mod tokens;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
@@ -37,6 +40,9 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/directories/{directory}/provisioning-log/last-failure", get(log::last_failure))
         .route("/directories/{directory}/provisioning-log/{entry}", get(log::entry))
         .route("/directories/{directory}/trace", post(log::trace).delete(log::end_trace))
+        .route("/directories/{directory}/tokens", get(tokens::list).post(tokens::issue))
+        .route("/directories/{directory}/tokens/{id}", delete(tokens::revoke))
+        .route("/directories/{directory}/tokens/{id}/rotate", post(tokens::rotate))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::new(Kind::MethodNotAllowed))
         .layer(CsrfLayer::new().with_rejection_response(foreign))

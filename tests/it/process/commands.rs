@@ -95,7 +95,7 @@ on_every_engine! {
     async fn doctor_tells_people_and_programs_how_it_is(engine) {
         let home = Home::new(engine).await;
         let human = home.run(&["doctor"]).expect(0);
-        for name in ["configuration", "clock", "public-url", "keys-file", "database", "migrations"] {
+        for name in ["configuration", "clock", "public-url", "keys-file", "database", "migrations", "tokens"] {
             assert!(human.out.contains(&format!("  {name} ")), "{name}: {}", human.out);
         }
         let json: Value = serde_json::from_str(&home.run(&["doctor", "--json"]).expect(0).out).unwrap();
@@ -103,6 +103,14 @@ on_every_engine! {
         assert_eq!(json["status"], "warn", "{json}");
         let failing = json["checks"].as_array().unwrap().iter().filter(|check| check["status"] == "fail").count();
         assert_eq!(failing, 0, "{json}");
+
+        std::fs::write(home.path("bluesky.toml"), home.described("http://127.0.0.1:1")).unwrap();
+        home.run(&["bootstrap", "bluesky.toml"]).expect(0);
+        let tokens = |said: &str| said.lines().find(|line| line.contains("  tokens ")).unwrap().to_owned();
+        assert!(tokens(&home.run(&["doctor"]).expect(0).out).starts_with("ok "));
+        sql::change(&home.url(), "update tokens set expires_at = '2020-01-01T00:00:00+00:00'").await;
+        let said = tokens(&home.run(&["doctor"]).expect(0).out);
+        assert!(said.starts_with("warn") && said.contains("bluesky/directory: \"provisioning\" ended on 2020-01-01"), "{said}");
 
         let broken = [("VESTIBULE__DATABASE__URL", "postgres://nobody:hunter2@127.0.0.1:1/none")];
         let json: Value = serde_json::from_str(&home.run_with(&["doctor", "--json"], &broken).expect(1).out).unwrap();

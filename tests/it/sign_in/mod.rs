@@ -6,6 +6,7 @@ mod races;
 mod refusals;
 mod sessions;
 mod states;
+mod tokens;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
