@@ -1,6 +1,5 @@
 //! The tokens of a directory, as an administrator handles them. A token in clear is in one answer, and nowhere else.
 
-use axum::Json;
 use axum::extract::{Path, State};
 use chrono::{DateTime, TimeDelta, Utc};
 use http::StatusCode;
@@ -41,13 +40,13 @@ pub(super) async fn list(
     asker: Asker,
     id: RequestId,
     Path(directory): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Body<Value>, Problem> {
     let tokens = tokens(&app, &asker, &id, &directory, Permission::ViewDirectories).await?;
     if let Asker::Token { .. } = asker {
         return Err(Problem::with(Kind::Forbidden, "this needs an administrator's session; a token reads nothing but the log"));
     }
     let items: Vec<_> = tokens.list().await?.iter().map(|token| shown(token, tokens.caller.now)).collect();
-    Ok(Json(json!({ "items": items })))
+    Ok(Body(json!({ "items": items })))
 }
 
 /// `POST /directories/{directory}/tokens`: makes one.
@@ -57,7 +56,7 @@ pub(super) async fn issue(
     id: RequestId,
     Path(directory): Path<String>,
     Body(new): Body<NewToken>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Body<Value>), Problem> {
     let tokens = tokens(&app, &asker, &id, &directory, Permission::ManageDirectories).await?;
     let NewToken { name, scopes, expires_at } = new;
     Ok(made(tokens.issue(&TokenSpec { name, scopes, expires_at }).await?, tokens.caller.now))
@@ -70,7 +69,7 @@ pub(super) async fn rotate(
     id: RequestId,
     Path((directory, token)): Path<(String, String)>,
     Body(new): Body<NewRotation>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Body<Value>), Problem> {
     let tokens = tokens(&app, &asker, &id, &directory, Permission::ManageDirectories).await?;
     let overlap = new.overlap.map_or(DEFAULT_OVERLAP, |seconds| TimeDelta::seconds(seconds.into()));
     let rotation = Rotation { overlap, expires_at: new.expires_at };
@@ -105,10 +104,10 @@ fn token_id(text: &str) -> Result<TokenId, Problem> {
     text.parse().map_err(|_| Problem::not_found())
 }
 
-fn made(issued: Issued, now: DateTime<Utc>) -> (StatusCode, Json<Value>) {
+fn made(issued: Issued, now: DateTime<Utc>) -> (StatusCode, Body<Value>) {
     let mut body = shown(&issued.token, now);
     body["token"] = issued.plain.reveal().expose_secret().into();
-    (StatusCode::CREATED, Json(body))
+    (StatusCode::CREATED, Body(body))
 }
 
 fn shown(token: &Token, now: DateTime<Utc>) -> Value {
