@@ -120,6 +120,9 @@ create table directories (
   settings text not null,
   -- Reads are logged too until then.
   trace_until text,
+  -- In force: what the client profile and the settings come to. Rows that are written meanwhile have their unique keys.
+  unique_group_names integer not null,
+  unique_external_ids integer not null,
   created_at text not null,
   updated_at text not null,
   constraint directories_tenant unique (tenant_id, id),
@@ -201,6 +204,8 @@ create table logins (
   -- Which folding made the keys of this row.
   folding integer not null,
   external_id text,
+  -- Filled where the directory forbids two logins of one externalId.
+  unique_external_key text,
   active integer not null,
   -- The attributes as provisioned; search is the same in comparable form, which filters read.
   scim text not null,
@@ -217,6 +222,7 @@ create table logins (
   constraint logins_slot unique (person_id, slot),
   constraint logins_slots check (slot in (1, 2)),
   constraint logins_user_name unique (namespace_id, user_name_key),
+  constraint logins_unique_external_key unique (directory_id, unique_external_key),
   constraint logins_person foreign key (tenant_id, person_id) references persons (tenant_id, id),
   constraint logins_born_person foreign key (tenant_id, born_person_id) references persons (tenant_id, id),
   constraint logins_directory foreign key (tenant_id, directory_id) references directories (tenant_id, id),
@@ -298,9 +304,11 @@ create table groups (
   directory_id blob not null,
   display text not null,
   display_key text not null,
-  -- Filled where the client profile forbids two groups of one name.
+  -- Filled where the directory forbids two groups of one name.
   unique_key text,
   external_id text,
+  -- Filled where the directory forbids two groups of one externalId.
+  unique_external_key text,
   scim text not null,
   search text not null,
   version integer not null,
@@ -308,6 +316,7 @@ create table groups (
   updated_at text not null,
   constraint groups_tenant unique (tenant_id, id),
   constraint groups_unique_key unique (directory_id, unique_key),
+  constraint groups_unique_external_key unique (directory_id, unique_external_key),
   constraint groups_directory foreign key (tenant_id, directory_id) references directories (tenant_id, id)
 ) strict;
 create index groups_by_directory on groups (tenant_id, directory_id, id);

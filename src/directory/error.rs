@@ -11,9 +11,12 @@ pub enum Error {
     /// Another live login of the directory has this user name.
     #[error("another user of this directory has this userName")]
     UserNameTaken,
-    /// Another group of the directory has this name, and the client profile forbids that.
+    /// Another group of the directory has this name, and the directory forbids that.
     #[error("another group of this directory has this displayName")]
     GroupNameTaken,
+    /// Another resource of the kind in the directory has this externalId, and the directory forbids that.
+    #[error("another resource of this directory has this externalId")]
+    ExternalIdTaken,
     /// These members are not users of the directory.
     #[error("no user of this directory has the id {}", .0.join(", "))]
     UnknownMembers(Vec<String>),
@@ -37,6 +40,7 @@ impl From<store::Error> for Error {
         match error.constraint() {
             Some(Constraint::UserName) => Self::UserNameTaken,
             Some(Constraint::GroupName) => Self::GroupNameTaken,
+            Some(Constraint::ExternalId) => Self::ExternalIdTaken,
             // What was referred to went between our look and our write.
             Some(Constraint::Reference | Constraint::Subject) => Self::raced(),
             _ => Self::Store(StoreError(error)),

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::catalogue::Catalogue;
 use super::recompute::recompute;
+use super::settings::{effective, uniqueness};
 use super::{Caller, Error, Result, mapping};
 use crate::keys::{HashedToken, Place, Sealer};
 use crate::model::{
@@ -200,13 +201,14 @@ impl Manage<'_> {
             return Ok(Ensured { id: found.id, made: false });
         }
         check_slug("directory", slug)?;
-        if profile.parse::<Profile>().is_err() {
+        let Ok(known) = profile.parse::<Profile>() else {
             return Err(Error::Invalid(format!("directory {slug:?}: there is no client profile {profile:?}")));
-        }
+        };
+        let unique = uniqueness(&effective(known, settings));
         let home = Tree::new(&writer.accounts().await?).root()?;
         let id = DirectoryId::new(self.caller.now);
         writer
-            .insert_directory(&NewDirectory { id, slug, name, profile, home_account_id: home, settings }, self.caller.now)
+            .insert_directory(&NewDirectory { id, slug, name, profile, home_account_id: home, settings, unique }, self.caller.now)
             .await?;
         let event = self.caller.event(EventKind::DirectoryCreated, id.uuid(), json!({ "slug": slug, "profile": profile }));
         writer.record(&[event], self.caller.request_id).await?;

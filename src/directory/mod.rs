@@ -7,7 +7,7 @@
 //! | [`sign_in::sign_in`] | a verified [`crate::model::ExternalIdentity`] | [`decide`] | `login.bound`, `session.*` |
 //! | [`sign_in::sign_out`] | a person | | `session.signed_out` |
 //! | [`tokens::Tokens`] | the operator, an administrator | its own checks | `token.*` |
-//! | [`manage`] | the operator | its own checks | `*.created` |
+//! | [`manage`], [`settings`] | the operator | its own checks | `*.created`, `directory.changed` |
 //!
 //! Each is one transaction with its events in it: it happened whole, or not at all. [`decide`] and [`mapping`] are pure. A command
 //! that lost a race is decided again from the beginning.
@@ -24,6 +24,7 @@ mod members;
 pub mod provision;
 pub mod reads;
 mod recompute;
+pub mod settings;
 pub mod sign_in;
 pub mod tokens;
 

@@ -43,6 +43,7 @@ kinds! {
     ConnectionCreated = "connection.created",
     DomainCreated = "domain.created",
     DirectoryCreated = "directory.created",
+    DirectoryChanged = "directory.changed",
     /// Trace mode was switched on, until a time, or off.
     TraceChanged = "directory.trace_changed",
     BindingCreated = "binding.created",

@@ -1,6 +1,6 @@
 //! SCIM Groups (RFC 7643 section 4.2) and their members, which are never read to be written again.
 
-use super::{Endpoint, Failure, Stored, Written, entity_tag, from_json, names, to_json};
+use super::{Endpoint, Failure, Stored, Written, all_noted, entity_tag, from_json, names, to_json};
 use crate::directory::provision::{self, GroupChange, MemberStep, Operation, UnknownMembers};
 use crate::model::{GroupId, LoginId};
 use crate::scim::fold::fold;
@@ -25,6 +25,7 @@ const KIND: ResourceKind = ResourceKind::Group;
 /// When the body is no Group, or names a member that is unknown.
 pub(super) async fn create(endpoint: &Endpoint<'_>, body: Value) -> Result<Written, Failure> {
     let mut accepted = Resource::from_body(KIND, body, endpoint.profile)?;
+    accepted.coercions = all_noted(endpoint, accepted.coercions);
     let group = new_group(&accepted.resource)?;
     let members = logins(endpoint, accepted.members.as_deref().unwrap_or_default(), &mut accepted.coercions)?;
     let operation = Operation { name: "create", status: 201, coercions: names(&accepted.coercions) };
@@ -109,7 +110,7 @@ pub(super) async fn patch(endpoint: &Endpoint<'_>, id: &str, body: Value, projec
     let without_members = Projection::parse(KIND, None, Some("members"))?;
     let before = read(endpoint, id, &without_members).await?;
     let request = PatchRequest::parse(body, endpoint.profile)?;
-    let status = match super::patch_answer(endpoint.profile, KIND) {
+    let status = match super::patch_answer(endpoint.tolerance, KIND) {
         PatchAnswer::NoContent if !projection.is_selective() => 204,
         PatchAnswer::NoContent | PatchAnswer::Resource => 200,
     };
@@ -149,6 +150,7 @@ async fn change(
         endpoint.precondition.check(&entity_tag(row.group.version))?;
         let current = Resource::from_stored(KIND, from_json(row.scim.clone()));
         let (resource, members, used) = next(&current)?;
+        let used = all_noted(endpoint, used);
         let change = GroupChange {
             group: if resource == current { None } else { Some(new_group(&resource)?) },
             members,
@@ -200,7 +202,7 @@ fn note_ignored(coercions: &mut Vec<Coercion>, ignored: usize) {
 }
 
 fn unknown(endpoint: &Endpoint<'_>) -> UnknownMembers {
-    match endpoint.profile.tolerance().unknown_member {
+    match endpoint.tolerance.unknown_member {
         UnknownMember::Refuse => UnknownMembers::Refuse,
         UnknownMember::Ignore => UnknownMembers::Ignore,
     }
@@ -263,8 +265,6 @@ fn new_group(resource: &Resource) -> Result<NewGroup, ScimError> {
     Ok(NewGroup {
         display: display.to_owned(),
         display_key: fold(display),
-        // The RFC allows two groups of one name; profiles that forbid it come with the client profiles' own issue.
-        unique_key: None,
         external_id: resource.external_id().map(ToOwned::to_owned),
         scim: to_json(resource.as_object()),
         search: resource.search_form().into(),

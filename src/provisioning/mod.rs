@@ -12,7 +12,7 @@ use crate::directory::log::log_refusal;
 use crate::directory::provision::{Operation, Provisioning};
 use crate::directory::{self, Error};
 use crate::scim::message::{ScimError, ScimType};
-use crate::scim::profile::{Coercion, PatchAnswer, Profile};
+use crate::scim::profile::{Coercion, PatchAnswer, Profile, Tolerance};
 use crate::scim::project::Projection;
 use crate::scim::schema::ResourceKind;
 use crate::scim::{Object, Value};
@@ -23,6 +23,10 @@ use crate::store::{self, Races};
 pub struct Endpoint<'a> {
     pub to: Provisioning<'a>,
     pub profile: Profile,
+    /// The profile's row with what the directory's settings say otherwise.
+    pub tolerance: &'a Tolerance,
+    /// The tolerances that were used before the body was read.
+    pub noted: &'a [Coercion],
     /// The absolute address of the endpoint, without a slash at its end.
     pub base: &'a str,
     /// What the client's `If-Match` demands.
@@ -114,6 +118,7 @@ impl From<Error> for Failure {
             Error::NotFound(_) => ScimError::new(404, "there is no such resource here"),
             Error::UserNameTaken => ScimError::uniqueness("another user of this directory has this userName"),
             Error::GroupNameTaken => ScimError::uniqueness("another group of this directory has this displayName"),
+            Error::ExternalIdTaken => ScimError::uniqueness("another resource of this kind in this directory has this externalId"),
             Error::UnknownMembers(ids) => {
                 ScimError::invalid_value(format!("members: no user of this directory has the id {}", ids.join(", ")))
             }
@@ -219,13 +224,18 @@ pub async fn delete(endpoint: &Endpoint<'_>, kind: ResourceKind, id: &str) -> Re
     }
 }
 
-/// How a client profile wants a PATCH of this kind answered.
+/// How a directory wants a PATCH of this kind answered.
 #[must_use]
-pub fn patch_answer(profile: Profile, kind: ResourceKind) -> PatchAnswer {
+pub fn patch_answer(tolerance: &Tolerance, kind: ResourceKind) -> PatchAnswer {
     match kind {
-        ResourceKind::User => profile.tolerance().patched_user,
-        ResourceKind::Group => profile.tolerance().patched_group,
+        ResourceKind::User => tolerance.patched_user,
+        ResourceKind::Group => tolerance.patched_group,
     }
+}
+
+/// Everything that was tolerated, from the request's head to its body.
+fn all_noted(endpoint: &Endpoint<'_>, used: Vec<Coercion>) -> Vec<Coercion> {
+    endpoint.noted.iter().cloned().chain(used).collect()
 }
 
 /// Puts a refused write into the directory's provisioning log. A log that cannot be written must not turn a clear error into another.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Endpoint, Failure, Stored, Written, entity_tag, from_json, names, to_json};
+use super::{Endpoint, Failure, Stored, Written, all_noted, entity_tag, from_json, names, to_json};
 use crate::directory::provision::{self, LoginChange, Operation};
 use crate::model::{Email, LoginId, Membership};
 use crate::scim::fold::{FOLDING_VERSION, fold};
@@ -27,9 +27,10 @@ const KIND: ResourceKind = ResourceKind::User;
 pub(super) async fn create(endpoint: &Endpoint<'_>, body: Value) -> Result<Written, Failure> {
     let accepted = Resource::from_body(KIND, body, endpoint.profile)?;
     let document = login_document(&accepted.resource)?;
-    let operation = Operation { name: "create", status: 201, coercions: names(&accepted.coercions) };
+    let coercions = all_noted(endpoint, accepted.coercions);
+    let operation = Operation { name: "create", status: 201, coercions: names(&coercions) };
     let id = provision::create_login(endpoint.to, &document, &operation).await?;
-    Ok(Written { stored: read(endpoint, id).await?, coercions: accepted.coercions })
+    Ok(Written { stored: read(endpoint, id).await?, coercions })
 }
 
 /// Reads a User (RFC 7644 section 3.4.1).
@@ -111,7 +112,7 @@ pub(super) async fn patch(endpoint: &Endpoint<'_>, id: &str, body: Value) -> Res
     // A User that is not there is 404, whatever the operations are (P30).
     let before = read(endpoint, id).await?;
     let request = PatchRequest::parse(body, endpoint.profile)?;
-    let status = match super::patch_answer(endpoint.profile, KIND) {
+    let status = match super::patch_answer(endpoint.tolerance, KIND) {
         PatchAnswer::Resource => 200,
         PatchAnswer::NoContent => 204,
     };
@@ -147,6 +148,7 @@ async fn change(
         endpoint.precondition.check(&entity_tag(row.login.version))?;
         let current = resource(row);
         let (resource, used) = next(&current)?;
+        let used = all_noted(endpoint, used);
         let change = LoginChange {
             // What changes nothing must not look like a change (P05, R26).
             document: if resource == current { None } else { Some(login_document(&resource)?) },

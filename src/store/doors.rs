@@ -53,6 +53,26 @@ impl Doors {
         )
     }
 
+    /// An enabled directory of an active tenant.
+    pub async fn directory(&mut self, id: DirectoryId) -> Result<Option<(TenantId, Directory)>> {
+        #[derive(sqlx::FromRow)]
+        struct Row {
+            tenant_id: TenantId,
+            #[sqlx(flatten)]
+            directory: Directory,
+        }
+        let row = door!(
+            self,
+            fetch_optional::<Row>(
+                "select n.tenant_id, d.id, d.slug, d.name, d.profile, d.home_account_id, d.settings, d.trace_until
+                 from directories d join tenants n on n.tenant_id = d.tenant_id
+                 where d.id = $1 and d.state = 'enabled' and n.state = 'active'",
+                id
+            )
+        )?;
+        Ok(row.map(|row| (row.tenant_id, row.directory)))
+    }
+
     /// A live session, by the digest of its cookie. One whose login, person, connection or tenant was touched since is not found.
     pub async fn session(
         &mut self,

@@ -30,8 +30,10 @@ pub enum Constraint {
     UserName,
     /// The person has a login in this slot.
     Slot,
-    /// The client profile forbids two groups of one name.
+    /// The directory forbids two groups of one name.
     GroupName,
+    /// The directory forbids two logins, or two groups, of one externalId.
+    ExternalId,
     /// The subject is bound to a login.
     Subject,
     /// Something in a configuration has this slug or name.
@@ -59,6 +61,10 @@ impl Constraint {
             Self::Slot
         } else if is("groups_unique_key", "groups.directory_id, groups.unique_key") {
             Self::GroupName
+        } else if is("groups_unique_external_key", "groups.directory_id, groups.unique_external_key")
+            || is("logins_unique_external_key", "logins.directory_id, logins.unique_external_key")
+        {
+            Self::ExternalId
         } else if is("subjects_once", "subjects.connection_id, subjects.issuer, subjects.kind, subjects.value") {
             Self::Subject
         } else if ["_slug", "_name", "_client_id"].iter().any(|end| name.ends_with(end))

@@ -21,8 +21,6 @@ pub struct NewGroup {
     pub display: String,
     /// The display name, folded.
     pub display_key: String,
-    /// The display name, folded, where the client profile forbids two groups of one name.
-    pub unique_key: Option<String>,
     pub external_id: Option<String>,
     pub scim: serde_json::Value,
     pub search: serde_json::Value,
@@ -114,25 +112,27 @@ impl Reader {
 }
 
 impl Writer {
-    /// Makes a group without members.
+    /// Makes a group without members. Where the directory forbids two groups of one name or externalId, its keys say so.
     pub async fn insert_group(&mut self, directory: DirectoryId, id: GroupId, new: &NewGroup, now: DateTime<Utc>) -> Result<()> {
-        sql!(
+        let made = sql!(
             self,
             execute(
-                "insert into groups (tenant_id, id, directory_id, display, display_key, unique_key, external_id, scim, search, version,
-                   created_at, updated_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $10)",
+                "insert into groups (tenant_id, id, directory_id, display, display_key, unique_key, external_id, unique_external_key,
+                   scim, search, version, created_at, updated_at)
+                 select $1, $2, $3, $4, $5, case when d.unique_group_names then $5 end, $6, case when d.unique_external_ids then $6 end,
+                   $7, $8, 1, $9, $9
+                 from directories d where d.tenant_id = $1 and d.id = $3",
                 id,
                 directory,
                 &new.display,
                 &new.display_key,
-                new.unique_key.as_deref(),
                 new.external_id.as_deref(),
                 Json(&new.scim),
                 Json(&new.search),
                 now
             )
         )?;
-        Ok(())
+        if made == 1 { Ok(()) } else { Err(Error::Raced) }
     }
 
     /// Takes a group's row, so that nobody else changes it or its members until this transaction ends.
@@ -156,12 +156,15 @@ impl Writer {
         let written = sql!(
             self,
             execute(
-                "update groups set display = $3, display_key = $4, unique_key = $5, external_id = $6, scim = $7, search = $8,
-                   version = version + 1, updated_at = $9 where tenant_id = $1 and id = $2",
+                "update groups set display = $3, display_key = $4, external_id = $5, scim = $6, search = $7,
+                   unique_key = case when (select d.unique_group_names from directories d
+                     where d.tenant_id = $1 and d.id = groups.directory_id) then $4 end,
+                   unique_external_key = case when (select d.unique_external_ids from directories d
+                     where d.tenant_id = $1 and d.id = groups.directory_id) then $5 end,
+                   version = version + 1, updated_at = $8 where tenant_id = $1 and id = $2",
                 id,
                 &new.display,
                 &new.display_key,
-                new.unique_key.as_deref(),
                 new.external_id.as_deref(),
                 Json(&new.scim),
                 Json(&new.search),

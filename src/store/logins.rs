@@ -228,8 +228,9 @@ impl Writer {
             execute(
                 "insert into logins (tenant_id, id, person_id, born_person_id, slot, kind, directory_id, connection_id, home_account_id,
                    namespace_id, user_name, user_name_key, folding, external_id, active, scim, search, claims, version, facts_version,
-                   epoch, created_at, updated_at)
-                 values ($1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, '{}', 1, 1, 0, $17, $17)",
+                   epoch, created_at, updated_at, unique_external_key)
+                 values ($1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, '{}', 1, 1, 0, $17, $17,
+                   case when (select d.unique_external_ids from directories d where d.tenant_id = $1 and d.id = $6) then $13 end)",
                 new.id,
                 new.person_id,
                 new.slot,
@@ -285,6 +286,8 @@ impl Writer {
             self,
             execute(
                 "update logins set user_name = $3, user_name_key = $4, folding = $5, external_id = $6, active = $7, scim = $8, search = $9,
+                   unique_external_key = case when (select d.unique_external_ids from directories d
+                     where d.tenant_id = $1 and d.id = logins.directory_id) then $6 end,
                    version = version + 1, facts_version = facts_version + 1, updated_at = $10
                  where tenant_id = $1 and id = $2 and version = $11",
                 login.id,

@@ -42,7 +42,7 @@ use sqlx::{ConnectOptions as _, PgConnection, PgPool, Postgres, Sqlite, SqliteCo
 pub use self::accounts::AccountRow;
 pub use self::clients::NewClient;
 pub use self::connections::NewConnection;
-pub use self::directories::NewDirectory;
+pub use self::directories::{NewDirectory, Uniqueness};
 pub use self::doors::{Doors, TokenRow};
 pub use self::error::{Constraint, Error, Result};
 pub use self::groups::{GROUP_LAYOUT, GroupRow, MemberRow, NewGroup};

@@ -118,6 +118,12 @@ impl Writer {
         Ok(())
     }
 
+    /// Takes the tenant's set of rules alone, though no rule changes: nobody's facts change until this transaction ends.
+    pub async fn hold_rules(&mut self) -> Result<()> {
+        sql!(self, fetch_optional::<(i64,)>("select version from rule_sets where tenant_id = $1 {for update}"))?;
+        Ok(())
+    }
+
     /// Takes the tenant's set of rules for a change.
     pub async fn change_rules(&mut self, now: DateTime<Utc>) -> Result<()> {
         sql!(self, execute("update rule_sets set version = version + 1, updated_at = $2 where tenant_id = $1", now))?;

@@ -7,22 +7,23 @@
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
-use http::header::{AUTHORIZATION, IF_MATCH, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH, RETRY_AFTER};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
 
 use super::trace::{Slip, Traced};
 use super::{Names, ScimFailure, base};
 use crate::app::App;
 use crate::directory::Caller;
 use crate::directory::provision::Provisioning;
+use crate::directory::settings::tolerance;
 use crate::http::layers::RequestId;
 use crate::http::limits::TooMany;
 use crate::keys::BearerToken;
 use crate::model::{Actor, Directory, DirectoryId, Scope, Scopes, TenantId, TokenId};
 use crate::provisioning::{Endpoint, Failure, Precondition};
 use crate::scim::message::ScimError;
-use crate::scim::profile::{Coercion, Profile};
+use crate::scim::profile::{Coercion, Leniency, Profile, Tolerance, rule};
 use crate::store::TokenRow;
 
 /// A request of a directory's client, authenticated.
@@ -31,6 +32,9 @@ pub(super) struct Client {
     pub(super) tenant: TenantId,
     pub(super) directory: Directory,
     pub(super) profile: Profile,
+    pub(super) tolerance: Tolerance,
+    /// The tolerances that the head of the request needed.
+    pub(super) noted: Vec<Coercion>,
     pub(super) base: String,
     pub(super) actor: Actor,
     pub(super) token: TokenId,
@@ -51,6 +55,8 @@ impl Client {
                 sealer: &self.app.sealer,
             },
             profile: self.profile,
+            tolerance: &self.tolerance,
+            noted: &self.noted,
             base: &self.base,
             precondition: &self.precondition,
         }
@@ -67,6 +73,15 @@ impl Client {
         } else {
             Err(ScimError::new(403, "this token may only read; use one with the scope scim").into())
         }
+    }
+
+    /// Refuses a change that does not say which version it is of, where the directory asks for that (V05, RFC 6585 section 3).
+    pub(super) fn conditional(&self) -> Result<(), Failure> {
+        if self.tolerance.require_if_match && self.precondition == Precondition::None {
+            let detail = "this directory asks for If-Match with each change; fetch the resource and send its version";
+            return Err(ScimError::new(428, detail).into());
+        }
+        Ok(())
     }
 
     /// Counts what the client profile put right.
@@ -119,7 +134,7 @@ impl FromRequestParts<App> for Client {
         {
             slip.name(Traced { tenant: token.tenant_id, directory: token.directory.id, token: token.token_id });
         }
-        let profile = token.directory.profile.parse().unwrap_or(Profile::Strict);
+        let (profile, tolerance) = tolerance(&token.directory);
         if let Err(too_many) = app.limits.take(&token.directory) {
             app.metrics.scim_rate_limited(profile.as_str());
             return Err(Denied::TooMany(too_many));
@@ -135,6 +150,8 @@ impl FromRequestParts<App> for Client {
             app: app.clone(),
             tenant: token.tenant_id,
             profile,
+            tolerance,
+            noted: noted(&parts.method, &parts.headers, &tolerance),
             base: base(app, token.directory.id),
             actor: Actor::Directory { directory: token.directory.id, token: token.token_id },
             token: token.token_id,
@@ -146,8 +163,17 @@ impl FromRequestParts<App> for Client {
     }
 }
 
+/// What the head of a request needs a tolerance for (A03).
+fn noted(method: &Method, headers: &HeaderMap, tolerance: &Tolerance) -> Vec<Coercion> {
+    let has_body = [Method::POST, Method::PUT, Method::PATCH].contains(method);
+    if !has_body || headers.contains_key(CONTENT_TYPE) || tolerance.missing_content_type == Leniency::Refuse {
+        return Vec::new();
+    }
+    vec![Coercion { rule: rule::MISSING_CONTENT_TYPE, path: "Content-Type".to_owned() }]
+}
+
 /// The directory that the path names, if that is one of our ids.
-async fn directory(parts: &mut Parts) -> Result<Option<DirectoryId>, ScimFailure> {
+pub(super) async fn directory(parts: &mut Parts) -> Result<Option<DirectoryId>, ScimFailure> {
     let Names(path) = Names::<Vec<(String, String)>>::from_request_parts(parts, &()).await?;
     Ok(path.into_iter().find(|(name, _)| name == "directory").and_then(|(_, id)| id.parse().ok()))
 }

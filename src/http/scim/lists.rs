@@ -35,11 +35,13 @@ async fn list(kinds: Vec<ResourceKind>, client: Client, uri: OriginalUri) -> Ans
 }
 
 async fn search(kinds: Vec<ResourceKind>, client: Client, State(app): State<App>, request: Request) -> Answer {
-    let query = ListQuery::from_search_request(&kinds, &read_body(&app, request).await?, client.profile)?;
+    let body = read_body(&app, request, client.tolerance.missing_content_type).await?;
+    let query = ListQuery::from_search_request(&kinds, &body, client.profile)?;
     answer(&client, &query).await
 }
 
 async fn answer(client: &Client, query: &ListQuery) -> Answer {
+    client.count(&client.noted);
     client.count(&query.coercions);
     let endpoint = client.endpoint();
     let (listed, place) = match &query.paging {

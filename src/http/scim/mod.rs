@@ -26,6 +26,7 @@ use crate::model::DirectoryId;
 use crate::provisioning::Failure;
 use crate::scim::message::ScimError;
 use crate::scim::parse;
+use crate::scim::profile::Leniency;
 use crate::scim::schema::ResourceKind;
 use crate::scim::{Object, Value};
 
@@ -162,8 +163,8 @@ impl<S: Send + Sync, T: serde::de::DeserializeOwned + Send> FromRequestParts<S> 
 }
 
 /// Reads a request's body: its media type, its size, its JSON (A03, A05, A06).
-async fn read_body(app: &App, request: Request) -> Result<Value, ScimFailure> {
-    if !is_scim_json(request.headers()) {
+async fn read_body(app: &App, request: Request, without_type: Leniency) -> Result<Value, ScimFailure> {
+    if !is_scim_json(request.headers(), without_type) {
         return Err(ScimError::new(415, "the body must be application/scim+json or application/json").into());
     }
     let limit = app.settings.server.body_limit;
@@ -181,9 +182,9 @@ async fn read_body(app: &App, request: Request) -> Result<Value, ScimFailure> {
     parse::parse(&bytes).map_err(|error| ScimFailure(ScimError::invalid_syntax(error.to_string())))
 }
 
-/// A body without a media type is taken for JSON: some clients send none, and there is nothing else that it could be.
-fn is_scim_json(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(CONTENT_TYPE) else { return true };
+/// A body without a media type is JSON where the client's profile lets that pass: there is nothing else that it could be.
+fn is_scim_json(headers: &HeaderMap, without_type: Leniency) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE) else { return without_type == Leniency::Coerce };
     let Ok(value) = value.to_str() else { return false };
     let mut parts = value.split(';').map(str::trim);
     let kind = parts.next().unwrap_or_default();

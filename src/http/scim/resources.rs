@@ -38,8 +38,14 @@ struct Write<'a> {
 impl Write<'_> {
     /// Whether the client may write at all, and what it wants to see afterwards.
     async fn begin(&self, uri: &OriginalUri) -> Result<Projection, ScimFailure> {
-        self.settle(self.client.writing()).await?;
+        self.allowed().await?;
         self.settle(projection(self.kind, uri)).await
+    }
+
+    /// Whether the client may write, and says which version where the directory asks for that (V05).
+    async fn allowed(&self) -> Result<(), ScimFailure> {
+        self.settle(self.client.writing()).await?;
+        if self.id.is_some() { self.settle(self.client.conditional()).await } else { Ok(()) }
     }
 
     /// Logs a write that was refused, and turns it into its answer.
@@ -52,7 +58,7 @@ impl Write<'_> {
 
     /// A body that cannot be read is a refused write too.
     async fn body(&self, app: &App, request: Request) -> Result<crate::scim::Value, ScimFailure> {
-        match read_body(app, request).await {
+        match read_body(app, request, self.client.tolerance.missing_content_type).await {
             Ok(body) => Ok(body),
             Err(ScimFailure(error)) => self.settle(Err(Failure::Refused(error))).await,
         }
@@ -139,14 +145,14 @@ async fn patch(
 
 async fn delete(kind: ResourceKind, client: Client, Names((_, id)): Id) -> Answer {
     let write = Write { client: &client, kind, operation: "delete", id: Some(&id) };
-    write.settle(client.writing()).await?;
+    write.allowed().await?;
     write.settle(provisioning::delete(&client.endpoint(), kind, &id).await).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// A PATCH is answered as the profile says, and with the resource whenever the request asks for attributes (P04).
 fn patched(client: &Client, kind: ResourceKind, projection: &Projection, written: &Written) -> Response {
-    match provisioning::patch_answer(client.profile, kind) {
+    match provisioning::patch_answer(&client.tolerance, kind) {
         PatchAnswer::NoContent if !projection.is_selective() => {
             client.count(&written.coercions);
             no_content(&written.stored.version, &written.stored.location)

@@ -28,7 +28,8 @@ use vestibule::model::{
 };
 use vestibule::scim::fold::{FOLDING_VERSION, fold};
 use vestibule::store::{
-    AccountRow, Engine, LoginDocument, NewConnection, NewDirectory, NewGroup, NewLogin, NewToken, RoleRow, Store, Writer,
+    AccountRow, Engine, LoginDocument, NewConnection, NewDirectory, NewGroup, NewLogin, NewToken, RoleRow, Store, Uniqueness,
+    Writer,
 };
 
 use crate::support::world::Database;
@@ -187,6 +188,7 @@ impl House {
             profile: "strict",
             home_account_id: self.root,
             settings: &DirectorySettings::default(),
+            unique: Uniqueness::default(),
         };
         writer.insert_directory(&new, now()).await.unwrap();
     }
@@ -257,7 +259,6 @@ fn group(display: &str) -> NewGroup {
     NewGroup {
         display: display.to_owned(),
         display_key: fold(display),
-        unique_key: None,
         external_id: Some(format!("ext-{display}")),
         scim: json!({ "displayName": display }),
         search: json!({ "displayName": fold(display) }),

@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use vestibule::model::{Subject, SubjectKind, TenantId};
-use vestibule::store::{Constraint, Engine, Error, Store, retry};
+use vestibule::model::{DirectorySettings, GroupId, Subject, SubjectKind, TenantId};
+use vestibule::store::{Constraint, Engine, Error, NewGroup, Store, Uniqueness, retry};
 
-use super::{Ground, document, now};
+use super::{Ground, document, group, later, now};
 use crate::support::world::on_every_engine;
 
 on_every_engine! {
@@ -65,15 +65,68 @@ on_every_engine! {
         let ground = Ground::fresh(engine).await;
         let house = ground.tenant("bluesky").await;
         let mut writer = ground.store.write(house.tenant).await.unwrap();
-        let mut admins = crate::store::group("Admins");
+        let admins = group("Admins");
+        let id = || GroupId::new(now());
         for _ in 0..2 {
-            writer.insert_group(house.directory, vestibule::model::GroupId::new(now()), &admins, now()).await.unwrap();
+            writer.insert_group(house.directory, id(), &admins, now()).await.unwrap();
         }
-        admins.unique_key = Some("admins".to_owned());
-        writer.insert_group(house.directory, vestibule::model::GroupId::new(now()), &admins, now()).await.unwrap();
-        let id = vestibule::model::GroupId::new(now());
-        let error = writer.insert_group(house.directory, id, &admins, now()).await.unwrap_err();
+        writer.commit().await.unwrap();
+        // As long as two have a name, the directory cannot forbid it.
+        let names = Uniqueness { group_names: true, external_ids: false };
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        let error = writer.set_unique_keys(house.directory, names).await.unwrap_err();
         assert_eq!(error.constraint(), Some(Constraint::GroupName), "{error:?}");
+        drop(writer);
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        let settings = DirectorySettings { unique_group_names: Some(true), ..DirectorySettings::default() };
+        writer.set_directory_settings(house.directory, &settings, names, later(1)).await.unwrap();
+        let crew = group("Crew");
+        writer.insert_group(house.directory, id(), &crew, now()).await.unwrap();
+        assert_eq!(writer.directory(house.directory).await.unwrap().unwrap().settings, settings);
+        writer.commit().await.unwrap();
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        let error = writer.insert_group(house.directory, id(), &crew, now()).await.unwrap_err();
+        assert_eq!(error.constraint(), Some(Constraint::GroupName), "{error:?}");
+    }
+
+    async fn r09_an_external_id_is_unique_where_the_directory_says_so(engine) {
+        let ground = Ground::fresh(engine).await;
+        let house = ground.tenant("bluesky").await;
+        house.login(&ground.store, "joe").await;
+        let team = house.group(&ground.store, "Team", &[]).await;
+        let unique = Uniqueness { group_names: false, external_ids: true };
+        let settings = DirectorySettings { unique_external_ids: true, ..DirectorySettings::default() };
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        writer.hold_rules().await.unwrap();
+        writer.set_directory_settings(house.directory, &settings, unique, later(1)).await.unwrap();
+        writer.set_unique_keys(house.directory, unique).await.unwrap();
+        writer.commit().await.unwrap();
+        let (tenant, known) = ground.store.doors().directory(house.directory).await.unwrap().unwrap();
+        assert_eq!((tenant, known.settings), (house.tenant, settings));
+        // A row from before and a new one, of the same externalId: ext-Team.
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        let twin = NewGroup { display: "Twin".to_owned(), ..group("Team") };
+        let id = GroupId::new(now());
+        let error = writer.insert_group(house.directory, id, &twin, now()).await.unwrap_err();
+        assert_eq!(error.constraint(), Some(Constraint::ExternalId), "{error:?}");
+        drop(writer);
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        let eve = NewGroup { external_id: Some("other".to_owned()), ..twin.clone() };
+        writer.insert_group(house.directory, id, &eve, now()).await.unwrap();
+        writer.commit().await.unwrap();
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        let error = writer.update_group(id, &twin, now()).await.unwrap_err();
+        assert_eq!(error.constraint(), Some(Constraint::ExternalId), "{error:?}");
+        drop(writer);
+        // It belongs to one directory and to one kind, and ends with the setting.
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        let joes = NewGroup { external_id: Some("ext-joe".to_owned()), ..twin.clone() };
+        writer.update_group(team, &joes, now()).await.unwrap();
+        let none = Uniqueness::default();
+        writer.set_directory_settings(house.directory, &DirectorySettings::default(), none, later(2)).await.unwrap();
+        writer.set_unique_keys(house.directory, none).await.unwrap();
+        writer.update_group(id, &joes, now()).await.unwrap();
+        writer.commit().await.unwrap();
     }
 
     async fn writers_that_meet_lose_nothing(engine) {

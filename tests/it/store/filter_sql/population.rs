@@ -132,7 +132,6 @@ pub(super) async fn fill(ground: &Ground, house: &House, people: &[Person], crow
         let new = NewGroup {
             display: display.to_owned(),
             display_key: fold(display),
-            unique_key: None,
             external_id: crowd.resource.external_id().map(ToOwned::to_owned),
             scim: serde_json::Value::from(Value::Object(crowd.resource.as_object().clone())),
             search: crowd.resource.search_form().into(),

@@ -4,6 +4,13 @@
 //! of the module asks the row, never the profile. Every time that a tolerance was needed, a [`Coercion`] says so: they end in the
 //! provisioning log, so that an administrator sees what the client sends.
 
+mod coercion;
+#[cfg(test)]
+mod matrix;
+
+pub(super) use coercion::Coercions;
+pub use coercion::{Coercion, rule};
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -116,8 +123,10 @@ pub enum PatchAnswer {
     NoContent,
 }
 
-/// One row of the profile table. The names of the rules in [`Coercion`]s are the constants of [`rule`].
+/// One row of the profile table, or what a directory makes of it. The names of the rules in [`Coercion`]s are the constants of
+/// [`rule`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own and is called by its name")]
 pub struct Tolerance {
     /// `"True"` and `"False"` where a boolean belongs, in values and in filters.
     pub string_booleans: Leniency,
@@ -146,6 +155,61 @@ pub struct Tolerance {
     pub patched_user: PatchAnswer,
     /// The answer to PATCH on a Group; the directory can be set differently.
     pub patched_group: PatchAnswer,
+    /// A body without `Content-Type`: 415, or taken for JSON (A03).
+    pub missing_content_type: Leniency,
+    /// Two groups of one `displayName` are refused with 409; the directory can be set differently.
+    pub unique_group_names: bool,
+    /// Two users, or two groups, of one `externalId` are refused with 409 (R09); only the directory's settings ask for it.
+    pub unique_external_ids: bool,
+    /// PUT, PATCH and DELETE without `If-Match` are refused with 428 (V05); only the directory's settings ask for it.
+    pub require_if_match: bool,
+    /// Discovery needs no token (D03); only the directory's settings close it.
+    pub open_discovery: bool,
+}
+
+/// What a directory's settings say otherwise than its client profile; `None` leaves it as the profile has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// See [`Tolerance::patched_group`].
+    pub patched_group: Option<PatchAnswer>,
+    /// See [`Tolerance::unknown_member`].
+    pub unknown_member: Option<UnknownMember>,
+    /// See [`Tolerance::unique_group_names`].
+    pub unique_group_names: Option<bool>,
+    /// See [`Tolerance::unique_external_ids`].
+    pub unique_external_ids: Option<bool>,
+    /// See [`Tolerance::require_if_match`].
+    pub require_if_match: Option<bool>,
+    /// See [`Tolerance::open_discovery`].
+    pub open_discovery: Option<bool>,
+}
+
+impl Tolerance {
+    /// The row with what a directory's settings say otherwise. Shapes of values are the profile's alone.
+    #[must_use]
+    pub const fn with(self, settings: &Overrides) -> Self {
+        const fn or(setting: Option<bool>, profile: bool) -> bool {
+            match setting {
+                Some(setting) => setting,
+                None => profile,
+            }
+        }
+        Self {
+            patched_group: match settings.patched_group {
+                Some(answer) => answer,
+                None => self.patched_group,
+            },
+            unknown_member: match settings.unknown_member {
+                Some(unknown) => unknown,
+                None => self.unknown_member,
+            },
+            unique_group_names: or(settings.unique_group_names, self.unique_group_names),
+            unique_external_ids: or(settings.unique_external_ids, self.unique_external_ids),
+            require_if_match: or(settings.require_if_match, self.require_if_match),
+            open_discovery: or(settings.open_discovery, self.open_discovery),
+            ..self
+        }
+    }
 }
 
 const STRICT: Tolerance = Tolerance {
@@ -162,6 +226,11 @@ const STRICT: Tolerance = Tolerance {
     unknown_member: UnknownMember::Refuse,
     patched_user: PatchAnswer::Resource,
     patched_group: PatchAnswer::NoContent,
+    missing_content_type: Leniency::Refuse,
+    unique_group_names: false,
+    unique_external_ids: false,
+    require_if_match: false,
+    open_discovery: true,
 };
 
 const ENTRA: Tolerance = Tolerance {
@@ -175,97 +244,38 @@ const ENTRA: Tolerance = Tolerance {
     missing_schemas: Leniency::Coerce,
     unknown_schema: UnknownSchema::Ignore,
     unknown_path: Leniency::Coerce,
+    missing_content_type: Leniency::Coerce,
+    unique_group_names: true,
     ..STRICT
 };
 
-const OKTA: Tolerance = Tolerance { bare_member: Leniency::Refuse, json_in_roles: Leniency::Refuse, ..ENTRA };
+/// What all clients with shapes of their own have in common: Entra's row without what Entra alone sends and expects.
+const COMMON: Tolerance = Tolerance { json_in_roles: Leniency::Refuse, unique_group_names: false, ..ENTRA };
 
-const ONELOGIN: Tolerance = Tolerance {
-    json_in_roles: Leniency::Refuse,
-    unknown_schema: UnknownSchema::IgnoreAndReadVersion1,
-    unknown_member: UnknownMember::Ignore,
-    ..ENTRA
+const OKTA: Tolerance = Tolerance { bare_member: Leniency::Refuse, ..COMMON };
+
+const ONELOGIN: Tolerance =
+    Tolerance { unknown_schema: UnknownSchema::IgnoreAndReadVersion1, unknown_member: UnknownMember::Ignore, ..COMMON };
+
+const GOOGLE: Tolerance = Tolerance {
+    missing_schemas: Leniency::Coerce,
+    unknown_path: Leniency::Coerce,
+    missing_content_type: Leniency::Coerce,
+    ..STRICT
 };
 
-const GOOGLE: Tolerance = Tolerance { missing_schemas: Leniency::Coerce, unknown_path: Leniency::Coerce, ..STRICT };
-
-const JUMPCLOUD: Tolerance = Tolerance { json_in_roles: Leniency::Refuse, unknown_member: UnknownMember::Ignore, ..ENTRA };
+const JUMPCLOUD: Tolerance = Tolerance { unknown_member: UnknownMember::Ignore, ..COMMON };
 
 const PING: Tolerance = Tolerance {
     string_booleans: Leniency::Refuse,
     replace_unmatched: Leniency::Refuse,
-    json_in_roles: Leniency::Refuse,
     patched_group: PatchAnswer::Resource,
-    ..ENTRA
+    ..COMMON
 };
-
-/// The names of the rules that coercions are recorded under.
-pub mod rule {
-    /// Text was read as a boolean.
-    pub const STRING_BOOLEAN: &str = "string-boolean";
-    /// `replace` created a value that its selection did not find.
-    pub const CREATED_UNMATCHED: &str = "created-unmatched";
-    /// `remove` with a list of values removed those values only.
-    pub const REMOVED_LISTED: &str = "removed-listed";
-    /// `manager` did not come as an object.
-    pub const MANAGER_SHAPE: &str = "manager-shape";
-    /// A member came as bare text.
-    pub const BARE_MEMBER: &str = "bare-member";
-    /// A member's `type` was neither `User` nor `Group` and was looked up instead.
-    pub const MEMBER_TYPE: &str = "member-type";
-    /// A member that is no user of the directory was left out.
-    pub const UNKNOWN_MEMBER: &str = "unknown-member";
-    /// An extension's attribute came without its URN.
-    pub const UNQUALIFIED_EXTENSION: &str = "unqualified-extension";
-    /// An extension's attributes came without the URN being listed in `schemas`.
-    pub const UNDECLARED_EXTENSION: &str = "undeclared-extension";
-    /// JSON in the text of a role was unpacked.
-    pub const JSON_IN_ROLES: &str = "json-in-roles";
-    /// `schemas` was missing, or did not list the resource's own schema.
-    pub const MISSING_SCHEMAS: &str = "missing-schemas";
-    /// An unknown URN in `schemas` was left out.
-    pub const UNKNOWN_SCHEMA: &str = "unknown-schema";
-    /// A misspelt or SCIM 1.1 URN was read as the one it stands for.
-    pub const MISSPELT_SCHEMA: &str = "misspelt-schema";
-    /// An unknown attribute was left out.
-    pub const UNKNOWN_ATTRIBUTE: &str = "unknown-attribute";
-}
-
-/// One use of a tolerance.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Coercion {
-    /// Which rule, one of the constants of [`rule`].
-    pub rule: &'static str,
-    /// Where: an attribute path or a URN as the client wrote it, shortened. Never a value.
-    pub path: String,
-}
-
-/// Collects coercions: each once, and no more than a log can use.
-#[derive(Debug, Default)]
-pub(super) struct Coercions {
-    found: Vec<Coercion>,
-}
-
-impl Coercions {
-    const MOST: usize = 100;
-    const LONGEST: usize = 120;
-
-    pub(super) fn record(&mut self, rule: &'static str, path: &str) {
-        let path: String = path.chars().filter(|character| !character.is_control()).take(Self::LONGEST).collect();
-        let coercion = Coercion { rule, path };
-        if self.found.len() < Self::MOST && !self.found.contains(&coercion) {
-            self.found.push(coercion);
-        }
-    }
-
-    pub(super) fn into_vec(self) -> Vec<Coercion> {
-        self.found
-    }
-}
 
 #[cfg(test)]
 mod tests {
-    use super::{Coercions, Leniency, Profile, UnknownProfile, rule};
+    use super::{Overrides, PatchAnswer, Profile, Tolerance, UnknownMember, UnknownProfile};
 
     #[test]
     fn names_round_trip() {
@@ -275,41 +285,29 @@ mod tests {
         assert_eq!("azure".parse::<Profile>(), Err(UnknownProfile));
     }
 
-    /// The matrix of client shapes, column by column: strict, entra, okta, onelogin, google, jumpcloud, ping.
     #[test]
-    fn the_table_is_the_matrix() {
-        let row = |of: fn(&super::Tolerance) -> Leniency| -> String {
-            Profile::ALL
-                .iter()
-                .map(|profile| match of(profile.tolerance()) {
-                    Leniency::Refuse => '-',
-                    Leniency::Coerce => 'x',
-                })
-                .collect()
-        };
-        assert_eq!(row(|t| t.string_booleans), "-xxx-x-");
-        assert_eq!(row(|t| t.replace_unmatched), "-xxx-x-");
-        assert_eq!(row(|t| t.remove_listed), "-xxx-xx");
-        assert_eq!(row(|t| t.manager_shape), "-xxx-xx");
-        assert_eq!(row(|t| t.bare_member), "-x-x-xx");
-        assert_eq!(row(|t| t.unqualified_extension), "-xxx-xx");
-        assert_eq!(row(|t| t.json_in_roles), "-x-----");
-        assert_eq!(row(|t| t.missing_schemas), "-xxxxxx");
-        assert_eq!(row(|t| t.unknown_path), "-xxxxxx");
-    }
-
-    #[test]
-    fn coercions_are_recorded_once_and_bounded() {
-        let mut coercions = Coercions::default();
-        for _ in 0..3 {
-            coercions.record(rule::STRING_BOOLEAN, "active");
+    fn a_directory_says_otherwise_than_its_profile() {
+        for profile in Profile::ALL {
+            let row = *profile.tolerance();
+            assert_eq!(row.with(&Overrides::default()), row, "{profile}");
+            let all = Overrides {
+                patched_group: Some(PatchAnswer::Resource),
+                unknown_member: Some(UnknownMember::Ignore),
+                unique_group_names: Some(!row.unique_group_names),
+                unique_external_ids: Some(true),
+                require_if_match: Some(true),
+                open_discovery: Some(false),
+            };
+            let wanted = Tolerance {
+                patched_group: PatchAnswer::Resource,
+                unknown_member: UnknownMember::Ignore,
+                unique_group_names: !row.unique_group_names,
+                unique_external_ids: true,
+                require_if_match: true,
+                open_discovery: false,
+                ..row
+            };
+            assert_eq!(row.with(&all), wanted, "{profile}");
         }
-        for number in 0..1_000 {
-            coercions.record(rule::UNKNOWN_ATTRIBUTE, &format!("x{number}\n"));
-        }
-        coercions.record(rule::UNKNOWN_ATTRIBUTE, &"x".repeat(10_000));
-        let found = coercions.into_vec();
-        assert_eq!(found.len(), 100);
-        assert_eq!(found[1].path, "x0");
     }
 }
