@@ -236,6 +236,9 @@ on_every_engine! {
         same(&made.body, &sent);
         let path = format!("/Groups/{}", made.id());
 
+        flow.test("Create a duplicate Group");
+        refused(&scim.post("/Groups", &sent).await, 409, "uniqueness");
+
         flow.test("Get group by id excluding members");
         let user = make_user(scim, "member_1@testuser.com").await;
         let member = |op: &str| operations(json!([{"op": op, "path": "members", "value": [{"$ref": null, "value": user}]}]));
@@ -285,7 +288,7 @@ on_every_engine! {
         scim.delete(&path).await.expect(204);
         refused(&scim.get(&path).await, 404, "");
 
-        assert_eq!(flow.0.len(), 11, "{:?}", flow.0);
+        assert_eq!(flow.0.len(), 12, "{:?}", flow.0);
     }
 
     async fn preview(engine) {

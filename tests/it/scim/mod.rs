@@ -16,6 +16,7 @@ mod okta_spec;
 mod patch;
 mod rate;
 mod roles;
+mod sanity;
 mod search;
 mod settings;
 mod shown;
