@@ -1,5 +1,6 @@
 //! Why a command of this module did not happen.
 
+use crate::model::GroupId;
 use crate::store::{self, Constraint, Races};
 
 /// A command that changed nothing.
@@ -17,9 +18,12 @@ pub enum Error {
     /// Another resource of the kind in the directory has this externalId, and the directory forbids that.
     #[error("another resource of this directory has this externalId")]
     ExternalIdTaken,
-    /// These members are not users of the directory.
-    #[error("no user of this directory has the id {}", .0.join(", "))]
+    /// These members are not users or groups of the directory.
+    #[error("no user or group of this directory has the id {}", .0.join(", "))]
     UnknownMembers(Vec<String>),
+    /// This group cannot be a member: the group that was to take it is it, or is within it.
+    #[error("the group {0} contains this group, so it cannot be its member")]
+    Cycle(GroupId),
     /// A saved rule can no longer be read.
     #[error("the rule {0:?} cannot be read")]
     BrokenRule(String),

@@ -118,7 +118,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::model::{ConnectionId, DirectoryId, LoginId, RuleBody};
+    use crate::model::{ConnectionId, DirectoryId, LoginId, MembershipType, RuleBody};
     use crate::store::GroupFact;
 
     fn uuid(number: u128) -> uuid::Uuid {
@@ -148,13 +148,15 @@ mod tests {
             active: true,
             search: json!({ "userName": "joe", "active": true, "title": "engineer" }),
             claims: BTreeMap::from([(connection, BTreeMap::from([("dept".into(), vec!["it".into(), "ops".into()])]))]),
-            groups: vec![GroupFact { value: uuid(4).to_string(), display: "admins".into() }],
+            groups: vec![GroupFact { value: uuid(4).to_string(), display: "admins".into(), kind: MembershipType::Indirect }],
         };
         let (of_directory, of_connection) = (RuleOrigin::Directory(directory), RuleOrigin::Connection(connection));
         let table = [
             (of_directory, "groups.display eq \"Admins\"", true),
             (of_directory, "groups.display eq \"admins\" and active eq true", true),
             (of_directory, "groups.display eq \"adm\"", false),
+            (of_directory, "groups[display eq \"admins\" and type eq \"Indirect\"]", true),
+            (of_directory, "groups.type eq \"direct\"", false),
             (of_directory, "title eq \"Engineer\"", true),
             (of_directory, "claims.dept eq \"it\"", false),
             (of_directory, "not (claims.dept pr)", true),

@@ -21,6 +21,7 @@ pub mod log;
 pub mod manage;
 pub mod mapping;
 mod members;
+mod nesting;
 pub mod provision;
 pub mod reads;
 mod recompute;

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, DirectoryId, GroupId, LoginId};
+use super::{AccountId, DirectoryId, GroupId};
 
 /// One SCIM provisioning domain: endpoint, client profile, tokens, externalId scope.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -126,14 +126,6 @@ pub struct Group {
     pub version: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
-}
-
-/// That a login is a direct member of a group.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct Membership {
-    pub group_id: GroupId,
-    pub login_id: LoginId,
-    pub display: String,
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod directory;
 mod event;
 mod id;
 mod identity;
+mod member;
 mod person;
 mod role;
 mod session;
@@ -23,13 +24,14 @@ mod token;
 
 pub use account::{Account, AccountState, Tenant};
 pub use connection::{Binding, Connection, ConnectionState, JitPolicy, MissingClaim, OidcSettings, Protocol};
-pub use directory::{Directory, DirectorySettings, Group, Membership, NoPatchStatus, PatchStatus, UnknownMemberPolicy};
+pub use directory::{Directory, DirectorySettings, Group, NoPatchStatus, PatchStatus, UnknownMemberPolicy};
 pub use event::{Actor, Event, EventKind};
 pub use id::{
     AccountId, AssignmentId, ClientId, ConnectionId, DirectoryId, DomainId, EventId, GroupId, InstanceId, KeyId, LoginId,
     PendingId, PersonId, RuleId, ServiceId, SessionId, Sid, TenantId, TokenId, TraceId,
 };
 pub use identity::{Email, ExternalIdentity, Login, LoginKind, Slot, Subject, SubjectKind};
+pub use member::{MemberId, MemberKind, Membership, MembershipType};
 pub use person::{Person, PersonState};
 pub use role::{AssignmentSource, ChangedRules, EffectiveRole, Grant, Rule, RuleBody, RuleOrigin};
 pub use session::Session;

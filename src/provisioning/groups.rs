@@ -1,16 +1,17 @@
 //! SCIM Groups (RFC 7643 section 4.2) and their members, which are never read to be written again.
 
+use super::named_members::{named, note, step, unknown};
 use super::{Endpoint, Failure, Stored, Written, all_noted, entity_tag, from_json, names, to_json};
-use crate::directory::provision::{self, GroupChange, MemberStep, Operation, UnknownMembers};
-use crate::model::{GroupId, LoginId};
+use crate::directory::provision::{self, GroupChange, MemberStep, Operation};
+use crate::model::{GroupId, MemberId};
 use crate::scim::fold::fold;
 use crate::scim::limits::MAX_INLINE_MEMBERS;
 use crate::scim::message::ScimError;
-use crate::scim::patch::{self, MemberChange, PatchRequest};
-use crate::scim::profile::{Coercion, PatchAnswer, UnknownMember, rule};
+use crate::scim::patch::{self, PatchRequest};
+use crate::scim::profile::{Coercion, PatchAnswer};
 use crate::scim::project::Projection;
 use crate::scim::query::Selection;
-use crate::scim::resource::{MemberRef, Meta, Resource};
+use crate::scim::resource::{Meta, Resource};
 use crate::scim::schema::ResourceKind;
 use crate::scim::sort::{Sort, SortKey};
 use crate::scim::{Object, Value};
@@ -27,10 +28,10 @@ pub(super) async fn create(endpoint: &Endpoint<'_>, body: Value) -> Result<Writt
     let mut accepted = Resource::from_body(KIND, body, endpoint.profile)?;
     accepted.coercions = all_noted(endpoint, accepted.coercions);
     let group = new_group(&accepted.resource)?;
-    let members = logins(endpoint, accepted.members.as_deref().unwrap_or_default(), &mut accepted.coercions)?;
+    let members = named(endpoint, accepted.members.as_deref().unwrap_or_default(), &mut accepted.coercions)?;
     let operation = Operation { name: "create", status: 201, coercions: names(&accepted.coercions) };
-    let (id, ignored) = provision::create_group(endpoint.to, &group, &members, unknown(endpoint), &operation).await?;
-    note_ignored(&mut accepted.coercions, ignored);
+    let (id, notes) = provision::create_group(endpoint.to, &group, &members, unknown(endpoint), &operation).await?;
+    note(&mut accepted.coercions, notes);
     Ok(Written { stored: read(endpoint, id, &Projection::Default).await?, coercions: accepted.coercions })
 }
 
@@ -95,7 +96,7 @@ pub(super) async fn replace(endpoint: &Endpoint<'_>, id: &str, body: &Value, pro
     let operation = Operation { name: "replace", status: 200, coercions: Vec::new() };
     change(endpoint, id, &operation, projection, |current| {
         let mut accepted = Resource::replace(current, body.clone(), endpoint.profile)?;
-        let members = logins(endpoint, accepted.members.as_deref().unwrap_or_default(), &mut accepted.coercions)?;
+        let members = named(endpoint, accepted.members.as_deref().unwrap_or_default(), &mut accepted.coercions)?;
         Ok((accepted.resource, vec![MemberStep::Replace(members)], accepted.coercions))
     })
     .await
@@ -146,7 +147,7 @@ async fn change(
     next: impl Fn(&Resource) -> Result<(Resource, Vec<MemberStep>, Vec<Coercion>), ScimError>,
 ) -> Result<Written, Failure> {
     let coercions = std::sync::Mutex::new(Vec::new());
-    let ignored = provision::change_group(endpoint.to, id, unknown(endpoint), operation, |row| -> Result<GroupChange, Failure> {
+    let notes = provision::change_group(endpoint.to, id, unknown(endpoint), operation, |row| -> Result<GroupChange, Failure> {
         endpoint.precondition.check(&entity_tag(row.group.version))?;
         let current = Resource::from_stored(KIND, from_json(row.scim.clone()));
         let (resource, members, used) = next(&current)?;
@@ -161,51 +162,8 @@ async fn change(
     })
     .await?;
     let mut coercions = coercions.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    note_ignored(&mut coercions, ignored);
+    note(&mut coercions, notes);
     Ok(Written { stored: read(endpoint, id, projection).await?, coercions })
-}
-
-fn step(endpoint: &Endpoint<'_>, change: MemberChange, coercions: &mut Vec<Coercion>) -> Result<MemberStep, ScimError> {
-    Ok(match change {
-        MemberChange::Add(members) => MemberStep::Add(logins(endpoint, &members, coercions)?),
-        // What is no id of ours is nobody's, and removing nobody is no error (P23).
-        MemberChange::Remove(ids) => MemberStep::Remove(ids.iter().filter_map(|id| id.parse().ok()).collect()),
-        MemberChange::RemoveMatching(filter) => MemberStep::RemoveMatching(filter),
-        MemberChange::Clear => MemberStep::Replace(Vec::new()),
-        MemberChange::Replace(members) => MemberStep::Replace(logins(endpoint, &members, coercions)?),
-    })
-}
-
-/// The logins that members name. What is no id of ours is as unknown as an id of nobody.
-fn logins(endpoint: &Endpoint<'_>, members: &[MemberRef], coercions: &mut Vec<Coercion>) -> Result<Vec<LoginId>, ScimError> {
-    let mut logins = Vec::with_capacity(members.len());
-    for member in members {
-        if member.kind == Some(KIND) {
-            return Err(ScimError::invalid_value("members: groups within groups are not supported; name the users themselves"));
-        }
-        match (member.value.parse(), unknown(endpoint)) {
-            (Ok(login), _) => logins.push(login),
-            (Err(_), UnknownMembers::Ignore) => note_ignored(coercions, 1),
-            (Err(_), UnknownMembers::Refuse) => {
-                return Err(ScimError::invalid_value("members: a value is not the id of a user of this directory"));
-            }
-        }
-    }
-    Ok(logins)
-}
-
-/// Notes once that members were left out.
-fn note_ignored(coercions: &mut Vec<Coercion>, ignored: usize) {
-    if ignored > 0 && !coercions.iter().any(|coercion| coercion.rule == rule::UNKNOWN_MEMBER) {
-        coercions.push(Coercion { rule: rule::UNKNOWN_MEMBER, path: "members".to_owned() });
-    }
-}
-
-fn unknown(endpoint: &Endpoint<'_>) -> UnknownMembers {
-    match endpoint.tolerance.unknown_member {
-        UnknownMember::Refuse => UnknownMembers::Refuse,
-        UnknownMember::Ignore => UnknownMembers::Ignore,
-    }
 }
 
 /// The members of a group as far as they are shown.
@@ -246,12 +204,17 @@ fn stored(endpoint: &Endpoint<'_>, row: GroupRow, members: Option<Members>) -> S
     {
         let members: Vec<Value> = members
             .into_iter()
-            .map(|member| {
+            .map(|row| {
+                let kind = match row.member {
+                    MemberId::Login(_) => ResourceKind::User,
+                    MemberId::Group(_) => ResourceKind::Group,
+                };
+                let id = row.member.uuid().to_string();
                 Value::Object(Object::from_iter([
-                    ("value", member.login_id.to_string()),
-                    ("$ref", format!("{}/Users/{}", endpoint.base, member.login_id)),
-                    ("display", member.user_name),
-                    ("type", "User".to_owned()),
+                    ("$ref", format!("{}{}/{id}", endpoint.base, kind.endpoint())),
+                    ("value", id),
+                    ("display", row.display),
+                    ("type", kind.name().to_owned()),
                 ]))
             })
             .collect();

@@ -6,6 +6,7 @@
 
 mod groups;
 pub mod list;
+mod named_members;
 mod users;
 
 use crate::directory::log::log_refusal;
@@ -120,8 +121,11 @@ impl From<Error> for Failure {
             Error::GroupNameTaken => ScimError::uniqueness("another group of this directory has this displayName"),
             Error::ExternalIdTaken => ScimError::uniqueness("another resource of this kind in this directory has this externalId"),
             Error::UnknownMembers(ids) => {
-                ScimError::invalid_value(format!("members: no user of this directory has the id {}", ids.join(", ")))
+                ScimError::invalid_value(format!("members: no user or group of this directory has the id {}", ids.join(", ")))
             }
+            Error::Cycle(id) => ScimError::invalid_value(format!(
+                "members: the group {id} cannot be a member, because this group is that group or is within it"
+            )),
             Error::BrokenRule(_) | Error::Invalid(_) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "provisioning is blocked by the tenant's settings");
                 ScimError::new(500, "the settings of this tenant do not allow it; its administrator has to look at its rules")

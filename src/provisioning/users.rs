@@ -191,7 +191,7 @@ fn stored(endpoint: &Endpoint<'_>, row: LoginRow, groups: &[Membership]) -> Stor
                     ("value", membership.group_id.to_string()),
                     ("$ref", format!("{}/Groups/{}", endpoint.base, membership.group_id)),
                     ("display", membership.display.clone()),
-                    ("type", "direct".to_owned()),
+                    ("type", membership.kind.as_str().to_owned()),
                 ]))
             })
             .collect();

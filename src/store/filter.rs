@@ -72,8 +72,17 @@ pub enum Column {
 #[derive(Debug)]
 pub struct Relation {
     pub attribute: &'static str,
-    /// A subquery that selects the owners' ids, up to and without its last condition.
+    /// A row is a value of the attribute by one of these.
+    pub branches: &'static [Branch],
+}
+
+/// A subquery that selects the ids of the owners of a relation's values.
+#[derive(Debug)]
+pub struct Branch {
+    /// Up to and without its last condition.
     pub select: &'static str,
+    /// What follows that condition.
+    pub rest: &'static str,
     pub columns: &'static [(&'static str, Column)],
 }
 
@@ -209,12 +218,16 @@ impl Compiler<'_> {
     }
 
     /// That one value of a multi-valued attribute meets a condition.
-    fn elements(&mut self, path: &ResolvedPath, condition: impl FnOnce(&mut Self, &Element) -> String) -> String {
+    fn elements(&mut self, path: &ResolvedPath, condition: impl Fn(&mut Self, &Element) -> String) -> String {
         if path.place == Place::Core
             && let Some(relation) = self.relation(&path.attribute)
         {
-            let condition = condition(self, &Element::Row(relation.columns));
-            return format!("{} in ({} and {condition})", self.layout.id, relation.select);
+            let mut selects = Vec::with_capacity(relation.branches.len());
+            for branch in relation.branches {
+                let condition = condition(self, &Element::Row(branch.columns));
+                selects.push(format!("{} and {condition}{}", branch.select, branch.rest));
+            }
+            return format!("{} in ({})", self.layout.id, selects.join(" union all "));
         }
         let Some(array) = self.json(path.place, &path.attribute) else { return never() };
         let condition = condition(self, &Element::Json);

@@ -1,13 +1,13 @@
-//! Groups. Their members are rows: adding one costs the same in a group of ten and of a million.
+//! Groups, without their members ([`super::memberships`]).
 
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
-use super::filter::{Column, Layout, Relation, Where};
+use super::filter::{Branch, Column, Layout, Relation, Where};
 use super::list::Page;
 use super::order::Order;
 use super::{Error, Reader, Result, Writer, sql};
-use crate::model::{DirectoryId, Group, GroupId, LoginId};
+use crate::model::{DirectoryId, Group, GroupId};
 
 macro_rules! group_columns {
     () => {
@@ -33,14 +33,6 @@ pub struct GroupRow {
     pub group: Group,
     #[sqlx(json)]
     pub scim: serde_json::Value,
-}
-
-/// A member as its group shows it.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct MemberRow {
-    pub group_id: GroupId,
-    pub login_id: LoginId,
-    pub user_name: String,
 }
 
 impl Reader {
@@ -80,34 +72,6 @@ impl Reader {
     pub async fn count_groups(&mut self, directory: DirectoryId, filter: &Where) -> Result<i64> {
         let text = format!("select count(*) from groups g where g.tenant_id = $1 and g.directory_id = $2 and {}", filter.sql);
         self.count(&text, directory, filter).await
-    }
-
-    /// The direct members of these groups, at most `limit` of them.
-    pub async fn members(&mut self, groups: &[GroupId], limit: i64) -> Result<Vec<MemberRow>> {
-        if groups.is_empty() {
-            return Ok(Vec::new());
-        }
-        sql!(
-            self,
-            fetch_all::<MemberRow>(
-                "select gl.group_id, gl.login_id, l.user_name from group_logins gl join logins l on l.id = gl.login_id
-                 where gl.tenant_id = $1 and gl.group_id in {ids $2} order by gl.group_id, gl.login_id limit $3",
-                Json(groups),
-                limit
-            )
-        )
-    }
-
-    /// The ids of a group's members.
-    pub async fn member_ids(&mut self, group: GroupId) -> Result<Vec<LoginId>> {
-        let rows = sql!(
-            self,
-            fetch_all::<(LoginId,)>(
-                "select login_id from group_logins where tenant_id = $1 and group_id = $2 order by login_id",
-                group
-            )
-        )?;
-        Ok(rows.into_iter().map(|(id,)| id).collect())
     }
 }
 
@@ -180,11 +144,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Takes several groups, by ascending id, and notes that their members changed.
-    pub async fn touch_groups(&mut self, ids: &[GroupId], now: DateTime<Utc>) -> Result<()> {
-        if ids.is_empty() {
-            return Ok(());
-        }
+    /// Takes the rows of several groups, by ascending id.
+    pub async fn lock_groups(&mut self, ids: &[GroupId]) -> Result<()> {
         sql!(
             self,
             fetch_all::<(GroupId,)>(
@@ -192,6 +153,15 @@ impl Writer {
                 Json(ids)
             )
         )?;
+        Ok(())
+    }
+
+    /// Takes several groups, by ascending id, and notes that their members changed.
+    pub async fn touch_groups(&mut self, ids: &[GroupId], now: DateTime<Utc>) -> Result<()> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.lock_groups(ids).await?;
         sql!(
             self,
             execute(
@@ -207,34 +177,6 @@ impl Writer {
     pub async fn delete_group(&mut self, id: GroupId) -> Result<()> {
         let gone = sql!(self, execute("delete from groups where tenant_id = $1 and id = $2", id))?;
         if gone == 1 { Ok(()) } else { Err(Error::Raced) }
-    }
-
-    /// Adds members; those who are in it stay as they are. Answers who is new.
-    pub async fn add_members(&mut self, group: GroupId, logins: &[LoginId]) -> Result<Vec<LoginId>> {
-        let rows = sql!(
-            self,
-            fetch_all::<(LoginId,)>(
-                "insert into group_logins (tenant_id, group_id, login_id)
-                 select $1, $2, id from logins where tenant_id = $1 and id in {ids $3}
-                 on conflict do nothing returning login_id",
-                group,
-                Json(logins)
-            )
-        )?;
-        Ok(rows.into_iter().map(|(id,)| id).collect())
-    }
-
-    /// Removes members; those who are not in it are no error. Answers who went.
-    pub async fn remove_members(&mut self, group: GroupId, logins: &[LoginId]) -> Result<Vec<LoginId>> {
-        let rows = sql!(
-            self,
-            fetch_all::<(LoginId,)>(
-                "delete from group_logins where tenant_id = $1 and group_id = $2 and login_id in {ids $3} returning login_id",
-                group,
-                Json(logins)
-            )
-        )?;
-        Ok(rows.into_iter().map(|(id,)| id).collect())
     }
 }
 
@@ -255,12 +197,27 @@ pub const GROUP_LAYOUT: Layout = Layout {
     ],
     relations: &[Relation {
         attribute: "members",
-        select: "select gl.group_id from group_logins gl join logins m on m.id = gl.login_id
-                 where gl.tenant_id = $1 and m.tenant_id = $1",
-        columns: &[
-            ("value", Column::Id("m.id")),
-            ("display", Column::Key { column: "m.user_name_key", namespace: "m.namespace_id" }),
-            ("type", Column::Constant("user")),
+        branches: &[
+            Branch {
+                select: "select gl.group_id from group_logins gl join logins m on m.id = gl.login_id
+                         where gl.tenant_id = $1 and m.tenant_id = $1",
+                rest: "",
+                columns: &[
+                    ("value", Column::Id("m.id")),
+                    ("display", Column::Key { column: "m.user_name_key", namespace: "m.namespace_id" }),
+                    ("type", Column::Constant("user")),
+                ],
+            },
+            Branch {
+                select: "select gg.group_id from group_groups gg join groups m on m.id = gg.member_id
+                         where gg.tenant_id = $1 and m.tenant_id = $1 and m.directory_id = $2",
+                rest: "",
+                columns: &[
+                    ("value", Column::Id("m.id")),
+                    ("display", Column::Text("m.display_key")),
+                    ("type", Column::Constant("group")),
+                ],
+            },
         ],
     }],
     lookups: &[],

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
-use super::filter::{Column, Layout, Relation, Where};
+use super::filter::{Branch, Column, Layout, Relation, Where};
 use super::list::Page;
 use super::order::Order;
 use super::{Error, Reader, Result, Writer, sql};
-use crate::model::{AccountId, ConnectionId, DirectoryId, Email, Login, LoginId, LoginKind, Membership, PersonId, Slot};
+use crate::model::{AccountId, ConnectionId, DirectoryId, Email, Login, LoginId, LoginKind, MembershipType, PersonId, Slot};
 
 macro_rules! login_columns {
     () => {
@@ -69,7 +69,7 @@ pub struct FactsRow {
     pub search: serde_json::Value,
     /// The claims of the last sign-in, by connection.
     pub claims: BTreeMap<ConnectionId, BTreeMap<String, Vec<String>>>,
-    /// Display names of its groups, folded.
+    /// The groups that it is in, directly or through others.
     pub groups: Vec<GroupFact>,
 }
 
@@ -77,7 +77,10 @@ pub struct FactsRow {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct GroupFact {
     pub value: String,
+    /// Its display name, folded.
     pub display: String,
+    #[serde(rename = "type")]
+    pub kind: MembershipType,
 }
 
 type FactsColumns =
@@ -133,21 +136,6 @@ impl Reader {
         self.count(&text, directory, filter).await
     }
 
-    /// The groups that these logins are direct members of.
-    pub async fn memberships(&mut self, logins: &[LoginId]) -> Result<Vec<Membership>> {
-        if logins.is_empty() {
-            return Ok(Vec::new());
-        }
-        sql!(
-            self,
-            fetch_all::<Membership>(
-                "select gl.group_id, gl.login_id, g.display from group_logins gl join groups g on g.id = gl.group_id
-                 where gl.tenant_id = $1 and gl.login_id in {ids $2} order by gl.login_id, gl.group_id",
-                Json(logins)
-            )
-        )
-    }
-
     /// What rules read of these logins.
     pub async fn facts(&mut self, logins: &[LoginId]) -> Result<Vec<FactsRow>> {
         let rows = sql!(
@@ -158,16 +146,9 @@ impl Reader {
             )
         )?;
         let mut groups: BTreeMap<LoginId, Vec<GroupFact>> = BTreeMap::new();
-        let memberships = sql!(
-            self,
-            fetch_all::<(LoginId, crate::model::GroupId, String)>(
-                "select gl.login_id, gl.group_id, g.display_key from group_logins gl join groups g on g.id = gl.group_id
-                 where gl.tenant_id = $1 and gl.login_id in {ids $2} order by gl.login_id, gl.group_id",
-                Json(logins)
-            )
-        )?;
-        for (login, group, display) in memberships {
-            groups.entry(login).or_default().push(GroupFact { value: group.to_string(), display });
+        for (membership, display) in self.membership_rows(logins).await? {
+            let fact = GroupFact { value: membership.group_id.to_string(), display, kind: membership.kind };
+            groups.entry(membership.login_id).or_default().push(fact);
         }
         Ok(rows
             .into_iter()
@@ -180,19 +161,6 @@ impl Reader {
                 groups: groups.remove(&login_id).unwrap_or_default(),
             })
             .collect())
-    }
-
-    /// Which of these are live logins of the directory.
-    pub async fn known_logins(&mut self, directory: DirectoryId, logins: &[LoginId]) -> Result<Vec<LoginId>> {
-        let rows = sql!(
-            self,
-            fetch_all::<(LoginId,)>(
-                "select id from logins where tenant_id = $1 and directory_id = $2 and id in {ids $3} order by id",
-                directory,
-                Json(logins)
-            )
-        )?;
-        Ok(rows.into_iter().map(|(id,)| id).collect())
     }
 
     /// Whether a live login of the namespace has this user name, folded.
@@ -381,9 +349,38 @@ pub const USER_LAYOUT: Layout = Layout {
     ],
     relations: &[Relation {
         attribute: "groups",
-        select: "select gl.login_id from group_logins gl join groups g on g.id = gl.group_id
-                 where gl.tenant_id = $1 and g.tenant_id = $1 and g.directory_id = $2",
-        columns: &[("value", Column::Id("g.id")), ("display", Column::Text("g.display_key")), ("type", Column::Constant("direct"))],
+        branches: &[
+            Branch {
+                select: "select gl.login_id from group_logins gl join groups g on g.id = gl.group_id
+                         where gl.tenant_id = $1 and g.tenant_id = $1 and g.directory_id = $2",
+                rest: "",
+                columns: &[
+                    ("value", Column::Id("g.id")),
+                    ("display", Column::Text("g.display_key")),
+                    ("type", Column::Constant("direct")),
+                ],
+            },
+            // From the groups that are meant down to those within them. Who is in the group itself is there directly.
+            Branch {
+                select: "select far.login_id from (
+                           with recursive inside(root_id, member_id) as (
+                             select g.id, gg.member_id from groups g join group_groups gg on gg.group_id = g.id
+                             where gg.tenant_id = $1 and g.tenant_id = $1 and g.directory_id = $2",
+                rest: " union
+                             select inside.root_id, gg.member_id from inside join group_groups gg on gg.group_id = inside.member_id
+                             where gg.tenant_id = $1
+                           )
+                           select gl.login_id from inside cross join group_logins gl
+                           where gl.group_id = inside.member_id and gl.tenant_id = $1 and not exists (select 1 from group_logins own
+                             where own.tenant_id = $1 and own.group_id = inside.root_id and own.login_id = gl.login_id)
+                         ) far",
+                columns: &[
+                    ("value", Column::Id("g.id")),
+                    ("display", Column::Text("g.display_key")),
+                    ("type", Column::Constant("indirect")),
+                ],
+            },
+        ],
     }],
     lookups: &[("emails.value", "select e.login_id from emails e where e.tenant_id = $1 and e.value_key")],
 };

@@ -7,7 +7,9 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use vestibule::directory::mapping::{CompiledRule, Wanted, compile, diff, wanted};
-use vestibule::model::{AccountId, AssignmentId, ConnectionId, DirectoryId, Grant, LoginId, Rule, RuleBody, RuleId, RuleOrigin};
+use vestibule::model::{
+    AccountId, AssignmentId, ConnectionId, DirectoryId, Grant, LoginId, MembershipType, Rule, RuleBody, RuleId, RuleOrigin,
+};
 use vestibule::scim::schema::ResourceKind;
 use vestibule::scim::search_form;
 use vestibule::store::{FactsRow, GroupFact, HeldRow};
@@ -62,7 +64,10 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
 }
 
 fn groups() -> impl Strategy<Value = Vec<GroupFact>> {
-    vec((0..4usize, text()).prop_map(|(id, display)| GroupFact { value: uuid(5, id).to_string(), display }), 0..3)
+    let kind = select(vec![MembershipType::Direct, MembershipType::Indirect]);
+    let fact =
+        (0..4usize, text(), kind).prop_map(|(id, display, kind)| GroupFact { value: uuid(5, id).to_string(), display, kind });
+    vec(fact, 0..3)
 }
 
 type Claims = BTreeMap<ConnectionId, BTreeMap<String, Vec<String>>>;

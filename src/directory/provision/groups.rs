@@ -1,13 +1,16 @@
 //! The groups of a directory, with who is in them.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::{Operation, Provisioning};
 use crate::directory::log::{Changed, Done, log};
-use crate::directory::members::{MemberChanges, MemberStep, UnknownMembers};
+use crate::directory::members::{MemberChanges, MemberNotes, MemberStep, NamedMember, UnknownMembers, lock_logins};
+use crate::directory::nesting::{HeldGroups, logins_within};
 use crate::directory::recompute::recompute;
 use crate::directory::{Error, Result};
-use crate::model::{EventKind, GroupId, LoginId};
+use crate::model::{EventKind, GroupId};
 use crate::scim::fold::fold;
 use crate::scim::profile::rule;
 use crate::store::{GroupRow, NewGroup, Races, Writer, retry};
@@ -21,61 +24,65 @@ pub struct GroupChange {
     pub coercions: Vec<String>,
 }
 
-/// Makes a group with its first members. Answers also how many members were left out as unknown.
+/// Makes a group with its first members. Answers also what was not done as the client said it.
 ///
 /// # Errors
 /// When its name is taken where the profile forbids that, or a member is unknown.
 pub async fn create_group(
     to: Provisioning<'_>,
     group: &NewGroup,
-    members: &[LoginId],
+    members: &[NamedMember],
     unknown: UnknownMembers,
     operation: &Operation,
-) -> Result<(GroupId, usize)> {
+) -> Result<(GroupId, MemberNotes)> {
+    let held = HeldGroups::default();
     retry(|| async {
         let now = to.caller.now;
         let mut writer = to.store.write(to.tenant).await?;
         writer.share_rules().await?;
+        held.lock(&mut writer).await?;
         let id = GroupId::new(now);
         writer.insert_group(to.directory.id, id, group, now).await?;
         let first = MemberStep::Add(members.to_vec());
-        let changes = MemberChanges::take(&mut writer, &to, id, &[first], unknown, false).await?;
+        let changes = MemberChanges::take(&mut writer, &to, &held, id, &[first], unknown, false).await?;
         let event = to.caller.event(EventKind::GroupCreated, id.uuid(), json!({ "members": changes.added.len() }));
         writer.record(&[event], to.caller.request_id).await?;
         let rules = recompute(&mut writer, &changes.touched.into_iter().collect::<Vec<_>>(), &to.caller).await?;
         let mut changed = Changed::made(&group.scim);
         changed.members(changes.added, changes.removed);
-        let coercions = left_out(changes.ignored);
+        let coercions = noted(changes.notes);
         let done = Done { resource_type: "Group", id: id.uuid(), changed, rules, coercions: &coercions };
         log(&mut writer, &to, operation, done).await?;
         writer.commit().await?;
-        Ok((id, changes.ignored))
+        Ok((id, changes.notes))
     })
     .await
 }
 
-/// Changes a group by a pure function of what it is without its members. Answers how many members were left out as unknown.
+/// Changes a group by a pure function of what it is without its members. Answers what was not done as the client said it.
 ///
 /// # Errors
-/// When there is no such group, its name is taken, a member is unknown, or the function refuses.
+/// When there is no such group, its name is taken, a member is unknown or would come into itself, or the function refuses.
 pub async fn change_group<E>(
     to: Provisioning<'_>,
     id: GroupId,
     unknown: UnknownMembers,
     operation: &Operation,
     change: impl Fn(&GroupRow) -> Result<GroupChange, E>,
-) -> Result<usize, E>
+) -> Result<MemberNotes, E>
 where
     E: From<Error> + Races,
 {
+    let held = HeldGroups::of(id);
     retry(|| async {
         let mut writer = to.store.write(to.tenant).await.map_err(Error::from)?;
         writer.share_rules().await.map_err(Error::from)?;
+        held.lock(&mut writer).await?;
         let current = writer.group_for_update(to.directory.id, id).await.map_err(Error::from)?.ok_or(Error::NotFound("group"))?;
         let change = change(&current)?;
-        let ignored = write_group(&mut writer, &to, &current, &change, unknown, operation).await?;
+        let notes = write_group(&mut writer, &to, &held, &current, &change, unknown, operation).await?;
         writer.commit().await.map_err(Error::from)?;
-        Ok(ignored)
+        Ok(notes)
     })
     .await
 }
@@ -83,16 +90,17 @@ where
 async fn write_group(
     writer: &mut Writer,
     to: &Provisioning<'_>,
+    held: &HeldGroups,
     current: &GroupRow,
     change: &GroupChange,
     unknown: UnknownMembers,
     operation: &Operation,
-) -> Result<usize> {
+) -> Result<MemberNotes> {
     let id = current.group.id;
     let now = to.caller.now;
     // Rules read the name of a group, so a new name is a change of facts for everybody in it.
     let renamed = change.group.as_ref().is_some_and(|group| group.display_key != fold(&current.group.display));
-    let members = MemberChanges::take(writer, to, id, &change.members, unknown, renamed).await?;
+    let members = MemberChanges::take(writer, to, held, id, &change.members, unknown, renamed).await?;
     let mut changed = Changed::default();
     let mut events = Vec::new();
     if let Some(group) = &change.group {
@@ -113,17 +121,18 @@ async fn write_group(
     writer.record(&events, to.caller.request_id).await?;
     let rules = recompute(writer, &members.touched.into_iter().collect::<Vec<_>>(), &to.caller).await?;
     changed.members(members.added, members.removed);
-    let coercions: Vec<_> = change.coercions.iter().cloned().chain(left_out(members.ignored)).collect();
+    let coercions: Vec<_> = change.coercions.iter().cloned().chain(noted(members.notes)).collect();
     log(writer, to, operation, Done { resource_type: "Group", id: id.uuid(), changed, rules, coercions: &coercions }).await?;
-    Ok(members.ignored)
+    Ok(members.notes)
 }
 
-/// What the provisioning log says of members that were left out.
-fn left_out(ignored: usize) -> Vec<String> {
-    if ignored == 0 { Vec::new() } else { vec![format!("{}: members", rule::UNKNOWN_MEMBER)] }
+/// What the provisioning log says of members that were not taken as they were named.
+fn noted(notes: MemberNotes) -> Vec<String> {
+    let used = [(notes.ignored, rule::UNKNOWN_MEMBER, "members"), (notes.mistyped, rule::MEMBER_TYPE, "members.type")];
+    used.into_iter().filter(|(count, ..)| *count > 0).map(|(_, rule, path)| format!("{rule}: {path}")).collect()
 }
 
-/// Deletes a group with its memberships.
+/// Deletes a group with its memberships. The groups that it was a member of have lost one (R27).
 ///
 /// # Errors
 /// When there is no such group, or the function refuses what it is.
@@ -136,24 +145,35 @@ pub async fn delete_group<E>(
 where
     E: From<Error> + Races,
 {
+    let held = HeldGroups::of(id);
     retry(|| async {
         let mut writer = to.store.write(to.tenant).await.map_err(Error::from)?;
         writer.share_rules().await.map_err(Error::from)?;
+        held.lock(&mut writer).await?;
         let current = writer.group_for_update(to.directory.id, id).await.map_err(Error::from)?.ok_or(Error::NotFound("group"))?;
         check(&current)?;
-        remove_group(&mut writer, &to, id, operation).await?;
+        remove_group(&mut writer, &to, &held, id, operation).await?;
         writer.commit().await.map_err(Error::from)?;
         Ok(())
     })
     .await
 }
 
-async fn remove_group(writer: &mut Writer, to: &Provisioning<'_>, id: GroupId, operation: &Operation) -> Result<()> {
-    let members = writer.member_ids(id).await?;
+async fn remove_group(
+    writer: &mut Writer,
+    to: &Provisioning<'_>,
+    held: &HeldGroups,
+    id: GroupId,
+    operation: &Operation,
+) -> Result<()> {
+    let parents = writer.parent_groups(id).await?;
+    let within = logins_within(writer, held, &BTreeSet::from([id]), &parents).await?;
+    lock_logins(writer, &within).await?;
     writer.delete_group(id).await?;
-    let event = to.caller.event(EventKind::GroupDeleted, id.uuid(), json!({ "members": members.len() }));
+    writer.touch_groups(&parents, to.caller.now).await?;
+    let event = to.caller.event(EventKind::GroupDeleted, id.uuid(), json!({ "members": within.len() }));
     writer.record(&[event], to.caller.request_id).await?;
-    let rules = recompute(writer, &members, &to.caller).await?;
+    let rules = recompute(writer, &within, &to.caller).await?;
     let changed = Changed::default();
     log(writer, to, operation, Done { resource_type: "Group", id: id.uuid(), changed, rules, coercions: &[] }).await
 }

@@ -8,7 +8,7 @@ use super::{Operation, Provisioning};
 use crate::directory::log::{Changed, Done, log};
 use crate::directory::recompute::recompute;
 use crate::directory::{Error, Result};
-use crate::model::{ChangedRules, EventKind, GroupId, LoginId, LoginKind, PersonId, Slot};
+use crate::model::{ChangedRules, EventKind, GroupId, LoginId, LoginKind, MembershipType, PersonId, Slot};
 use crate::store::{LoginDocument, LoginRow, NewLogin, NewTombstone, Races, Writer, retry};
 
 /// What is to become of a login.
@@ -150,8 +150,10 @@ where
     .await
 }
 
+/// The groups that it is a member of itself; those around them keep their versions.
 async fn groups_of(writer: &mut Writer, login: LoginId) -> Result<BTreeSet<GroupId>> {
-    Ok(writer.memberships(&[login]).await?.into_iter().map(|membership| membership.group_id).collect())
+    let memberships = writer.memberships(&[login]).await?.into_iter();
+    Ok(memberships.filter(|one| one.kind == MembershipType::Direct).map(|one| one.group_id).collect())
 }
 
 async fn bury_login(writer: &mut Writer, to: &Provisioning<'_>, current: &LoginRow, operation: &Operation) -> Result<()> {

@@ -1,7 +1,7 @@
 //! What a directory's client changes: logins, groups and memberships. Each command is one transaction: the rows, the assignments that
 //! follow from them, the events, the entry in the provisioning log.
 //!
-//! Locks are taken in one order: the tenant's rules (shared), groups, logins by ascending id.
+//! Locks are taken in one order: the tenant's rules (shared), groups by ascending id, logins by ascending id.
 
 mod groups;
 mod logins;
@@ -11,7 +11,7 @@ use crate::keys::Sealer;
 use crate::model::{Directory, TenantId};
 use crate::store::Store;
 
-pub use super::members::{MemberStep, UnknownMembers};
+pub use super::members::{MemberNotes, MemberStep, NamedMember, UnknownMembers};
 pub use groups::{GroupChange, change_group, create_group, delete_group};
 pub use logins::{LoginChange, change_login, create_login, delete_login};
 

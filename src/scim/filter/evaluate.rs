@@ -20,6 +20,22 @@ impl ElementFilter {
         };
         self.holds(&|test| test.matches(element))
     }
+
+    /// The texts of which an element must have one in a sub-attribute to fulfil the filter; `None` when the filter names none. It may
+    /// ask for more, so an element that has one need not fulfil it.
+    #[must_use]
+    pub fn candidates(&self, of: &str) -> Option<Vec<&str>> {
+        match self {
+            Self::Test(ElementTest::Compare {
+                sub_attribute, comparison: Comparison::Equal, operand: Operand::Text(text), ..
+            }) if *sub_attribute == of => Some(vec![text]),
+            Self::And(operands) => operands.iter().find_map(|operand| operand.candidates(of)),
+            Self::Or(operands) => {
+                operands.iter().map(|operand| operand.candidates(of)).collect::<Option<Vec<_>>>().map(|texts| texts.concat())
+            }
+            Self::Not(_) | Self::Test(_) => None,
+        }
+    }
 }
 
 impl Test {

@@ -18,7 +18,7 @@ pub mod rule {
         REMOVED_LISTED = "removed-listed": "`remove` with a list of values removed those values only.";
         MANAGER_SHAPE = "manager-shape": "`manager` came as text or as a list, and was read as an object; empty text took it away.";
         BARE_MEMBER = "bare-member": "A member came as bare text and was read as its `value`.";
-        MEMBER_TYPE = "member-type": "A member's `type` was neither `User` nor `Group`; it was looked up by the id instead.";
+        MEMBER_TYPE = "member-type": "A member's `type` was neither `User` nor `Group`, or not what its id is; the id decided.";
         UNKNOWN_MEMBER = "unknown-member": "A member that is nobody in the directory was left out.";
         UNQUALIFIED_EXTENSION = "unqualified-extension": "An extension's attribute came without its URN.";
         UNDECLARED_EXTENSION = "undeclared-extension": "An extension's attributes came without the URN being listed in `schemas`.";

@@ -11,6 +11,7 @@ mod fixtures;
 mod groups;
 mod lists;
 mod log;
+mod nesting;
 mod okta;
 mod okta_spec;
 mod patch;

@@ -4,6 +4,7 @@ mod filter_sql;
 mod groups;
 mod invariants;
 mod logins;
+mod memberships;
 mod migrating;
 mod plans;
 mod provisioning_log;

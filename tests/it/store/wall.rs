@@ -62,18 +62,18 @@ fn is_scoped(text: &str) -> bool {
     first && (given || (taken && bound))
 }
 
+/// The text without what stands in parentheses. One that stays open, as before the condition of a filter, hides nothing.
 fn without_parentheses(text: &str) -> String {
-    let mut depth = 0_usize;
-    text.chars()
-        .filter(|character| {
-            match character {
-                '(' => depth += 1,
-                ')' => depth = depth.saturating_sub(1),
-                _ => return depth == 0,
-            }
-            false
-        })
-        .collect()
+    let mut kept = String::with_capacity(text.len());
+    let mut open = Vec::new();
+    for character in text.chars() {
+        match character {
+            '(' => open.push(kept.len()),
+            ')' => kept.truncate(open.pop().unwrap_or(kept.len())),
+            _ => kept.push(character),
+        }
+    }
+    kept
 }
 
 #[test]
@@ -114,6 +114,7 @@ fn no_scoped_text_is_found_for_bad_ones() {
         r#"sql!(s, execute("insert into roles (catalogue, key) values ($2, $3)", id))"#,
         r#"let text = format!("select count(*) from logins l where {}", sql);"#,
         r#"let text = "select id from logins where id = $2";"#,
+        r#"let text = "select id from (with recursive x(id) as (select id from logins where (tenant_id = $1) and id = $2";"#,
     ] {
         assert_eq!(faults_of(source), unbound, "{source}");
     }
@@ -148,12 +149,14 @@ on_every_engine! {
         let theirs = ground.tenant("theirs").await;
         let joe = ours.login(&ground.store, "joe").await;
         let group = ours.group(&ground.store, "Admins", &[joe]).await;
+        let inner = ours.group(&ground.store, "Inner", &[]).await;
         let subject =
             Subject { connection: ours.connection, issuer: "https://idp.example".into(), kind: SubjectKind::Sub, value: "s1".into() };
         let (session, trace) = (SessionId::new(now()), TraceId::new(now()));
         let mut writer = ground.store.write(ours.tenant).await.unwrap();
         let person: PersonId = writer.any_login(joe).await.unwrap().unwrap().login.person_id;
         writer.insert_subject(joe, &subject, now()).await.unwrap();
+        writer.add_member_groups(group, &[inner]).await.unwrap();
         let digest = HashedToken::of("session");
         let new = NewSession {
             id: session,
@@ -192,13 +195,20 @@ on_every_engine! {
             assert_eq!(reader.count_logins(ours.directory, &everything).await.unwrap(), i64::from(inside));
             assert_eq!(reader.facts(&[joe]).await.unwrap().len(), found);
             assert_eq!(reader.memberships(&[joe]).await.unwrap().len(), found);
-            assert_eq!(reader.known_logins(ours.directory, &[joe]).await.unwrap().len(), found);
+            assert_eq!(reader.known_members(ours.directory, &[joe.uuid(), group.uuid()]).await.unwrap().len(), 2 * found);
             assert_eq!(reader.login_ids(None, 10).await.unwrap().len(), found);
             assert_eq!(reader.person(person).await.unwrap().is_some(), inside);
             assert_eq!(reader.group(ours.directory, group).await.unwrap().is_some(), inside);
-            assert_eq!(reader.list_groups(ours.directory, &everything, &groups, &page).await.unwrap().len(), found);
-            assert_eq!(reader.members(&[group], 10).await.unwrap().len(), found);
-            assert_eq!(reader.member_ids(group).await.unwrap().len(), found);
+            assert_eq!(reader.list_groups(ours.directory, &everything, &groups, &page).await.unwrap().len(), 2 * found);
+            assert_eq!(reader.members(&[group], 10).await.unwrap().len(), 2 * found);
+            assert_eq!(reader.members_among(group, &[joe.uuid(), inner.uuid()]).await.unwrap().len(), 2 * found);
+            assert_eq!(reader.surplus_logins(group, &[]).await.unwrap().len(), found);
+            assert_eq!(reader.absent_logins(inner, &[joe]).await.unwrap().len(), found);
+            assert_eq!(reader.member_groups(group).await.unwrap().len(), found);
+            assert_eq!(reader.parent_groups(inner).await.unwrap().len(), found);
+            assert_eq!(reader.groups_within(&[group]).await.unwrap().len(), 2 * found);
+            assert_eq!(reader.groups_around(inner).await.unwrap().len(), 2 * found);
+            assert_eq!(reader.effective_logins(&[group]).await.unwrap().len(), found);
             assert_eq!(reader.connection(ours.connection).await.unwrap().is_some(), inside);
             assert_eq!(reader.connections_of_domain("ours.example").await.unwrap().len(), found);
             assert_eq!(reader.bindings_of_connection(ours.connection).await.unwrap().len(), found);
@@ -216,6 +226,9 @@ on_every_engine! {
         assert!(writer.lock_logins(&[joe]).await.unwrap().is_empty());
         assert!(writer.add_members(group, &[LoginId::new(now())]).await.unwrap().is_empty());
         assert!(writer.remove_members(group, &[joe]).await.unwrap().is_empty());
+        assert!(writer.add_member_groups(inner, &[group]).await.unwrap().is_empty());
+        assert!(writer.remove_member_groups(group, &[inner]).await.unwrap().is_empty());
+        writer.lock_groups(&[group]).await.unwrap();
         assert_eq!(writer.end_sessions_of_login(joe).await.unwrap(), 0);
         assert_eq!(writer.end_session(session).await.unwrap(), 0);
         writer.raise_login_epoch(joe).await.unwrap();
@@ -227,6 +240,7 @@ on_every_engine! {
         let login = reader.any_login(joe).await.unwrap().unwrap().login;
         assert_eq!((login.epoch, login.version), (0, 1));
         assert_eq!(reader.group(ours.directory, group).await.unwrap().unwrap().group.version, 1);
-        assert_eq!(reader.member_ids(group).await.unwrap(), [joe]);
+        assert_eq!(reader.effective_logins(&[group]).await.unwrap(), [joe]);
+        assert_eq!(reader.member_groups(group).await.unwrap(), [inner]);
     }
 }

@@ -32,6 +32,12 @@ pub(super) fn users_filter(users: Vec<String>, groups: Vec<String>) -> BoxedStra
         ])),
         then: None,
     });
+    let kinds = select(vec!["direct", "Indirect"]).prop_map(|kind| (CompareOp::Eq, Literal::String(kind.to_owned())));
+    let how_in_group = (id_comparison(groups.clone()), kinds).prop_map(|(id, kind)| Filter::ValuePath {
+        path: path(None, "groups", None),
+        filter: Box::new(Filter::And(vec![compare(path(None, "value", None), id), compare(path(None, "type", None), kind)])),
+        then: None,
+    });
     let kind = (select(&CompareOp::ALL[..]), select(vec!["direct", "DIRECT", "d", "indirect", ""]))
         .prop_map(|(op, kind)| (op, Literal::String(kind.to_owned())));
     let present = select(vec![
@@ -48,6 +54,7 @@ pub(super) fn users_filter(users: Vec<String>, groups: Vec<String>) -> BoxedStra
         1 => id_comparison(users).prop_map(|comparison| compare(path(None, "id", None), comparison)),
         1 => id_comparison(groups).prop_map(|comparison| compare(path(None, "groups", None), comparison)),
         1 => in_group,
+        2 => how_in_group,
         1 => kind.prop_map(|comparison| compare(path(None, "groups", Some("type")), comparison)),
         1 => time_comparison().prop_map(|comparison| compare(path(None, "meta", Some("lastModified")), comparison)),
         1 => version.prop_map(|comparison| compare(path(None, "meta", Some("version")), comparison)),
@@ -65,7 +72,8 @@ pub(super) fn groups_filter(users: Vec<String>, groups: Vec<String>) -> BoxedStr
         path(None, "members", Some("display")),
         path(None, "meta", Some("resourceType")),
     ]);
-    let member = (id_comparison(users.clone()), text_comparison(), any::<bool>()).prop_map(|(id, display, both)| {
+    let anybody: Vec<_> = users.into_iter().chain(groups.clone()).collect();
+    let member = (id_comparison(anybody.clone()), text_comparison(), any::<bool>()).prop_map(|(id, display, both)| {
         let parts = vec![compare(path(None, "value", None), id), compare(path(None, "display", None), display)];
         let filter = if both { Filter::And(parts) } else { Filter::Or(parts) };
         Filter::ValuePath { path: path(None, "members", None), filter: Box::new(filter), then: None }
@@ -83,7 +91,7 @@ pub(super) fn groups_filter(users: Vec<String>, groups: Vec<String>) -> BoxedStr
     let leaf = prop_oneof![
         4 => (text, text_comparison()).prop_map(|(path, comparison)| compare(path, comparison)),
         1 => id_comparison(groups).prop_map(|comparison| compare(path(None, "id", None), comparison)),
-        2 => id_comparison(users).prop_map(|comparison| compare(path(None, "members", Some("value")), comparison)),
+        2 => id_comparison(anybody).prop_map(|comparison| compare(path(None, "members", Some("value")), comparison)),
         1 => member,
         1 => kind.prop_map(|comparison| compare(path(None, "members", Some("type")), comparison)),
         1 => time_comparison().prop_map(|comparison| compare(path(None, "meta", Some("created")), comparison)),

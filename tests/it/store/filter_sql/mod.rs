@@ -24,11 +24,17 @@ use vestibule::store::filter::Where;
 use vestibule::store::{Engine, GROUP_LAYOUT, Order, Page, USER_LAYOUT};
 
 use self::filters::{groups_filter, users_filter};
-use self::population::{Crowd, Person, fill, population, whole};
+use self::population::{Crowd, Person, fill, population, whole, within};
 use super::{Ground, House};
 
 /// How many random filters are asked of Users, and of Groups.
 const FILTERS: usize = 300;
+
+/// A value of `groups` or `members`.
+fn element(id: Uuid, display: &str, kind: &str) -> Value {
+    let (id, display, kind) = (id.to_string(), display.to_owned(), kind.to_owned());
+    Value::Object(Object::from_iter([("value", id), ("display", display), ("type", kind)]))
+}
 
 /// The same world on both engines, and as documents.
 struct Three {
@@ -52,13 +58,9 @@ impl Three {
             let times = (person.created, person.modified);
             let mut document =
                 whole(&person.resource, person.resource.as_object().clone(), person.id.uuid(), times, person.version);
-            let groups = crowds.iter().filter(|crowd| crowd.members.contains(&at)).map(|crowd| {
-                let display = crowd.resource.display_name().unwrap().to_owned();
-                Value::Object(Object::from_iter([
-                    ("value", crowd.id.to_string()),
-                    ("display", display),
-                    ("type", "direct".to_owned()),
-                ]))
+            let groups = crowds.iter().enumerate().filter(|(group, _)| within(crowds, *group).contains(&at)).map(|(_, crowd)| {
+                let kind = if crowd.members.contains(&at) { "direct" } else { "indirect" };
+                element(crowd.id.uuid(), crowd.resource.display_name().unwrap(), kind)
             });
             document.insert("groups", groups.collect::<Vec<_>>());
             (person.id.uuid(), search_form(ResourceKind::User, &document))
@@ -66,15 +68,11 @@ impl Three {
         let groups = crowds.iter().map(|crowd| {
             let stored = crowd.resource.as_object().clone();
             let mut document = whole(&crowd.resource, stored, crowd.id.uuid(), (crowd.created, crowd.created), crowd.version);
-            let members = crowd.members.iter().map(|at| &people[*at]).map(|person| {
-                let display = person.resource.user_name().unwrap().to_owned();
-                Value::Object(Object::from_iter([
-                    ("value", person.id.to_string()),
-                    ("display", display),
-                    ("type", "User".to_owned()),
-                ]))
-            });
-            document.insert("members", members.collect::<Vec<_>>());
+            let users = crowd.members.iter().map(|at| &people[*at]);
+            let users = users.map(|person| element(person.id.uuid(), person.resource.user_name().unwrap(), "User"));
+            let inner = crowd.groups.iter().map(|at| &crowds[*at]);
+            let inner = inner.map(|crowd| element(crowd.id.uuid(), crowd.resource.display_name().unwrap(), "Group"));
+            document.insert("members", users.chain(inner).collect::<Vec<_>>());
             (crowd.id.uuid(), search_form(ResourceKind::Group, &document))
         });
         Self { users: users.collect(), groups: groups.collect(), sqlite: engines.remove(0), postgres }
@@ -187,12 +185,20 @@ async fn filters_that_once_disagreed() {
         r#"not (externalId eq "a")"#,
         r#"not (externalId ne "a")"#,
         r#"userName co """#,
+        r#"groups.type eq "Indirect""#,
+        r#"groups[type eq "indirect" and not (display eq "a")]"#,
+        r#"not (groups.type eq "direct")"#,
     ] {
         assert_eq!(three.disagreement(Scope::User, &Filter::parse(text).unwrap()).await, None);
     }
-    for text in
-        [r#"not (externalId eq "a")"#, r#"members.value gt "0""#, r#"members.value co "-""#, r#"not (members.display eq "a")"#]
-    {
+    for text in [
+        r#"not (externalId eq "a")"#,
+        r#"members.value gt "0""#,
+        r#"members.value co "-""#,
+        r#"not (members.display eq "a")"#,
+        r#"members.type eq "Group""#,
+        r#"members[type eq "group" and display pr]"#,
+    ] {
         assert_eq!(three.disagreement(Scope::Group, &Filter::parse(text).unwrap()).await, None);
     }
 }

@@ -48,6 +48,8 @@ pub(super) struct Crowd {
     pub(super) id: GroupId,
     pub(super) resource: Resource,
     pub(super) members: BTreeSet<usize>,
+    /// Which of the groups before it are members.
+    pub(super) groups: BTreeSet<usize>,
     pub(super) created: DateTime<Utc>,
     pub(super) version: i64,
 }
@@ -68,8 +70,9 @@ fn person() -> impl Strategy<Value = Person> {
 
 fn crowd() -> impl Strategy<Value = Crowd> {
     let members = proptest::collection::vec(any::<Index>(), 0..9);
-    (some_text(), proptest::option::of(some_text()), members, time(), 1..12_i64).prop_map(
-        |(display, external_id, members, created, version)| {
+    let groups = proptest::collection::btree_set(0..GROUPS, 0..3);
+    (some_text(), proptest::option::of(some_text()), (members, groups), time(), 1..12_i64).prop_map(
+        |(display, external_id, (members, groups), created, version)| {
             let mut body = json!({ "schemas": [ResourceKind::Group.urn()], "displayName": display });
             if let Some(external_id) = external_id {
                 body["externalId"] = json!(external_id);
@@ -78,6 +81,7 @@ fn crowd() -> impl Strategy<Value = Crowd> {
                 id: GroupId::new(born()),
                 resource: Resource::from_body(ResourceKind::Group, body.into(), Profile::Strict).unwrap().resource,
                 members: members.iter().map(|member| member.index(USERS)).collect(),
+                groups,
                 created,
                 version,
             }
@@ -103,6 +107,12 @@ impl Person {
                 .collect(),
         }
     }
+}
+
+/// Who is in the group at this place, directly or through others.
+pub(super) fn within(crowds: &[Crowd], at: usize) -> BTreeSet<usize> {
+    let through = crowds[at].groups.iter().flat_map(|member| within(crowds, *member));
+    crowds[at].members.iter().copied().chain(through).collect()
 }
 
 /// The document as a client sees it, without addresses of other resources and its own, in search form.
@@ -139,6 +149,8 @@ pub(super) async fn fill(ground: &Ground, house: &House, people: &[Person], crow
         writer.insert_group(house.directory, crowd.id, &new, crowd.created).await.unwrap();
         let members: Vec<_> = crowd.members.iter().map(|at| people[*at].id).collect();
         writer.add_members(crowd.id, &members).await.unwrap();
+        let groups: Vec<_> = crowd.groups.iter().map(|at| crowds[*at].id).collect();
+        writer.add_member_groups(crowd.id, &groups).await.unwrap();
     }
     writer.commit().await.unwrap();
     for person in people {
@@ -164,5 +176,10 @@ pub(super) fn population(runner: &mut TestRunner) -> (Vec<Person>, Vec<Crowd>) {
         person
     });
     let people = people.collect();
-    (people, (0..GROUPS).map(|_| crowd().new_tree(runner).unwrap().current()).collect())
+    let crowds = (0..GROUPS).map(|at| {
+        let mut crowd = crowd().new_tree(runner).unwrap().current();
+        crowd.groups.retain(|member| *member < at);
+        crowd
+    });
+    (people, crowds.collect())
 }
