@@ -76,7 +76,7 @@ on_every_engine! {
     }
 
     async fn r31_no_group_comes_to_be_within_itself(engine) {
-        let (world, tenant) = directory(engine, "entra").await;
+        let (world, tenant) = directory(engine, "okta").await;
         let scim = &tenant.scim;
         let joe = make_user(scim, "joe").await;
         let one = make_group(scim, "One", &[]).await;
@@ -114,7 +114,7 @@ on_every_engine! {
     }
 
     async fn r29_f23_a_user_is_in_the_groups_around_its_own(engine) {
-        let (_world, tenant) = directory(engine, "entra").await;
+        let (_world, tenant) = directory(engine, "okta").await;
         let scim = &tenant.scim;
         let (joe, _eve) = (make_user(scim, "joe").await, make_user(scim, "eve").await);
         let inner = make_group(scim, "Inner", &[&joe]).await;
@@ -188,7 +188,7 @@ on_every_engine! {
     }
 
     async fn a_role_follows_what_happens_to_the_groups_within(engine) {
-        let (world, tenant) = directory(engine, "entra").await;
+        let (world, tenant) = directory(engine, "okta").await;
         let scim = &tenant.scim;
         let joe = make_user(scim, "joe").await;
         let (inner, middle) = (make_group(scim, "Inner", &[]).await, make_group(scim, "Middle", &[]).await);
@@ -224,7 +224,7 @@ on_every_engine! {
     }
 
     async fn r31_requests_that_only_together_make_a_cycle_do_not_all_succeed(engine) {
-        let (_world, tenant) = directory(engine, "entra").await;
+        let (_world, tenant) = directory(engine, "okta").await;
         let scim = &tenant.scim;
         for round in 0..6 {
             // A ring of four, of which every second edge is there already in half of the rounds.
@@ -251,7 +251,7 @@ on_every_engine! {
     }
 
     async fn a_user_put_into_a_group_while_that_is_put_into_another_gets_what_both_give(engine) {
-        let (world, tenant) = directory(engine, "entra").await;
+        let (world, tenant) = directory(engine, "okta").await;
         let scim = &tenant.scim;
         let outer = make_group(scim, "Cloud-EMEA-Admins", &[]).await;
         for round in 0..8 {
