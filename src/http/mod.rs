@@ -53,7 +53,7 @@ fn scim_surface(app: &App) -> Router<App> {
             .layer(from_fn(layers::scim_deadline))
             .layer(from_fn_with_state((app.clone(), Surface::Scim), layers::measure))
     };
-    let (endpoint, root) = (dressed(scim::router(app)), dressed(scim::root()));
+    let (endpoint, root) = (dressed(scim::router(app)), dressed(scim::root(app)));
     Router::new()
         .nest("/scim/v2/{directory}", endpoint.clone())
         .nest("/scim/{directory}", endpoint)

@@ -75,15 +75,14 @@ pub async fn by_index(endpoint: &Endpoint<'_>, query: &ListQuery, start: u64) ->
 /// # Errors
 /// When the database cannot be asked.
 pub async fn by_cursor(endpoint: &Endpoint<'_>, query: &ListQuery, cursor: Option<&Cursor>, now: i64) -> Result<Listed, Failure> {
-    let (count, total) = match cursor {
-        Some(cursor) => (cursor.count(), cursor.total()),
-        None => {
-            let mut total = 0;
-            for selection in &query.selections {
-                total += count_of(endpoint, selection).await?;
-            }
-            (query.page_size(), total)
+    let (count, total) = if let Some(cursor) = cursor {
+        (cursor.count(), cursor.total())
+    } else {
+        let mut total = 0;
+        for selection in &query.selections {
+            total += count_of(endpoint, selection).await?;
         }
+        (query.page_size(), total)
     };
     if count == 0 {
         return Ok(Listed { total, resources: Vec::new(), next: None });

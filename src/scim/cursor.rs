@@ -160,9 +160,9 @@ mod tests {
         ] {
             let mut parameters = BEGUN.to_vec();
             if at == 0 {
-                parameters.push(other)
+                parameters.push(other);
             } else {
-                parameters[at] = other
+                parameters[at] = other;
             }
             assert_eq!(Cursor::read(&cursor, &query(&parameters), 0).unwrap_err().scim_type, Some(refusal), "{other:?}");
         }

@@ -160,7 +160,9 @@ impl ListQuery {
                 None => None,
                 Some(filter) => {
                     let (filter, used) = filter::settle(filter, scope, profile, unknown)?;
-                    used.iter().for_each(|used| coercions.record(used.rule, &used.path));
+                    for used in used {
+                        coercions.record(used.rule, &used.path);
+                    }
                     Some(filter)
                 }
             };

@@ -3,6 +3,8 @@
 //! A page begins at an offset, or after a [`Mark`], the place of a row in the order. A mark is found through an index however far it
 //! is, and no row that stays as it is can be repeated or left out because others come and go.
 
+use std::fmt::Write as _;
+
 use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
@@ -67,10 +69,10 @@ impl Page {
                 args.extend(part.args);
                 let mut sql = format!("{text}{} order by {}", part.condition, part.order_by);
                 args.push(Arg::Integer(self.limit));
-                sql.push_str(&format!(" limit ${}", FIRST + args.len() - 1));
+                let _ = write!(sql, " limit ${}", FIRST + args.len() - 1);
                 if let Start::Offset(offset) = self.start {
                     args.push(Arg::Integer(offset));
-                    sql.push_str(&format!(" offset ${}", FIRST + args.len() - 1));
+                    let _ = write!(sql, " offset ${}", FIRST + args.len() - 1);
                 }
                 Statement { sql, args }
             })

@@ -106,13 +106,13 @@ impl Order {
                 return match order {
                     std::cmp::Ordering::Less => Vec::new(),
                     std::cmp::Ordering::Greater => vec![self.everything()],
-                    std::cmp::Ordering::Equal => vec![self.by_ids(String::new(), mark, first)],
+                    std::cmp::Ordering::Equal => vec![self.by_ids("", mark, first)],
                 };
             }
             Key::Value { sql, kind, optional, hint } => (sql, *kind, *optional, hint),
         };
         let present = if optional { format!(" and {sql} is not null") } else { String::new() };
-        let values = |condition: String, args| Part {
+        let values = |condition: &str, args| Part {
             condition: format!("{hint}{present}{condition}"),
             args,
             order_by: self.order_by(Some(sql), ""),
@@ -121,10 +121,10 @@ impl Order {
         let mut parts = Vec::new();
         if mark.key == SortKey::Missing {
             if optional {
-                parts.push(self.by_ids(missing, mark, first));
+                parts.push(self.by_ids(&missing, mark, first));
             }
             if self.descending {
-                parts.push(values(String::new(), Vec::new()));
+                parts.push(values("", Vec::new()));
             }
             return parts;
         }
@@ -137,7 +137,8 @@ impl Order {
             args.push(Arg::Id(*id));
             right.push(format!("${}", first + args.len() - 1));
         }
-        parts.push(values(format!(" and ({}) {} ({})", left.join(", "), self.follows(), right.join(", ")), args));
+        let comes_after = format!(" and ({}) {} ({})", left.join(", "), self.follows(), right.join(", "));
+        parts.push(values(&comes_after, args));
         if optional && !self.descending {
             parts.push(Part { condition: missing, args: Vec::new(), order_by: self.order_by(None, "") });
         }
@@ -145,7 +146,7 @@ impl Order {
     }
 
     /// Rows whose keys are equal, after the ids of a mark.
-    fn by_ids(&self, condition: String, mark: &Mark, first: usize) -> Part {
+    fn by_ids(&self, condition: &str, mark: &Mark, first: usize) -> Part {
         let places: Vec<String> = (first..).take(mark.ids.len()).map(|number| format!("${number}")).collect();
         Part {
             condition: format!("{condition} and ({}) {} ({})", self.ids.join(", "), self.follows(), places.join(", ")),

@@ -62,8 +62,11 @@ pub(super) fn router(app: &App) -> Router<App> {
 const ROOT: [ResourceKind; 2] = [ResourceKind::User, ResourceKind::Group];
 
 /// The address of a directory itself, for where it has a slash at its end: a nested router does not see that one.
-pub(super) fn root() -> Router<App> {
-    Router::new().route("/", lists::listed(&ROOT)).method_not_allowed_fallback(wrong_method)
+pub(super) fn root(app: &App) -> Router<App> {
+    Router::new()
+        .route("/", lists::listed(&ROOT))
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(app.clone(), trace::layer))
 }
 
 async fn wrong_method() -> ScimFailure {

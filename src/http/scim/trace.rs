@@ -75,7 +75,11 @@ fn what(method: &Method, uri: &Uri) -> Option<(&'static str, &'static str, Optio
     }
     let types = [("Users", "User"), ("Groups", "Group"), ("GroupMembers", "GroupMember")];
     let found = types.iter().find_map(|(path, name)| parts.iter().position(|part| part == path).map(|at| (at, *name)));
-    let Some((at, resource_type)) = found else { return searches.then_some(("search", "Resource", None)) };
+    let Some((at, resource_type)) = found else {
+        // At the root of a directory, which lists and searches all that is in it.
+        let operation = if searches { "search" } else { "list" };
+        return (searches || parts.is_empty()).then_some((operation, "Resource", None));
+    };
     match parts.get(at + 1) {
         None => Some(("list", resource_type, None)),
         Some(&".search") => Some(("search", resource_type, None)),
@@ -97,6 +101,8 @@ mod tests {
             (Method::HEAD, "/Groups/x", Some(("read", "Group", false))),
             (Method::POST, "/Users/.search", Some(("search", "User", false))),
             (Method::POST, "/.search", Some(("search", "Resource", false))),
+            (Method::GET, "/", Some(("list", "Resource", false))),
+            (Method::POST, "/", None),
             (Method::POST, "/Users", None),
             (Method::PATCH, "/Users/x", None),
             (Method::GET, "/Schemas", None),

@@ -1,7 +1,9 @@
 //! Searches by POST, and lists of several kinds of resources (RFC 7644 section 3.4.3).
 
 use serde_json::{Value, json};
-use vestibule::model::Scope;
+use vestibule::model::{GroupId, Scope};
+use vestibule::scim::limits::MAX_MERGED;
+use vestibule::store::NewGroup;
 
 use super::tokens::issue;
 use super::{ENTERPRISE, LIST_RESPONSE, USER, directory, filtered, group, log_of, make_group, make_user, names, refused, user};
@@ -143,5 +145,41 @@ on_every_engine! {
         }
         let beyond = scim.get("/?startIndex=900000").await.expect(200);
         assert_eq!((&beyond.body["totalResults"], &beyond.body["Resources"]), (&json!(5), &json!([])));
+    }
+
+    async fn l13_a_sorted_list_of_all_kinds_has_an_end_by_index_and_none_by_cursor(engine) {
+        let (world, tenant) = directory(engine, "strict").await;
+        let mut writer = world.app.store.write(tenant.id).await.unwrap();
+        let now = world.app.clock.now();
+        for number in 0..MAX_MERGED + 5 {
+            let display = format!("{number:04}");
+            let new = NewGroup {
+                display: display.clone(),
+                display_key: display.clone(),
+                external_id: None,
+                scim: json!({ "displayName": display }),
+                search: json!({ "displayName": display }),
+            };
+            writer.insert_group(tenant.directory, GroupId::new(now), &new, now).await.unwrap();
+        }
+        writer.commit().await.unwrap();
+        let list = |rest: &str| format!("/?sortBy=displayName&count=10&{rest}");
+        let last = tenant.scim.get(&list("startIndex=991")).await.expect(200);
+        assert_eq!((names(&last, "displayName")[9].as_str(), &last.body["totalResults"]), ("0999", &json!(MAX_MERGED + 5)));
+        refused(&tenant.scim.get(&list("startIndex=992")).await, 400, "tooMany");
+        // Beyond the end there is nothing to read (L02), one kind has no such end, and without sortBy there is none.
+        assert_eq!(names(&tenant.scim.get(&list("startIndex=2000")).await.expect(200), "id").len(), 0);
+        for one in ["/Groups?sortBy=displayName&startIndex=1001", "/?startIndex=1001"] {
+            assert_eq!(names(&tenant.scim.get(one).await.expect(200), "displayName").len(), 5, "{one}");
+        }
+        let mut cursor = String::new();
+        let mut seen = 0;
+        loop {
+            let page = tenant.scim.get(&format!("/?sortBy=displayName&count=200&cursor={cursor}")).await.expect(200);
+            seen += names(&page, "id").len() as u64;
+            let Some(next) = page.body.get("nextCursor") else { break };
+            next.as_str().unwrap().clone_into(&mut cursor);
+        }
+        assert_eq!(seen, MAX_MERGED + 5);
     }
 }
