@@ -6,11 +6,12 @@
 use std::fmt::Write as _;
 
 use sqlx::{AssertSqlSafe, FromRow};
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::filter::{Arg, FIRST, Where};
 use super::order::Order;
-use super::{Link, Reader, Result};
+use super::{Link, Reader, Result, statement_span};
 use crate::model::DirectoryId;
 use crate::scim::sort::SortKey;
 
@@ -115,6 +116,7 @@ impl Reader {
         T: for<'r> FromRow<'r, sqlx::sqlite::SqliteRow> + for<'r> FromRow<'r, sqlx::postgres::PgRow> + Send + Unpin,
     {
         let tenant = self.tenant();
+        let span = statement_span(text);
         let text = AssertSqlSafe(self.engine().replace_marks(text));
         macro_rules! run {
             ($link:expr) => {{
@@ -132,9 +134,12 @@ impl Reader {
                 Ok(query.fetch_all(&mut *connection).await?)
             }};
         }
-        match &mut self.link {
-            Link::Sqlite(link) => run!(link),
-            Link::Postgres(link) => run!(link),
-        }
+        let run = async {
+            match &mut self.link {
+                Link::Sqlite(link) => run!(link),
+                Link::Postgres(link) => run!(link),
+            }
+        };
+        run.instrument(span).await
     }
 }

@@ -401,6 +401,6 @@ macro_rules! statement {
 use {door, sql, statement};
 
 /// A span a statement, with the text as written here: it has marks and places, never values.
-fn statement_span(text: &'static str) -> tracing::Span {
+fn statement_span(text: &str) -> tracing::Span {
     tracing::debug_span!("sql", otel.kind = "client", db.query.text = text)
 }

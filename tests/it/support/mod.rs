@@ -7,5 +7,6 @@ pub(crate) mod node;
 pub(crate) mod postgres;
 pub(crate) mod source;
 pub(crate) mod sql;
+pub(crate) mod statements;
 mod tests;
 pub(crate) mod world;
