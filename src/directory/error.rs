@@ -21,6 +21,9 @@ pub enum Error {
     /// These members are not users or groups of the directory.
     #[error("no user or group of this directory has the id {}", .0.join(", "))]
     UnknownMembers(Vec<String>),
+    /// Who was to come into the group is in it.
+    #[error("this is a member of the group already")]
+    AlreadyMember,
     /// This group cannot be a member: the group that was to take it is it, or is within it.
     #[error("the group {0} contains this group, so it cannot be its member")]
     Cycle(GroupId),

@@ -38,6 +38,10 @@ pub enum MemberStep {
     RemoveMatching(ElementFilter),
     /// Only these are members afterwards.
     Replace(Vec<NamedMember>),
+    /// Adds one that is no member yet, or is refused.
+    Join(NamedMember),
+    /// Removes one that is a member, or is refused.
+    Leave(Uuid),
 }
 
 impl MemberStep {
@@ -45,7 +49,8 @@ impl MemberStep {
     fn wanted(&self) -> &[NamedMember] {
         match self {
             Self::Add(named) | Self::Replace(named) => named,
-            Self::Remove(_) | Self::RemoveMatching(_) => &[],
+            Self::Join(named) => std::slice::from_ref(named),
+            Self::Remove(_) | Self::RemoveMatching(_) | Self::Leave(_) => &[],
         }
     }
 }
@@ -152,6 +157,16 @@ impl MemberChanges {
                 self.remove(writer, group, &surplus).await?;
                 self.add(writer, group, &absent).await
             }
+            MemberStep::Join(named) => {
+                let before = self.added.len();
+                self.add(writer, group, &known.members([named.id])).await?;
+                if self.added.len() > before { Ok(()) } else { Err(Error::AlreadyMember) }
+            }
+            MemberStep::Leave(id) => {
+                let before = self.removed.len();
+                self.remove(writer, group, &known.members([*id])).await?;
+                if self.removed.len() > before { Ok(()) } else { Err(Error::NotFound("membership")) }
+            }
         }
     }
 
@@ -230,8 +245,10 @@ impl Known {
         let mut named = BTreeSet::new();
         for step in steps {
             named.extend(step.wanted().iter().map(|named| named.id));
-            if let MemberStep::Remove(ids) = step {
-                named.extend(ids);
+            match step {
+                MemberStep::Remove(ids) => named.extend(ids),
+                MemberStep::Leave(id) => _ = named.insert(*id),
+                MemberStep::Add(_) | MemberStep::RemoveMatching(_) | MemberStep::Replace(_) | MemberStep::Join(_) => {}
             }
         }
         if named.is_empty() {
@@ -271,6 +288,7 @@ impl Known {
             match step {
                 MemberStep::Add(named) => reached.join(self.members(named.iter().map(|named| named.id))),
                 MemberStep::Remove(ids) => reached.join(self.members(ids.iter().copied())),
+                MemberStep::Join(NamedMember { id, .. }) | MemberStep::Leave(id) => reached.join(self.members([*id])),
                 MemberStep::RemoveMatching(filter) => reached.join(matching(writer, group, filter).await?),
                 MemberStep::Replace(named) => {
                     let wanted = self.members(named.iter().map(|named| named.id));

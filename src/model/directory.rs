@@ -29,6 +29,7 @@ pub struct Directory {
 /// A key that this version does not know is ignored, so that two versions can run on one database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are switches, each of its own")]
 pub struct DirectorySettings {
     /// The status that a PATCH of a Group is answered with.
     pub patched_group: Option<PatchStatus>,
@@ -42,6 +43,9 @@ pub struct DirectorySettings {
     pub require_if_match: bool,
     /// Whether discovery answers without a token (RFC 7644 section 4).
     pub open_discovery: bool,
+    /// Whether discovery shows `GroupMember`, the resource type of an Internet draft, and the draft's extension of Group. Both are there
+    /// in any case.
+    pub group_members: bool,
     /// Requests a second that the directory may send for long.
     pub requests_per_second: NonZeroU32,
     /// Requests that it may send at once.
@@ -62,6 +66,7 @@ impl Default for DirectorySettings {
             unique_external_ids: false,
             require_if_match: false,
             open_discovery: true,
+            group_members: false,
             requests_per_second: const { number(100) },
             burst: const { number(200) },
             log_days: const { number(30) },

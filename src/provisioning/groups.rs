@@ -1,11 +1,12 @@
 //! SCIM Groups (RFC 7643 section 4.2) and their members, which are never read to be written again.
 
+use super::members::{self, Count, Members};
 use super::named_members::{named, note, step, unknown};
 use super::{Endpoint, Failure, Stored, Written, all_noted, entity_tag, from_json, names, to_json};
 use crate::directory::provision::{self, GroupChange, MemberStep, Operation};
-use crate::model::{GroupId, MemberId};
+use crate::model::GroupId;
+use crate::scim::Value;
 use crate::scim::fold::fold;
-use crate::scim::limits::MAX_INLINE_MEMBERS;
 use crate::scim::message::ScimError;
 use crate::scim::patch::{self, PatchRequest};
 use crate::scim::profile::{Coercion, PatchAnswer};
@@ -14,9 +15,8 @@ use crate::scim::query::Selection;
 use crate::scim::resource::{Meta, Resource};
 use crate::scim::schema::ResourceKind;
 use crate::scim::sort::{Sort, SortKey};
-use crate::scim::{Object, Value};
 use crate::store::filter::Where;
-use crate::store::{GROUP_LAYOUT, GroupRow, MemberRow, NewGroup, Order, Page};
+use crate::store::{GROUP_LAYOUT, GroupRow, NewGroup, Order, Page};
 
 const KIND: ResourceKind = ResourceKind::Group;
 
@@ -24,7 +24,7 @@ const KIND: ResourceKind = ResourceKind::Group;
 ///
 /// # Errors
 /// When the body is no Group, or names a member that is unknown.
-pub(super) async fn create(endpoint: &Endpoint<'_>, body: Value) -> Result<Written, Failure> {
+pub(super) async fn create(endpoint: &Endpoint<'_>, body: Value, projection: &Projection) -> Result<Written, Failure> {
     let mut accepted = Resource::from_body(KIND, body, endpoint.profile)?;
     accepted.coercions = all_noted(endpoint, accepted.coercions);
     let group = new_group(&accepted.resource)?;
@@ -32,7 +32,7 @@ pub(super) async fn create(endpoint: &Endpoint<'_>, body: Value) -> Result<Writt
     let operation = Operation { name: "create", status: 201, coercions: names(&accepted.coercions) };
     let (id, notes) = provision::create_group(endpoint.to, &group, &members, unknown(endpoint), &operation).await?;
     note(&mut accepted.coercions, notes);
-    Ok(Written { stored: read(endpoint, id, &Projection::Default).await?, coercions: accepted.coercions })
+    Ok(Written { stored: read(endpoint, id, projection, Count::UpToThreshold).await?, coercions: accepted.coercions })
 }
 
 /// Reads a Group, with its members where they are wanted and few enough.
@@ -40,7 +40,7 @@ pub(super) async fn create(endpoint: &Endpoint<'_>, body: Value) -> Result<Writt
 /// # Errors
 /// When there is none of this id in the directory.
 pub(super) async fn get(endpoint: &Endpoint<'_>, id: &str, projection: &Projection) -> Result<Stored, Failure> {
-    read(endpoint, parse_id(id)?, projection).await
+    read(endpoint, parse_id(id)?, projection, Count::Exact).await
 }
 
 /// Counts the Groups of a selection.
@@ -75,14 +75,15 @@ pub(super) fn key(sort: &Sort, row: &GroupRow) -> SortKey {
 /// The Groups of a page as the client asked to see them.
 ///
 /// # Errors
-/// When the database cannot be asked.
+/// 400 `tooMany` when they have more members than one answer takes (L15); else when the database cannot be asked.
 pub(super) async fn show(endpoint: &Endpoint<'_>, rows: Vec<GroupRow>, projection: &Projection) -> Result<Vec<Value>, Failure> {
     let mut reader = endpoint.to.store.read(endpoint.to.tenant);
+    let ids: Vec<_> = rows.iter().map(|row| row.group.id).collect();
+    let mut members = members::of_list(&mut reader, &ids, projection).await?;
     let mut shown = Vec::with_capacity(rows.len());
     for row in rows {
-        let members =
-            if projection.wants("members") { Some(load_members(&mut reader, row.group.id, projection).await?) } else { None };
-        shown.push(Value::Object(projection.apply(KIND, &stored(endpoint, row, members).document)));
+        let members = members.remove(&row.group.id).unwrap_or_default();
+        shown.push(Value::Object(projection.apply(KIND, &stored(endpoint, row, members, projection).document)));
     }
     Ok(shown)
 }
@@ -109,7 +110,7 @@ pub(super) async fn replace(endpoint: &Endpoint<'_>, id: &str, body: &Value, pro
 pub(super) async fn patch(endpoint: &Endpoint<'_>, id: &str, body: Value, projection: &Projection) -> Result<Written, Failure> {
     let id = parse_id(id)?;
     let without_members = Projection::parse(KIND, None, Some("members"))?;
-    let before = read(endpoint, id, &without_members).await?;
+    let before = read(endpoint, id, &without_members, Count::UpToThreshold).await?;
     let request = PatchRequest::parse(body, endpoint.profile)?;
     let status = match super::patch_answer(endpoint.tolerance, KIND) {
         PatchAnswer::NoContent if !projection.is_selective() => 204,
@@ -163,64 +164,29 @@ async fn change(
     .await?;
     let mut coercions = coercions.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     note(&mut coercions, notes);
-    Ok(Written { stored: read(endpoint, id, projection).await?, coercions })
+    Ok(Written { stored: read(endpoint, id, projection, Count::UpToThreshold).await?, coercions })
 }
 
-/// The members of a group as far as they are shown.
-enum Members {
-    All(Vec<MemberRow>),
-    TooMany,
-}
-
-async fn load_members(reader: &mut crate::store::Reader, id: GroupId, projection: &Projection) -> Result<Members, Failure> {
-    if projection.asks_for("members") {
-        return Ok(Members::All(reader.members(&[id], i64::MAX).await?));
-    }
-    let most = i64::try_from(MAX_INLINE_MEMBERS).unwrap_or(i64::MAX);
-    let rows = reader.members(&[id], most + 1).await?;
-    Ok(if rows.len() > MAX_INLINE_MEMBERS { Members::TooMany } else { Members::All(rows) })
-}
-
-async fn read(endpoint: &Endpoint<'_>, id: GroupId, projection: &Projection) -> Result<Stored, Failure> {
+async fn read(endpoint: &Endpoint<'_>, id: GroupId, projection: &Projection, count: Count) -> Result<Stored, Failure> {
     let mut reader = endpoint.to.store.read(endpoint.to.tenant);
     let row = reader.group(endpoint.to.directory.id, id).await?.ok_or_else(|| ScimError::not_found(&id.to_string()))?;
-    let members = if projection.wants("members") { Some(load_members(&mut reader, id, projection).await?) } else { None };
-    Ok(stored(endpoint, row, members))
+    let members = members::of_group(&mut reader, id, projection, count).await?;
+    Ok(stored(endpoint, row, members, projection))
 }
 
 fn parse_id(id: &str) -> Result<GroupId, ScimError> {
     id.parse().map_err(|_| ScimError::not_found(id))
 }
 
-fn stored(endpoint: &Endpoint<'_>, row: GroupRow, members: Option<Members>) -> Stored {
-    let id = row.group.id.to_string();
+fn stored(endpoint: &Endpoint<'_>, row: GroupRow, members: Members, projection: &Projection) -> Stored {
+    let group = row.group.id;
+    let id = group.to_string();
     let location = format!("{}/Groups/{id}", endpoint.base);
     let version = entity_tag(row.group.version);
     let meta = Meta { created: row.group.created_at, last_modified: row.group.updated_at, location: &location, version: &version };
     let mut document = Resource::from_stored(KIND, from_json(row.scim)).document(&id, &meta);
-    // More members than are shown without being asked for are left out: attributes=members brings them.
-    if let Some(Members::All(members)) = members
-        && !members.is_empty()
-    {
-        let members: Vec<Value> = members
-            .into_iter()
-            .map(|row| {
-                let kind = match row.member {
-                    MemberId::Login(_) => ResourceKind::User,
-                    MemberId::Group(_) => ResourceKind::Group,
-                };
-                let id = row.member.uuid().to_string();
-                Value::Object(Object::from_iter([
-                    ("$ref", format!("{}{}/{id}", endpoint.base, kind.endpoint())),
-                    ("value", id),
-                    ("display", row.display),
-                    ("type", kind.name().to_owned()),
-                ]))
-            })
-            .collect();
-        document.insert("members", Value::Array(members));
-    }
-    Stored { id, document, version, location }
+    let pages = members.write(&mut document, endpoint, group, projection);
+    Stored { id, document, version, location, pages }
 }
 
 fn new_group(resource: &Resource) -> Result<NewGroup, ScimError> {

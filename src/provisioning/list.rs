@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 
 use uuid::Uuid;
 
-use super::{Endpoint, Failure, groups, users};
+use super::{Endpoint, Failure, group_members, groups, users};
 use crate::scim::Value;
 use crate::scim::cursor::{Cursor, Position};
 use crate::scim::limits::MAX_MERGED;
@@ -17,7 +17,7 @@ use crate::scim::message::{ScimError, ScimType};
 use crate::scim::query::{ListQuery, Selection};
 use crate::scim::schema::ResourceKind;
 use crate::scim::sort::{SortKey, SortOrder};
-use crate::store::{GROUP_LAYOUT, GroupRow, LoginRow, Mark, Order, Page, Start, USER_LAYOUT};
+use crate::store::{GROUP_LAYOUT, GROUP_MEMBER_LAYOUT, GroupMemberRow, GroupRow, LoginRow, Mark, Order, Page, Start, USER_LAYOUT};
 
 /// A page of a list.
 #[derive(Clone, Debug, PartialEq)]
@@ -120,6 +120,7 @@ struct Found {
 enum Row {
     User(LoginRow),
     Group(GroupRow),
+    GroupMember(GroupMemberRow),
 }
 
 impl Found {
@@ -127,6 +128,7 @@ impl Found {
         match &self.row {
             Row::User(row) => vec![row.login.id.uuid()],
             Row::Group(row) => vec![row.group.id.uuid()],
+            Row::GroupMember(row) => vec![row.group_id.uuid(), row.member.uuid()],
         }
     }
 
@@ -136,6 +138,7 @@ impl Found {
             (None, _) => SortKey::Missing,
             (Some(sort), Row::User(row)) => users::key(sort, row),
             (Some(sort), Row::Group(row)) => groups::key(sort, row),
+            (Some(sort), Row::GroupMember(row)) => group_members::key(sort, row),
         };
         Position { selection: self.selection, key, ids: self.ids() }
     }
@@ -145,6 +148,7 @@ async fn count_of(endpoint: &Endpoint<'_>, selection: &Selection) -> Result<u64,
     match selection.kind {
         ResourceKind::User => users::count(endpoint, selection).await,
         ResourceKind::Group => groups::count(endpoint, selection).await,
+        ResourceKind::GroupMember => group_members::count(endpoint, selection).await,
     }
 }
 
@@ -154,6 +158,9 @@ async fn find(endpoint: &Endpoint<'_>, query: &ListQuery, at: usize, start: Star
     let rows: Vec<Row> = match selection.kind {
         ResourceKind::User => users::rows(endpoint, selection, &page).await?.into_iter().map(Row::User).collect(),
         ResourceKind::Group => groups::rows(endpoint, selection, &page).await?.into_iter().map(Row::Group).collect(),
+        ResourceKind::GroupMember => {
+            group_members::rows(endpoint, selection, &page).await?.into_iter().map(Row::GroupMember).collect()
+        }
     };
     Ok(rows.into_iter().map(|row| Found { selection: at, row }).collect())
 }
@@ -202,6 +209,7 @@ fn order_of(selection: &Selection) -> Order {
     let layout = match selection.kind {
         ResourceKind::User => &USER_LAYOUT,
         ResourceKind::Group => &GROUP_LAYOUT,
+        ResourceKind::GroupMember => &GROUP_MEMBER_LAYOUT,
     };
     Order::new(selection.sort.as_ref(), layout)
 }
@@ -209,14 +217,15 @@ fn order_of(selection: &Selection) -> Order {
 /// What was found as the client asked to see it, in the same order.
 async fn show(endpoint: &Endpoint<'_>, query: &ListQuery, found: Vec<Found>) -> Result<Vec<Value>, Failure> {
     let kinds: Vec<usize> = found.iter().map(|found| found.selection).collect();
-    let (mut logins, mut crowds) = (Vec::new(), Vec::new());
+    let (mut logins, mut crowds, mut memberships) = (Vec::new(), Vec::new(), Vec::new());
     for found in found {
         match found.row {
             Row::User(row) => logins.push(row),
             Row::Group(row) => crowds.push(row),
+            Row::GroupMember(row) => memberships.push(row),
         }
     }
-    let (mut logins, mut crowds) = (Some(logins), Some(crowds));
+    let (mut logins, mut crowds, mut memberships) = (Some(logins), Some(crowds), Some(memberships));
     let mut shown = Vec::with_capacity(query.selections.len());
     for selection in &query.selections {
         let projection = &selection.projection;
@@ -224,6 +233,7 @@ async fn show(endpoint: &Endpoint<'_>, query: &ListQuery, found: Vec<Found>) -> 
             match selection.kind {
                 ResourceKind::User => users::show(endpoint, logins.take().unwrap_or_default(), projection).await?,
                 ResourceKind::Group => groups::show(endpoint, crowds.take().unwrap_or_default(), projection).await?,
+                ResourceKind::GroupMember => group_members::show(endpoint, memberships.take().unwrap_or_default(), projection),
             }
             .into_iter(),
         );

@@ -4,10 +4,14 @@
 //! result to one command of [`crate::directory::provision`], reads back what is stored, and answers with that. Nothing is written
 //! here, and nothing is answered that is not stored.
 
+mod group_members;
 mod groups;
 pub mod list;
+mod members;
 mod named_members;
 mod users;
+
+pub use members::MemberPages;
 
 use crate::directory::log::log_refusal;
 use crate::directory::provision::{Operation, Provisioning};
@@ -35,7 +39,7 @@ pub struct Endpoint<'a> {
 }
 
 /// A resource as it is stored, ready to be projected.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Stored {
     pub id: String,
     pub document: Object,
@@ -43,10 +47,12 @@ pub struct Stored {
     pub version: String,
     /// The absolute address.
     pub location: String,
+    /// The members of a group that are too many to stand in the document, when they were asked for.
+    pub pages: Option<MemberPages>,
 }
 
 /// What a write came to.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Written {
     pub stored: Stored,
     pub coercions: Vec<Coercion>,
@@ -120,6 +126,7 @@ impl From<Error> for Failure {
             Error::UserNameTaken => ScimError::uniqueness("another user of this directory has this userName"),
             Error::GroupNameTaken => ScimError::uniqueness("another group of this directory has this displayName"),
             Error::ExternalIdTaken => ScimError::uniqueness("another resource of this kind in this directory has this externalId"),
+            Error::AlreadyMember => ScimError::uniqueness("this is a member of the group already"),
             Error::UnknownMembers(ids) => {
                 ScimError::invalid_value(format!("members: no user or group of this directory has the id {}", ids.join(", ")))
             }
@@ -165,10 +172,11 @@ impl Failure {
 ///
 /// # Errors
 /// When the body is none of its kind, a name is taken, or a member is unknown.
-pub async fn create(endpoint: &Endpoint<'_>, kind: ResourceKind, body: Value) -> Result<Written, Failure> {
+pub async fn create(endpoint: &Endpoint<'_>, kind: ResourceKind, body: Value, projection: &Projection) -> Result<Written, Failure> {
     match kind {
         ResourceKind::User => users::create(endpoint, body).await,
-        ResourceKind::Group => groups::create(endpoint, body).await,
+        ResourceKind::Group => groups::create(endpoint, body, projection).await,
+        ResourceKind::GroupMember => group_members::create(endpoint, body).await,
     }
 }
 
@@ -180,6 +188,7 @@ pub async fn get(endpoint: &Endpoint<'_>, kind: ResourceKind, id: &str, projecti
     match kind {
         ResourceKind::User => users::get(endpoint, id).await,
         ResourceKind::Group => groups::get(endpoint, id, projection).await,
+        ResourceKind::GroupMember => group_members::get(endpoint, id).await,
     }
 }
 
@@ -197,6 +206,7 @@ pub async fn replace(
     match kind {
         ResourceKind::User => users::replace(endpoint, id, body).await,
         ResourceKind::Group => groups::replace(endpoint, id, body, projection).await,
+        ResourceKind::GroupMember => Err(group_members::never_changes().into()),
     }
 }
 
@@ -214,6 +224,7 @@ pub async fn patch(
     match kind {
         ResourceKind::User => users::patch(endpoint, id, body).await,
         ResourceKind::Group => groups::patch(endpoint, id, body, projection).await,
+        ResourceKind::GroupMember => Err(group_members::never_changes().into()),
     }
 }
 
@@ -225,6 +236,7 @@ pub async fn delete(endpoint: &Endpoint<'_>, kind: ResourceKind, id: &str) -> Re
     match kind {
         ResourceKind::User => users::delete(endpoint, id).await,
         ResourceKind::Group => groups::delete(endpoint, id).await,
+        ResourceKind::GroupMember => group_members::delete(endpoint, id).await,
     }
 }
 
@@ -234,6 +246,7 @@ pub fn patch_answer(tolerance: &Tolerance, kind: ResourceKind) -> PatchAnswer {
     match kind {
         ResourceKind::User => tolerance.patched_user,
         ResourceKind::Group => tolerance.patched_group,
+        ResourceKind::GroupMember => PatchAnswer::Resource,
     }
 }
 

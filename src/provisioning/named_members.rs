@@ -30,9 +30,10 @@ pub(super) fn named(
 ) -> Result<Vec<NamedMember>, ScimError> {
     let mut named = Vec::with_capacity(members.len());
     for member in members {
-        let claimed = member.kind.map(|kind| match kind {
-            ResourceKind::User => MemberKind::Login,
-            ResourceKind::Group => MemberKind::Group,
+        let claimed = member.kind.and_then(|kind| match kind {
+            ResourceKind::User => Some(MemberKind::Login),
+            ResourceKind::Group => Some(MemberKind::Group),
+            ResourceKind::GroupMember => None,
         });
         match (parse(&member.value), unknown(endpoint)) {
             (Some(id), _) => named.push(NamedMember { id, claimed }),

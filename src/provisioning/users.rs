@@ -197,7 +197,7 @@ fn stored(endpoint: &Endpoint<'_>, row: LoginRow, groups: &[Membership]) -> Stor
             .collect();
         document.insert("groups", Value::Array(groups));
     }
-    Stored { id, document, version, location }
+    Stored { id, document, version, location, pages: None }
 }
 
 fn login_document(resource: &Resource) -> Result<LoginDocument, ScimError> {

@@ -10,6 +10,28 @@ use crate::scim::parse::parse;
 use crate::scim::schema::{Registry, ResourceType, Schema};
 use crate::scim::value::{Object, Value};
 
+/// What a directory publishes beside Users and Groups (X07).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extras {
+    /// `GroupMember`, the resource type of an Internet draft, and the draft's extension of Group.
+    pub group_members: bool,
+}
+
+impl Extras {
+    /// Whether this schema is shown, and the resource type that rests on it.
+    fn show(self, schema: &str) -> bool {
+        self.group_members || ![urn::GROUP_MEMBER, urn::GROUP_MEMBERS].contains(&schema)
+    }
+
+    fn resource_types(self) -> impl Iterator<Item = &'static ResourceType> {
+        Registry::get().resource_types().iter().filter(move |resource_type| self.show(&resource_type.schema))
+    }
+
+    fn schemas(self) -> impl Iterator<Item = &'static Schema> {
+        Registry::get().published().filter(move |schema| self.show(&schema.id))
+    }
+}
+
 /// The body of `/ServiceProviderConfig` (D01, D02). The base URL is that of the directory, without a slash at the end.
 #[must_use]
 pub fn service_provider_config(base: &str) -> Value {
@@ -31,40 +53,37 @@ pub fn service_provider_config(base: &str) -> Value {
 
 /// The body of `/ResourceTypes` (D04).
 #[must_use]
-pub fn resource_types(base: &str) -> Value {
-    list(Registry::get().resource_types().iter().map(|resource_type| describe(resource_type, base)).collect())
+pub fn resource_types(base: &str, extras: Extras) -> Value {
+    list(extras.resource_types().map(|resource_type| describe(resource_type, base, extras)).collect())
 }
 
 /// The body of `/ResourceTypes/{id}`.
 #[must_use]
-pub fn resource_type(base: &str, id: &str) -> Option<Value> {
-    Registry::get()
-        .resource_types()
-        .iter()
-        .find(|resource_type| resource_type.id == id)
-        .map(|resource_type| describe(resource_type, base))
+pub fn resource_type(base: &str, extras: Extras, id: &str) -> Option<Value> {
+    extras.resource_types().find(|resource_type| resource_type.id == id).map(|resource_type| describe(resource_type, base, extras))
 }
 
 /// The body of `/Schemas`: the schemas that resource types name (D06).
 #[must_use]
-pub fn schemas(base: &str) -> Value {
-    list(Registry::get().published().map(|schema| define(schema, base)).collect())
+pub fn schemas(base: &str, extras: Extras) -> Value {
+    list(extras.schemas().map(|schema| define(schema, base)).collect())
 }
 
 /// The body of `/Schemas/{urn}`; the URN is found in any letter case (D04).
 #[must_use]
-pub fn schema(base: &str, urn: &str) -> Option<Value> {
-    Registry::get().published().find(|schema| schema.id.eq_ignore_ascii_case(urn)).map(|schema| define(schema, base))
+pub fn schema(base: &str, extras: Extras, urn: &str) -> Option<Value> {
+    extras.schemas().find(|schema| schema.id.eq_ignore_ascii_case(urn)).map(|schema| define(schema, base))
 }
 
 fn list(resources: Vec<Value>) -> Value {
     ListResponse { total_results: resources.len() as u64, place: PagePlace::Index(1), resources }.into_value()
 }
 
-fn describe(resource_type: &ResourceType, base: &str) -> Value {
+fn describe(resource_type: &ResourceType, base: &str, extras: Extras) -> Value {
     let extensions: Vec<Value> = resource_type
         .schema_extensions
         .iter()
+        .filter(|extension| extras.show(&extension.schema))
         .map(|extension| {
             let mut entry = Object::new();
             entry.insert("schema", extension.schema.as_str());
@@ -104,12 +123,13 @@ fn meta(resource_type: &str, location: String) -> Object {
 
 #[cfg(test)]
 mod tests {
-    use super::{resource_type, resource_types, schema, schemas, service_provider_config};
+    use super::{Extras, resource_type, resource_types, schema, schemas, service_provider_config};
     use crate::scim::limits::{CURSOR_TIMEOUT_SECONDS, DEFAULT_RESULTS, MAX_RESULTS};
     use crate::scim::message::urn;
     use serde_json::json;
 
     const BASE: &str = "https://vestibule.example/scim/v2/dir";
+    const ALL: Extras = Extras { group_members: true };
 
     fn json(value: super::Value) -> serde_json::Value {
         value.into()
@@ -139,12 +159,12 @@ mod tests {
 
     #[test]
     fn d04_d06_every_resource_type_names_published_schemas() {
-        let types = json(resource_types(BASE));
-        assert_eq!(types["totalResults"], json!(2));
+        let types = json(resource_types(BASE, ALL));
+        assert_eq!(types["totalResults"], json!(3));
         for entry in types["Resources"].as_array().unwrap() {
             assert!(entry["endpoint"].as_str().unwrap().starts_with('/'));
             let id = entry["id"].as_str().unwrap();
-            assert_eq!(resource_type(BASE, id).map(json).as_ref(), Some(entry));
+            assert_eq!(resource_type(BASE, ALL, id).map(json).as_ref(), Some(entry));
             let extensions = entry["schemaExtensions"].as_array().unwrap();
             for urn in extensions
                 .iter()
@@ -154,15 +174,25 @@ mod tests {
                 })
                 .chain([&entry["schema"]])
             {
-                let defined = json(schema(BASE, urn.as_str().unwrap()).unwrap());
+                let defined = json(schema(BASE, ALL, urn.as_str().unwrap()).unwrap());
                 assert_eq!(&defined["id"], urn);
                 assert_eq!(defined["meta"]["location"], json!(format!("{BASE}/Schemas/{}", urn.as_str().unwrap())));
             }
         }
-        assert_eq!(json(schemas(BASE))["totalResults"], json!(3));
-        assert!(schema(BASE, &urn::USER.to_uppercase()).is_some());
-        assert!(schema(BASE, urn::PORTAL_USER).is_none());
-        assert!(resource_type(BASE, "Widget").is_none());
+        assert_eq!(json(schemas(BASE, ALL))["totalResults"], json!(5));
+        assert!(schema(BASE, ALL, &urn::USER.to_uppercase()).is_some());
+        assert!(schema(BASE, ALL, urn::PORTAL_USER).is_none());
+        assert!(resource_type(BASE, ALL, "Widget").is_none());
+    }
+
+    #[test]
+    fn x07_what_a_directory_does_not_publish_is_in_no_list() {
+        let none = Extras::default();
+        assert_eq!(json(resource_types(BASE, none))["totalResults"], json!(2));
+        assert_eq!(json(schemas(BASE, none))["totalResults"], json!(3));
+        assert_eq!(json(resource_type(BASE, none, "Group").unwrap())["schemaExtensions"], json!([]));
+        assert!(resource_type(BASE, none, "GroupMember").is_none() && schema(BASE, none, urn::GROUP_MEMBER).is_none());
+        assert!(resource_type(BASE, ALL, "GroupMember").is_some() && schema(BASE, ALL, urn::GROUP_MEMBER).is_some());
     }
 
     /// The published definition is the file, characteristic by characteristic: nothing is lost between the two (D07).
@@ -171,10 +201,12 @@ mod tests {
         for (urn, file) in [
             (urn::USER, include_str!("../../scim-schemas/user.json")),
             (urn::GROUP, include_str!("../../scim-schemas/group.json")),
+            (urn::GROUP_MEMBER, include_str!("../../scim-schemas/group-member.json")),
+            (urn::GROUP_MEMBERS, include_str!("../../scim-schemas/group-members.json")),
             (urn::ENTERPRISE_USER, include_str!("../../scim-schemas/enterprise-user.json")),
         ] {
             let file: serde_json::Value = serde_json::from_str(file).unwrap();
-            let published = json(schema(BASE, urn).unwrap());
+            let published = json(schema(BASE, ALL, urn).unwrap());
             assert_eq!(published["attributes"], file["attributes"], "{urn}");
         }
     }

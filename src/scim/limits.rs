@@ -21,6 +21,8 @@ pub const MAX_PATCH_OPERATIONS: usize = 1_000;
 pub const MAX_MEMBERS: usize = 10_000;
 /// Members that are written into a group without being asked for.
 pub const MAX_INLINE_MEMBERS: usize = 5_000;
+/// Members of all groups on one page of a list together (L15). It bounds the memory that one answer takes.
+pub const MAX_LISTED_MEMBERS: usize = 100_000;
 /// Bytes of a request body; enforced by the HTTP layer.
 pub const MAX_BODY_BYTES: usize = 2 * 1_024 * 1_024;
 /// Values of one multi-valued attribute.

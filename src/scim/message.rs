@@ -8,6 +8,10 @@ pub mod urn {
     pub const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
     /// The core Group schema (RFC 7643 section 4.2).
     pub const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
+    /// One membership (draft-zollner-scim-group-members-00).
+    pub const GROUP_MEMBER: &str = "urn:ietf:params:scim:schemas:core:2.0:GroupMember";
+    /// The extension of Group that says how its members are to be read (draft-zollner-scim-group-members-00).
+    pub const GROUP_MEMBERS: &str = "urn:ietf:params:scim:schemas:extension:groupMembers:2.0:Group";
     /// The enterprise extension of User (RFC 7643 section 4.3).
     pub const ENTERPRISE_USER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
     /// Vestibule's own extension of User: what the portal knows about a login.

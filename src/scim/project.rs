@@ -61,6 +61,22 @@ impl Projection {
         }
     }
 
+    /// Whether the request names an extension, or a part of it, as one that it wants.
+    #[must_use]
+    pub fn names_extension(&self, urn: &str) -> bool {
+        matches!(self, Self::Only(named) if named.iter().any(|named| named.extension == Some(urn)))
+    }
+
+    /// Values of a multi-valued core attribute as the client gets them, for documents that are never whole in memory.
+    #[must_use]
+    pub fn elements(&self, kind: ResourceKind, name: &str, elements: Vec<Value>) -> Vec<Value> {
+        let shown = kind.attribute(name).and_then(|attribute| self.show(None, attribute, &Value::Array(elements)));
+        match shown {
+            Some(Value::Array(shown)) => shown,
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether `attributes` was given; a PATCH then has to answer with the resource (P04).
     #[must_use]
     pub fn is_selective(&self) -> bool {
@@ -83,9 +99,6 @@ impl Projection {
                 if !own.is_empty() {
                     shown.insert(extension.id.as_str(), own);
                 }
-            } else if name == "membersMetadata" && self.wants("members") {
-                // What we say about members that were too many to list (L15).
-                shown.insert(name, value.clone());
             }
         }
         shown

@@ -62,6 +62,11 @@ pub enum Column {
     },
     Bool(&'static str),
     Time(&'static str),
+    /// Two ids with a dot between them.
+    Pair {
+        first: &'static str,
+        second: &'static str,
+    },
     /// The same for every row.
     Constant(&'static str),
     /// The number inside a weak entity tag.
@@ -279,9 +284,11 @@ impl Compiler<'_> {
     fn condition(&mut self, side: &Side, kind: PathKind, comparison: Comparison, operand: &Operand) -> Option<String> {
         Some(match (side, operand) {
             (Side::Column(Column::Id(column)), Operand::Text(text)) if comparison == Comparison::Equal => {
-                // An id in another spelling than ours is no id.
-                let id = Uuid::try_parse(text).ok().filter(|id| id.hyphenated().to_string() == *text)?;
-                format!("{column} = {}", self.arg(Arg::Id(id)))
+                format!("{column} = {}", self.arg(Arg::Id(id(text)?)))
+            }
+            (Side::Column(Column::Pair { first, second }), Operand::Text(text)) if comparison == Comparison::Equal => {
+                let (one, two) = text.split_once('.')?;
+                format!("{first} = {} and {second} = {}", self.arg(Arg::Id(id(one)?)), self.arg(Arg::Id(id(two)?)))
             }
             (Side::Column(Column::Time(column)), Operand::Text(text)) => {
                 let arg = self.arg(Arg::Time(DateTime::parse_from_rfc3339(text).ok()?.to_utc()));
@@ -338,6 +345,7 @@ impl Side {
             Self::Json { text, .. } => text.clone(),
             Self::Column(Column::Text(column) | Column::Key { column, .. }) => (*column).to_owned(),
             Self::Column(Column::Id(column)) => format!("{{idtext {column}}}"),
+            Self::Column(Column::Pair { first, second }) => format!("({{idtext {first}}} || '.' || {{idtext {second}}})"),
             Self::Column(Column::Constant(value)) => format!("'{value}'"),
             Self::Column(Column::Version(column)) => format!("('W/\"' || cast({column} as text) || '\"')"),
             Self::Column(Column::Bool(_) | Column::Time(_)) => return None,
@@ -348,6 +356,11 @@ impl Side {
 /// The name of a member of a JSON object; SQLite takes one with a dollar sign for a path unless it is told.
 pub(super) fn member(name: &str) -> String {
     if name.starts_with('$') { format!("{{member {name}}}") } else { format!("'{name}'") }
+}
+
+/// An id; in another spelling than ours it is none.
+fn id(text: &str) -> Option<Uuid> {
+    Uuid::try_parse(text).ok().filter(|id| id.hyphenated().to_string() == text)
 }
 
 fn never() -> String {

@@ -178,6 +178,9 @@ fn of_column(column: Column) -> Key {
         }
         Column::Bool(sql) => value(sql, Kind::Boolean, false),
         Column::Time(sql) => value(sql, Kind::Time, false),
+        Column::Pair { first, second } => {
+            value(&format!("{{ordered ({{idtext {first}}} || '.' || {{idtext {second}}})}}"), Kind::Text, false)
+        }
         Column::Constant(text) => Key::Constant(SortKey::Text(text.to_owned())),
         Column::Version(sql) => value(&format!("{{ordered ('W/\"' || cast({sql} as text) || '\"')}}"), Kind::Text, false),
     }

@@ -1,4 +1,4 @@
-//! Discovery (RFC 7644 section 4). It says the same to everybody, and asks for a token only where a directory's settings say so (D03).
+//! Discovery (RFC 7644 section 4). It says the same to everybody who asks of one directory, and asks for a token only where a directory's settings say so (D03).
 
 use axum::extract::{FromRequestParts, OriginalUri};
 use axum::response::Response;
@@ -11,6 +11,7 @@ use super::{Names, ScimFailure, base, body};
 use crate::app::App;
 use crate::directory::settings::tolerance;
 use crate::provisioning::Failure;
+use crate::scim::discovery::Extras;
 use crate::scim::message::ScimError;
 use crate::scim::{Value, discovery};
 
@@ -20,6 +21,8 @@ pub(super) struct Discovery {
     base: String,
     /// Whether the directory shows this without a token.
     open: bool,
+    /// What the directory shows beside Users and Groups.
+    extras: Extras,
 }
 
 impl FromRequestParts<App> for Discovery {
@@ -30,11 +33,13 @@ impl FromRequestParts<App> for Discovery {
         let id = directory(parts).await?.ok_or_else(nothing)?;
         // One that nobody knows is answered like an open one, so that guessing learns nothing.
         let known = app.store.doors().directory(id).await.map_err(|error| ScimFailure::from(Failure::from(error)))?;
-        let open = known.is_none_or(|(_, directory)| tolerance(&directory).1.open_discovery);
+        let (open, extras) = known.map_or((true, Extras::default()), |(_, directory)| {
+            (tolerance(&directory).1.open_discovery, Extras { group_members: directory.settings.group_members })
+        });
         if !open {
             Client::from_request_parts(parts, app).await?;
         }
-        Ok(Self { base: base(app, id), open })
+        Ok(Self { base: base(app, id), open, extras })
     }
 }
 
@@ -43,19 +48,19 @@ pub(super) async fn service_provider_config(asked: Discovery, uri: OriginalUri) 
 }
 
 pub(super) async fn resource_types(asked: Discovery, uri: OriginalUri) -> Answer {
-    answer(&asked, &uri, |base| Some(discovery::resource_types(base)))
+    answer(&asked, &uri, |base| Some(discovery::resource_types(base, asked.extras)))
 }
 
 pub(super) async fn resource_type(asked: Discovery, Names((_, id)): Names<(String, String)>, uri: OriginalUri) -> Answer {
-    answer(&asked, &uri, |base| discovery::resource_type(base, &id))
+    answer(&asked, &uri, |base| discovery::resource_type(base, asked.extras, &id))
 }
 
 pub(super) async fn schemas(asked: Discovery, uri: OriginalUri) -> Answer {
-    answer(&asked, &uri, |base| Some(discovery::schemas(base)))
+    answer(&asked, &uri, |base| Some(discovery::schemas(base, asked.extras)))
 }
 
 pub(super) async fn schema(asked: Discovery, Names((_, id)): Names<(String, String)>, uri: OriginalUri) -> Answer {
-    answer(&asked, &uri, |base| discovery::schema(base, &id))
+    answer(&asked, &uri, |base| discovery::schema(base, asked.extras, &id))
 }
 
 type Answer = Result<Response, ScimFailure>;

@@ -7,10 +7,11 @@ mod client;
 mod lists;
 mod meta;
 mod resources;
+mod stream;
 mod trace;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Path, Request};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
@@ -37,6 +38,8 @@ pub(super) fn router(app: &App) -> Router<App> {
         ("/Users/{id}", resources::single(ResourceKind::User)),
         ("/Groups", resources::collection(ResourceKind::Group)),
         ("/Groups/{id}", resources::single(ResourceKind::Group)),
+        ("/GroupMembers", resources::collection(ResourceKind::GroupMember)),
+        ("/GroupMembers/{id}", resources::unchanging(ResourceKind::GroupMember)),
         ("/ServiceProviderConfig", get(meta::service_provider_config)),
         ("/ResourceTypes", get(meta::resource_types)),
         ("/ResourceTypes/{id}", get(meta::resource_type)),
@@ -47,6 +50,7 @@ pub(super) fn router(app: &App) -> Router<App> {
         ("/.search", lists::searched(&ROOT)),
         ("/Users/.search", lists::searched(&[ResourceKind::User])),
         ("/Groups/.search", lists::searched(&[ResourceKind::Group])),
+        ("/GroupMembers/.search", lists::searched(&[ResourceKind::GroupMember])),
     ];
     let mut router = Router::new().route("/", lists::listed(&ROOT));
     for (path, methods) in resources {
@@ -125,7 +129,12 @@ fn body(status: StatusCode, value: &Value) -> Response {
 
 /// A resource with its entity tag and address.
 fn resource(status: StatusCode, document: Object, version: &str, location: &str) -> Response {
-    let mut response = body(status, &Value::Object(document));
+    marked(status, Body::from(Value::Object(document).to_string()), version, location)
+}
+
+/// A resource, however it is written, with its entity tag and address.
+fn marked(status: StatusCode, document: Body, version: &str, location: &str) -> Response {
+    let mut response = (status, [(CONTENT_TYPE, "application/scim+json")], document).into_response();
     mark(&mut response, version, location);
     response
 }

@@ -6,7 +6,7 @@ use axum::routing::{MethodRouter, get};
 use http::header::{ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::{Client, Names, ScimFailure, lists, no_content, read_body, resource};
+use super::{Client, Names, ScimFailure, lists, marked, no_content, read_body, resource, stream};
 use crate::app::App;
 use crate::provisioning::{self, Failure, Precondition, Stored, Written, note_refusal};
 use crate::scim::profile::PatchAnswer;
@@ -65,13 +65,22 @@ impl Write<'_> {
     }
 }
 
-fn shown(client: &Client, kind: ResourceKind, projection: &Projection, status: StatusCode, written: &Written) -> Response {
+fn shown(client: &Client, kind: ResourceKind, projection: &Projection, status: StatusCode, written: Written) -> Response {
     client.count(&written.coercions);
-    let Stored { document, version, location, .. } = &written.stored;
-    resource(status, projection.apply(kind, document), version, location)
+    whole(status, kind, projection, written.stored)
 }
 
-fn found(kind: ResourceKind, projection: &Projection, headers: &HeaderMap, stored: &Stored) -> Response {
+/// A resource as the request wants it shown. Members that are too many for one document follow it page by page.
+fn whole(status: StatusCode, kind: ResourceKind, projection: &Projection, stored: Stored) -> Response {
+    let Stored { document, version, location, pages, .. } = stored;
+    let document = projection.apply(kind, &document);
+    match pages {
+        None => resource(status, document, &version, &location),
+        Some(pages) => marked(status, stream::with_members(document, pages), &version, &location),
+    }
+}
+
+fn found(kind: ResourceKind, projection: &Projection, headers: &HeaderMap, stored: Stored) -> Response {
     let unchanged = headers
         .get(IF_NONE_MATCH)
         .and_then(|value| value.to_str().ok())
@@ -83,7 +92,7 @@ fn found(kind: ResourceKind, projection: &Projection, headers: &HeaderMap, store
         }
         return response;
     }
-    resource(StatusCode::OK, projection.apply(kind, &stored.document), &stored.version, &stored.location)
+    whole(StatusCode::OK, kind, projection, stored)
 }
 
 /// What is done to all resources of a kind.
@@ -99,18 +108,23 @@ pub(super) fn single(kind: ResourceKind) -> MethodRouter<App> {
         .delete(move |client, id| delete(kind, client, id))
 }
 
+/// What is done to a resource that never changes.
+pub(super) fn unchanging(kind: ResourceKind) -> MethodRouter<App> {
+    get(move |client, id, uri, headers| read(kind, client, id, uri, headers)).delete(move |client, id| delete(kind, client, id))
+}
+
 async fn read(kind: ResourceKind, client: Client, Names((_, id)): Id, uri: OriginalUri, headers: HeaderMap) -> Answer {
     let projection = projection(kind, &uri)?;
     let stored = provisioning::get(&client.endpoint(), kind, &id, &projection).await?;
-    Ok(found(kind, &projection, &headers, &stored))
+    Ok(found(kind, &projection, &headers, stored))
 }
 
 async fn create(kind: ResourceKind, client: Client, State(app): State<App>, uri: OriginalUri, request: Request) -> Answer {
     let write = Write { client: &client, kind, operation: "create", id: None };
     let projection = write.begin(&uri).await?;
     let body = write.body(&app, request).await?;
-    let written = write.settle(provisioning::create(&client.endpoint(), kind, body).await).await?;
-    Ok(shown(&client, kind, &projection, StatusCode::CREATED, &written))
+    let written = write.settle(provisioning::create(&client.endpoint(), kind, body, &projection).await).await?;
+    Ok(shown(&client, kind, &projection, StatusCode::CREATED, written))
 }
 
 async fn replace(
@@ -125,7 +139,7 @@ async fn replace(
     let projection = write.begin(&uri).await?;
     let body = write.body(&app, request).await?;
     let written = write.settle(provisioning::replace(&client.endpoint(), kind, &id, &body, &projection).await).await?;
-    Ok(shown(&client, kind, &projection, StatusCode::OK, &written))
+    Ok(shown(&client, kind, &projection, StatusCode::OK, written))
 }
 
 async fn patch(
@@ -140,7 +154,7 @@ async fn patch(
     let projection = write.begin(&uri).await?;
     let body = write.body(&app, request).await?;
     let written = write.settle(provisioning::patch(&client.endpoint(), kind, &id, body, &projection).await).await?;
-    Ok(patched(&client, kind, &projection, &written))
+    Ok(patched(&client, kind, &projection, written))
 }
 
 async fn delete(kind: ResourceKind, client: Client, Names((_, id)): Id) -> Answer {
@@ -151,7 +165,7 @@ async fn delete(kind: ResourceKind, client: Client, Names((_, id)): Id) -> Answe
 }
 
 /// A PATCH is answered as the profile says, and with the resource whenever the request asks for attributes (P04).
-fn patched(client: &Client, kind: ResourceKind, projection: &Projection, written: &Written) -> Response {
+fn patched(client: &Client, kind: ResourceKind, projection: &Projection, written: Written) -> Response {
     match provisioning::patch_answer(&client.tolerance, kind) {
         PatchAnswer::NoContent if !projection.is_selective() => {
             client.count(&written.coercions);

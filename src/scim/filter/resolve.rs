@@ -15,6 +15,8 @@ pub enum Scope {
     User,
     /// Groups.
     Group,
+    /// Memberships.
+    GroupMember,
     /// What mapping rules see: a User, and beside it `claims.<name>`, the claims of the last sign-in as lists of exact strings. The name
     /// compares exactly too; two claims whose names differ in letter case alone cannot stand in one document.
     Facts,
@@ -25,6 +27,7 @@ impl Scope {
         match self {
             Self::User | Self::Facts => ResourceKind::User,
             Self::Group => ResourceKind::Group,
+            Self::GroupMember => ResourceKind::GroupMember,
         }
     }
 }
@@ -34,6 +37,7 @@ impl From<ResourceKind> for Scope {
         match kind {
             ResourceKind::User => Self::User,
             ResourceKind::Group => Self::Group,
+            ResourceKind::GroupMember => Self::GroupMember,
         }
     }
 }

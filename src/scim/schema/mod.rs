@@ -85,6 +85,8 @@ impl Registry {
         let files = [
             include_str!("../../../scim-schemas/user.json"),
             include_str!("../../../scim-schemas/group.json"),
+            include_str!("../../../scim-schemas/group-member.json"),
+            include_str!("../../../scim-schemas/group-members.json"),
             include_str!("../../../scim-schemas/enterprise-user.json"),
             include_str!("../../../scim-schemas/portal-user.json"),
         ];
@@ -118,13 +120,15 @@ impl Registry {
     }
 }
 
-/// The two kinds of resources.
+/// The kinds of resources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ResourceKind {
     /// A login (RFC 7643 section 4.1).
     User,
     /// A group (RFC 7643 section 4.2).
     Group,
+    /// That somebody is in a group (draft-zollner-scim-group-members-00). It is made, read and deleted, never changed.
+    GroupMember,
 }
 
 impl ResourceKind {
@@ -134,6 +138,7 @@ impl ResourceKind {
         match self {
             Self::User => "User",
             Self::Group => "Group",
+            Self::GroupMember => "GroupMember",
         }
     }
 
@@ -143,6 +148,7 @@ impl ResourceKind {
         match self {
             Self::User => "/Users",
             Self::Group => "/Groups",
+            Self::GroupMember => "/GroupMembers",
         }
     }
 
@@ -152,6 +158,7 @@ impl ResourceKind {
         match self {
             Self::User => urn::USER,
             Self::Group => urn::GROUP,
+            Self::GroupMember => urn::GROUP_MEMBER,
         }
     }
 

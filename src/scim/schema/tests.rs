@@ -11,7 +11,7 @@ fn every<'a>(attributes: &'a [Attribute], check: &mut dyn FnMut(&'a Attribute)) 
 #[test]
 fn the_schema_files_are_readable_and_consistent() {
     let registry = Registry::read().unwrap();
-    assert_eq!(registry.schemas.len(), 4);
+    assert_eq!(registry.schemas.len(), 6);
     let mut check = |attribute: &Attribute| {
         let name = &attribute.name;
         assert_eq!(attribute.kind == Kind::Complex, !attribute.sub_attributes.is_empty(), "{name}");
@@ -23,7 +23,7 @@ fn the_schema_files_are_readable_and_consistent() {
     for schema in &registry.schemas {
         every(&schema.attributes, &mut check);
     }
-    for kind in [ResourceKind::User, ResourceKind::Group] {
+    for kind in [ResourceKind::User, ResourceKind::Group, ResourceKind::GroupMember] {
         let entry = registry.resource_types().iter().find(|entry| entry.schema == kind.urn()).unwrap();
         assert_eq!((entry.name.as_str(), entry.endpoint.as_str()), (kind.name(), kind.endpoint()));
     }
@@ -60,7 +60,7 @@ fn the_portal_extension_is_known_but_not_published() {
     assert!(registry.schema(urn::PORTAL_USER).is_some());
     assert!(registry.published().all(|schema| schema.id != urn::PORTAL_USER));
     assert!(ResourceKind::User.extension(urn::PORTAL_USER).is_none());
-    assert_eq!(registry.published().count(), 3);
+    assert_eq!(registry.published().count(), 5);
 }
 
 #[test]

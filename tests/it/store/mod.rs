@@ -1,6 +1,7 @@
 //! The store on both engines: its schema, its wall, its statements.
 
 mod filter_sql;
+mod group_members;
 mod groups;
 mod invariants;
 mod logins;
