@@ -1,12 +1,6 @@
-//! How many statements a change of members costs. Each has a span of its own, so a subscriber that sees spans can count them.
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+//! How many statements a change of members costs.
 
 use serde_json::{Value, json};
-use tracing::span::{Attributes, Id};
-use tracing_subscriber::Layer;
-use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use vestibule::directory::Caller;
 use vestibule::directory::provision::Provisioning;
 use vestibule::model::{Actor, GroupId, LoginId, LoginKind, PersonId, Slot};
@@ -18,23 +12,12 @@ use vestibule::scim::schema::ResourceKind;
 use vestibule::store::{LoginDocument, NewLogin};
 
 use super::{directory, make_group, make_user, operations};
+use crate::support::statements::statements_of;
 use crate::support::world::{Tenant, World, on_every_engine};
-
-/// Counts the spans of statements.
-#[derive(Clone, Default)]
-struct Statements(Arc<AtomicUsize>);
-
-impl<S: tracing::Subscriber> Layer<S> for Statements {
-    fn on_new_span(&self, attributes: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
-        if attributes.metadata().name() == "sql" {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
 
 /// Puts `count` people into a group, past the API.
 async fn fill(world: &World, tenant: &Tenant, group: &str, count: usize) {
-    let now = chrono::Utc::now();
+    let now = world.app.clock.now();
     let account = world.app.store.read(tenant.id).directories().await.unwrap().remove(0).home_account_id;
     let mut writer = world.app.store.write(tenant.id).await.unwrap();
     let mut crowd = Vec::new();
@@ -71,7 +54,7 @@ async fn fill(world: &World, tenant: &Tenant, group: &str, count: usize) {
     writer.commit().await.unwrap();
 }
 
-/// How many statements one PATCH of a group runs. What is counted is what this thread begins, and the story runs on one.
+/// How many statements one PATCH of a group runs.
 async fn cost(world: &World, tenant: &Tenant, group: &str, operation: Value) -> usize {
     let directory = world.app.store.read(tenant.id).directories().await.unwrap().remove(0);
     let endpoint = Endpoint {
@@ -79,7 +62,7 @@ async fn cost(world: &World, tenant: &Tenant, group: &str, operation: Value) -> 
             store: &world.app.store,
             tenant: tenant.id,
             directory: &directory,
-            caller: Caller { actor: Actor::System, now: chrono::Utc::now(), request_id: None },
+            caller: Caller { actor: Actor::System, now: world.app.clock.now(), request_id: None },
             sealer: &world.app.sealer,
         },
         profile: Profile::Okta,
@@ -88,13 +71,11 @@ async fn cost(world: &World, tenant: &Tenant, group: &str, operation: Value) -> 
         base: "https://scim.example",
         precondition: &Precondition::None,
     };
-    let statements = Statements::default();
-    let counting = tracing::subscriber::set_default(tracing_subscriber::registry().with(statements.clone()));
     let body = operations(json!([operation])).into();
-    let written = provisioning::patch(&endpoint, ResourceKind::Group, group, body, &Projection::Default).await;
-    drop(counting);
+    let patch = provisioning::patch(&endpoint, ResourceKind::Group, group, body, &Projection::Default);
+    let (written, statements) = statements_of(patch).await;
     written.unwrap();
-    statements.0.load(Ordering::Relaxed)
+    statements.len()
 }
 
 on_every_engine! {
