@@ -261,6 +261,19 @@ create table subjects (
 ) strict;
 create index subjects_by_login on subjects (login_id);
 
+-- What the binding pairs proved of a login that no directory has, at its last sign-in: by this a directory adopts it.
+create table pair_values (
+  tenant_id blob not null,
+  login_id blob not null,
+  connection_id blob not null,
+  claim text not null,
+  value text not null,
+  constraint pair_values_key primary key (login_id, connection_id, claim),
+  constraint pair_values_login foreign key (tenant_id, login_id) references logins (tenant_id, id) on delete cascade,
+  constraint pair_values_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id)
+) strict;
+create index pair_values_by_value on pair_values (tenant_id, connection_id, claim, value);
+
 -- A deleted login. Sign-in refuses its subjects and pair values until a directory or an administrator lifts it.
 create table tombstones (
   tenant_id blob not null references tenants (tenant_id),
@@ -292,11 +305,12 @@ create table tombstone_pairs (
   tenant_id blob not null,
   tombstone_id blob not null,
   connection_id blob not null,
+  claim text not null,
   value text not null,
-  constraint tombstone_pairs_key primary key (tombstone_id, connection_id),
+  constraint tombstone_pairs_key primary key (tombstone_id, connection_id, claim),
   constraint tombstone_pairs_tombstone foreign key (tenant_id, tombstone_id) references tombstones (tenant_id, id)
 ) strict;
-create index tombstone_pairs_by_value on tombstone_pairs (tenant_id, connection_id, value);
+create index tombstone_pairs_by_value on tombstone_pairs (tenant_id, connection_id, claim, value);
 
 create table groups (
   tenant_id blob not null,

@@ -1,10 +1,12 @@
-//! What a sign-in comes to, purely. No IO, no clock: everything that counts is in the arguments.
+//! What a sign-in comes to, and which login a directory adopts, purely. No IO, no clock: everything that counts is in the arguments.
 //!
 //! A sign-in finds its login by subject alone. Only a login that no subject of the connection names yet can be bound, by the binding
-//! pair that the operator approved, exactly, and once. An e-mail address never binds anybody.
+//! pair that the operator approved, exactly, and once. An e-mail address never binds anybody, and nobody is adopted by one.
 
-use crate::model::{Connection, ConnectionState, ExternalIdentity, JitPolicy, LoginId, PersonState};
-use crate::store::KnownLogin;
+use std::collections::BTreeSet;
+
+use crate::model::{Connection, ConnectionState, ExternalIdentity, JitPolicy, LoginId, PairValue, PersonState};
+use crate::store::{KnownLogin, ProvedRow};
 
 /// What the store knows when a sign-in arrives, read under locks in the transaction that will act on it.
 #[derive(Clone, Debug)]
@@ -12,8 +14,10 @@ pub struct Known {
     pub connection: Connection,
     /// The login that the subject names.
     pub by_subject: Option<KnownLogin>,
-    /// The subject, or a pair value of it, belongs to a deleted login that nobody wants back.
-    pub tombstoned: bool,
+    /// The subject was a deleted login's that nobody wants back.
+    pub subject_gone: bool,
+    /// A pair value was a deleted login's that nobody wants back.
+    pub pair_gone: bool,
     /// What each binding pair of the connection found.
     pub pairs: Vec<Pair>,
 }
@@ -22,7 +26,7 @@ pub struct Known {
 #[derive(Clone, Debug)]
 pub struct Pair {
     /// The claim's value; `None` when the claim did not come or has several values.
-    pub value: Option<String>,
+    pub value: Option<PairValue>,
     /// The live logins of the directory with that value; two are enough to know that it is not one.
     pub matches: Vec<KnownLogin>,
 }
@@ -91,13 +95,15 @@ pub fn decide(known: &Known, identity: &ExternalIdentity) -> Decision {
             Err(refusal) => Decision::Refuse(refusal),
         };
     }
-    if known.tombstoned {
+    let found: Vec<&KnownLogin> = known.pairs.iter().flat_map(|pair| &pair.matches).collect();
+    // A subject was the deleted login's alone. A pair value may be that of a login that lives: the directory says so today, and what
+    // is gone is the other one.
+    if known.subject_gone || (known.pair_gone && found.is_empty()) {
         return Decision::Refuse(Refusal::Gone);
     }
     if known.connection.jit == JitPolicy::Off {
         return Decision::Refuse(Refusal::Unknown);
     }
-    let found: Vec<&KnownLogin> = known.pairs.iter().flat_map(|pair| &pair.matches).collect();
     match (found.as_slice(), known.connection.jit) {
         ([], JitPolicy::On) => Decision::Create,
         ([], JitPolicy::IfProvisioned | JitPolicy::Off) => Decision::Refuse(Refusal::Unknown),
@@ -115,7 +121,30 @@ pub fn decide(known: &Known, identity: &ExternalIdentity) -> Decision {
 
 impl Pair {
     fn is_email_shaped(&self) -> bool {
-        self.value.as_deref().is_some_and(|value| value.contains('@'))
+        self.value.as_ref().is_some_and(PairValue::is_email_shaped)
+    }
+}
+
+/// Which login a directory gets that provisions somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adoption {
+    /// A new one: signing in has made none for this person.
+    None,
+    /// The one that signing in has made.
+    Adopt(LoginId),
+    /// A new one, because the pair values fit several that signing in has made.
+    Ambiguous,
+}
+
+/// Decides whether a directory adopts, from the logins without directory that its pair values fit. Nothing else is asked: not the
+/// user name, not an address.
+#[must_use]
+pub fn adopt(proved: &[ProvedRow]) -> Adoption {
+    let fit: BTreeSet<LoginId> = proved.iter().filter(|row| !row.pair.is_email_shaped()).map(|row| row.login).collect();
+    match (fit.first(), fit.len()) {
+        (None, _) => Adoption::None,
+        (Some(login), 1) => Adoption::Adopt(*login),
+        (Some(_), _) => Adoption::Ambiguous,
     }
 }
 
@@ -189,12 +218,22 @@ mod tests {
     }
 
     fn pair(value: &str, matches: &[KnownLogin]) -> Pair {
-        Pair { value: Some(value.into()), matches: matches.to_vec() }
+        Pair { value: Some(pair_value(value)), matches: matches.to_vec() }
+    }
+
+    fn pair_value(value: &str) -> PairValue {
+        PairValue { connection: connection().id, claim: "sub".into(), value: value.into() }
     }
 
     /// A sign-in whose subject nobody has, at a connection of this policy, with what its pairs found.
     fn stranger(jit: JitPolicy, pairs: &[Pair]) -> Known {
-        Known { connection: Connection { jit, ..connection() }, by_subject: None, tombstoned: false, pairs: pairs.to_vec() }
+        Known {
+            connection: Connection { jit, ..connection() },
+            by_subject: None,
+            subject_gone: false,
+            pair_gone: false,
+            pairs: pairs.to_vec(),
+        }
     }
 
     fn known(login: KnownLogin) -> Known {
@@ -206,7 +245,12 @@ mod tests {
     }
 
     fn gone(known: Known) -> Known {
-        Known { tombstoned: true, ..known }
+        Known { subject_gone: true, ..known }
+    }
+
+    /// Its subject is new, a pair value was a deleted login's.
+    fn pair_gone(known: Known) -> Known {
+        Known { pair_gone: true, ..known }
     }
 
     fn identity() -> ExternalIdentity {
@@ -248,6 +292,27 @@ mod tests {
             ("deleted, and JIT revives nobody", gone(stranger(On, &[])), refuse(Gone)),
             ("deleted, though JIT is off", gone(stranger(Off, &[])), refuse(Gone)),
             ("deleted, and its pair fits somebody else", gone(stranger(IfProvisioned, &one())), refuse(Gone)),
+            ("deleted before the first sign-in", pair_gone(stranger(IfProvisioned, &[])), refuse(Gone)),
+            ("deleted before the first sign-in, and JIT revives nobody", pair_gone(stranger(On, &[])), refuse(Gone)),
+            ("deleted before the first sign-in, though JIT is off", pair_gone(stranger(Off, &[])), refuse(Gone)),
+            ("a deleted login had the pair value of one that lives", pair_gone(stranger(IfProvisioned, &one())), bind.clone()),
+            (
+                "a deleted login had it, and the one that lives is off",
+                pair_gone(stranger(On, &[pair("0a1b", &[inactive(login(7))])])),
+                refuse(Inactive),
+            ),
+            (
+                "a deleted login had it, and another subject has the one that lives",
+                pair_gone(stranger(On, &[pair("0a1b", &[bound(login(7))])])),
+                refuse(AlreadyBound),
+            ),
+            (
+                "a deleted login had it, and two live",
+                pair_gone(stranger(On, &[pair("0a1b", &[login(7), login(8)])])),
+                refuse(Ambiguous),
+            ),
+            ("a deleted login had it, one lives, and JIT is off", pair_gone(stranger(Off, &one())), refuse(Unknown)),
+            ("its own subject is gone, and so is the pair value", pair_gone(gone(stranger(On, &one()))), refuse(Gone)),
             ("nobody", stranger(IfProvisioned, &[]), refuse(Unknown)),
             ("nobody fits the pair", stranger(IfProvisioned, &[pair("0a1b", &[])]), refuse(Unknown)),
             ("the claim did not come", stranger(IfProvisioned, &[Pair { value: None, matches: Vec::new() }]), refuse(Unknown)),
@@ -294,5 +359,27 @@ mod tests {
             ConnectionOff | Inactive | Gone | Unknown | Ambiguous | AlreadyBound | EmailShaped => refusal.reason(),
         });
         assert_eq!(reasons, BTreeSet::from(all));
+    }
+
+    #[test]
+    fn a_directory_adopts_by_exactly_one_pair_value_that_is_no_address() {
+        let proved = |number: u128, value: &str| ProvedRow { login: login(number).login.id, pair: pair_value(value) };
+        let of_other_connection = |row: ProvedRow| {
+            let pair = PairValue { connection: ConnectionId::from_uuid(uuid(9)), ..row.pair };
+            ProvedRow { pair, ..row }
+        };
+        let seven = Adoption::Adopt(login(7).login.id);
+        for (case, found, expected) in [
+            ("nobody", vec![], Adoption::None),
+            ("one", vec![proved(7, "0a1b")], seven),
+            ("one, by two connections", vec![proved(7, "0a1b"), of_other_connection(proved(7, "0a1b"))], seven),
+            ("two", vec![proved(7, "0a1b"), proved(8, "0a1b")], Adoption::Ambiguous),
+            ("one by each connection", vec![proved(7, "0a1b"), of_other_connection(proved(8, "0a1b"))], Adoption::Ambiguous),
+            ("an address", vec![proved(7, "joe@bluesky.example")], Adoption::None),
+            ("an address of another writing", vec![proved(7, "joe\u{ff20}bluesky.example")], Adoption::None),
+            ("an address beside a value that fits", vec![proved(8, "joe@bluesky.example"), proved(7, "0a1b")], seven),
+        ] {
+            assert_eq!(adopt(&found), expected, "{case}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! From a verified identity to a session: load what is known, decide, apply, in one transaction with its events and its trace.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::decide::{Decision, Known, Pair, Refusal, decide};
@@ -7,7 +9,7 @@ use super::recompute::recompute;
 use super::{Caller, Error, Result};
 use crate::keys::HashedToken;
 use crate::model::{
-    Binding, EventKind, ExternalIdentity, LoginId, LoginKind, PersonId, Session, SessionId, Sid, Slot, Subject, TraceId,
+    Binding, EventKind, ExternalIdentity, Login, LoginId, LoginKind, PairValue, PersonId, Session, SessionId, Sid, Slot, TraceId,
 };
 use crate::scim::fold::{FOLDING_VERSION, fold};
 use crate::scim::schema::ResourceKind;
@@ -84,34 +86,40 @@ async fn once(
 async fn known_for_update(writer: &mut Writer, identity: &ExternalIdentity) -> Result<Known> {
     let subject = &identity.subject;
     let connection = writer.connection(subject.connection).await?.ok_or(Error::NotFound("connection"))?;
-    let mut by_subject = writer.login_of_subject(subject).await?;
-    let mut pairs = Vec::new();
-    if by_subject.is_none() {
-        let bindings = writer.bindings_of_connection(subject.connection).await?;
-        if !pairs_of(writer, &bindings, identity).await?.iter().all(|pair| pair.matches.is_empty()) {
-            // That took the logins, and may have waited for whoever held them. What they left behind, a subject that they bound among
-            // it, only statements that begin afterwards see (PostgreSQL's read committed).
-            by_subject = writer.login_of_subject(subject).await?;
-        }
-        if by_subject.is_none() {
-            pairs = pairs_of(writer, &bindings, identity).await?;
-        }
+    let known = |by_subject| Known { connection, by_subject, subject_gone: false, pair_gone: false, pairs: Vec::new() };
+    if let Some(login) = writer.login_of_subject(subject).await? {
+        return Ok(known(Some(login)));
     }
-    if by_subject.is_some() {
-        return Ok(Known { connection, by_subject, tombstoned: false, pairs });
+    let bindings = writer.bindings_of_connection(subject.connection).await?;
+    let values: Vec<_> = bindings.iter().filter_map(|binding| value_of(binding, identity)).collect();
+    // From here on nobody else signs in for the first time with these values, and no directory pushes them.
+    writer.lock_pairs(&values).await?;
+    let mut pairs = pairs_of(writer, &bindings, identity).await?;
+    // That took the logins, and both may have waited for whoever held them. What they left behind, a subject that they bound among
+    // it, only statements that begin afterwards see (PostgreSQL's read committed).
+    if let Some(login) = writer.login_of_subject(subject).await? {
+        return Ok(known(Some(login)));
     }
-    let values: Vec<String> = pairs.iter().filter_map(|pair| pair.value.clone()).collect();
-    let tombstoned = writer.is_tombstoned(subject, &values).await?;
-    Ok(Known { connection, by_subject, tombstoned, pairs })
+    if pairs.iter().any(|pair| !pair.matches.is_empty()) {
+        pairs = pairs_of(writer, &bindings, identity).await?;
+    }
+    let subject_gone = writer.is_subject_tombstoned(subject).await?;
+    let pair_gone = writer.is_pair_tombstoned(&values).await?;
+    Ok(Known { subject_gone, pair_gone, pairs, ..known(None) })
+}
+
+/// What the identity says of a binding pair's claim.
+fn value_of(binding: &Binding, identity: &ExternalIdentity) -> Option<PairValue> {
+    binding.pair_with(identity.claim(&binding.claim)?)
 }
 
 /// What each binding pair finds; the logins are taken for update.
 async fn pairs_of(writer: &mut Writer, bindings: &[Binding], identity: &ExternalIdentity) -> Result<Vec<Pair>> {
     let mut pairs = Vec::new();
     for binding in bindings {
-        let value = identity.claim(&binding.claim).map(ToOwned::to_owned);
+        let value = value_of(binding, identity);
         let matches = match &value {
-            Some(value) => matches(writer, binding, value, &identity.subject).await?,
+            Some(pair) => matches(writer, binding, &pair.value).await?,
             None => Vec::new(),
         };
         pairs.push(Pair { value, matches });
@@ -119,13 +127,21 @@ async fn pairs_of(writer: &mut Writer, bindings: &[Binding], identity: &External
     Ok(pairs)
 }
 
-async fn matches(writer: &mut Writer, binding: &Binding, value: &str, subject: &Subject) -> Result<Vec<KnownLogin>> {
+async fn matches(writer: &mut Writer, binding: &Binding, value: &str) -> Result<Vec<KnownLogin>> {
     let key = fold(value);
     let attribute = match binding.attribute.as_str() {
         "externalId" => PairAttribute::ExternalId(value),
         _ => PairAttribute::UserName { key: &key, value },
     };
-    Ok(writer.logins_of_pair(binding.directory_id, attribute, subject.connection).await?)
+    Ok(writer.logins_of_pair(binding.directory_id, attribute, binding.connection_id).await?)
+}
+
+/// Keeps what the sign-in proved of a login that no directory has, so that a directory which is joined can adopt it.
+async fn keep_pair_values(writer: &mut Writer, login: LoginId, identity: &ExternalIdentity) -> Result<()> {
+    let bindings = writer.bindings_of_connection(identity.subject.connection).await?;
+    let proved: BTreeSet<_> = bindings.iter().filter_map(|binding| value_of(binding, identity)).collect();
+    let proved: Vec<_> = proved.into_iter().filter(|pair| !pair.is_email_shaped()).collect();
+    Ok(writer.keep_pair_values(login, &proved).await?)
 }
 
 async fn apply(
@@ -157,7 +173,11 @@ async fn apply(
     claims.insert(connection.id, identity.claims.clone());
     writer.record_sign_in(login, &claims, caller.now).await?;
     recompute(writer, &[login], &caller).await?;
-    let person = writer.any_login(login).await?.ok_or(Error::NotFound("login"))?.login.person_id;
+    let Login { person_id: person, directory_id: directory, .. } =
+        writer.any_login(login).await?.ok_or(Error::NotFound("login"))?.login;
+    if directory.is_none() {
+        keep_pair_values(writer, login, identity).await?;
+    }
     let session = SessionId::new(caller.now);
     let new = NewSession {
         id: session,

@@ -93,3 +93,38 @@ pub struct Binding {
     /// `externalId` or `userName`.
     pub attribute: String,
 }
+
+impl Binding {
+    /// What a sign-in has to prove of a provisioned login to be its first; `None` when the directory gave the attribute no value.
+    #[must_use]
+    pub fn pair_value(&self, user_name: &str, external_id: Option<&str>) -> Option<PairValue> {
+        let value = match self.attribute.as_str() {
+            "externalId" => external_id?,
+            _ => user_name,
+        };
+        self.pair_with(value)
+    }
+
+    /// The pair with a value of its claim; `None` when that is empty.
+    #[must_use]
+    pub fn pair_with(&self, value: &str) -> Option<PairValue> {
+        let pair = PairValue { connection: self.connection_id, claim: self.claim.clone(), value: value.to_owned() };
+        (!value.is_empty()).then_some(pair)
+    }
+}
+
+/// A value of a binding pair: what a connection says in a claim, compared exactly.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct PairValue {
+    pub connection: ConnectionId,
+    pub claim: String,
+    pub value: String,
+}
+
+impl PairValue {
+    /// Whether it is an address, in whatever claim it came. An address names a mailbox, which changes hands, and not a person.
+    #[must_use]
+    pub fn is_email_shaped(&self) -> bool {
+        self.value.contains(['@', '\u{ff20}'])
+    }
+}

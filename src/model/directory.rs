@@ -46,6 +46,8 @@ pub struct DirectorySettings {
     /// Whether discovery shows `GroupMember`, the resource type of an Internet draft, and the draft's extension of Group. Both are there
     /// in any case.
     pub group_members: bool,
+    /// Whether discovery names the portal extension as one of User's. It is there for who asks in any case.
+    pub portal_extension: bool,
     /// Requests a second that the directory may send for long.
     pub requests_per_second: NonZeroU32,
     /// Requests that it may send at once.
@@ -67,6 +69,7 @@ impl Default for DirectorySettings {
             require_if_match: false,
             open_discovery: true,
             group_members: false,
+            portal_extension: false,
             requests_per_second: const { number(100) },
             burst: const { number(200) },
             log_days: const { number(30) },

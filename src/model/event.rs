@@ -54,6 +54,8 @@ kinds! {
     ClientCreated = "client.created",
     RuleCreated = "rule.created",
     LoginCreated = "login.created",
+    /// A directory took over a login that signing in had made.
+    LoginAdopted = "login.adopted",
     LoginUpdated = "login.updated",
     /// A deactivation ends the login's sessions in the same transaction.
     LoginDeactivated = "login.deactivated",

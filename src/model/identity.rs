@@ -35,7 +35,7 @@ pub struct Login {
     pub kind: LoginKind,
     /// The directory that provisions it, if one does.
     pub directory_id: Option<DirectoryId>,
-    /// The connection that created it, for a login that no directory provisions.
+    /// The connection that created it; it stays when a directory adopts the login.
     pub connection_id: Option<ConnectionId>,
     pub home_account_id: AccountId,
     /// As it was given; compared by its folded key.

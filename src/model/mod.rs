@@ -23,7 +23,7 @@ mod session;
 mod token;
 
 pub use account::{Account, AccountState, Tenant};
-pub use connection::{Binding, Connection, ConnectionState, JitPolicy, MissingClaim, OidcSettings, Protocol};
+pub use connection::{Binding, Connection, ConnectionState, JitPolicy, MissingClaim, OidcSettings, PairValue, Protocol};
 pub use directory::{Directory, DirectorySettings, Group, NoPatchStatus, PatchStatus, UnknownMemberPolicy};
 pub use event::{Actor, Event, EventKind};
 pub use id::{

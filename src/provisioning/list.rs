@@ -231,7 +231,7 @@ async fn show(endpoint: &Endpoint<'_>, query: &ListQuery, found: Vec<Found>) -> 
         let projection = &selection.projection;
         shown.push(
             match selection.kind {
-                ResourceKind::User => users::show(endpoint, logins.take().unwrap_or_default(), projection).await?,
+                ResourceKind::User => users::show(endpoint, &logins.take().unwrap_or_default(), projection).await?,
                 ResourceKind::Group => groups::show(endpoint, crowds.take().unwrap_or_default(), projection).await?,
                 ResourceKind::GroupMember => group_members::show(endpoint, memberships.take().unwrap_or_default(), projection),
             }

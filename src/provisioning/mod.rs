@@ -9,6 +9,7 @@ mod groups;
 pub mod list;
 mod members;
 mod named_members;
+mod portal;
 mod users;
 
 pub use members::MemberPages;
@@ -174,7 +175,7 @@ impl Failure {
 /// When the body is none of its kind, a name is taken, or a member is unknown.
 pub async fn create(endpoint: &Endpoint<'_>, kind: ResourceKind, body: Value, projection: &Projection) -> Result<Written, Failure> {
     match kind {
-        ResourceKind::User => users::create(endpoint, body).await,
+        ResourceKind::User => users::create(endpoint, body, projection).await,
         ResourceKind::Group => groups::create(endpoint, body, projection).await,
         ResourceKind::GroupMember => group_members::create(endpoint, body).await,
     }
@@ -186,7 +187,7 @@ pub async fn create(endpoint: &Endpoint<'_>, kind: ResourceKind, body: Value, pr
 /// When there is none of this id in the directory.
 pub async fn get(endpoint: &Endpoint<'_>, kind: ResourceKind, id: &str, projection: &Projection) -> Result<Stored, Failure> {
     match kind {
-        ResourceKind::User => users::get(endpoint, id).await,
+        ResourceKind::User => users::get(endpoint, id, projection).await,
         ResourceKind::Group => groups::get(endpoint, id, projection).await,
         ResourceKind::GroupMember => group_members::get(endpoint, id).await,
     }
@@ -204,7 +205,7 @@ pub async fn replace(
     projection: &Projection,
 ) -> Result<Written, Failure> {
     match kind {
-        ResourceKind::User => users::replace(endpoint, id, body).await,
+        ResourceKind::User => users::replace(endpoint, id, body, projection).await,
         ResourceKind::Group => groups::replace(endpoint, id, body, projection).await,
         ResourceKind::GroupMember => Err(group_members::never_changes().into()),
     }
@@ -222,7 +223,7 @@ pub async fn patch(
     projection: &Projection,
 ) -> Result<Written, Failure> {
     match kind {
-        ResourceKind::User => users::patch(endpoint, id, body).await,
+        ResourceKind::User => users::patch(endpoint, id, body, projection).await,
         ResourceKind::Group => groups::patch(endpoint, id, body, projection).await,
         ResourceKind::GroupMember => Err(group_members::never_changes().into()),
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::portal::Portal;
 use super::{Endpoint, Failure, Stored, Written, all_noted, entity_tag, from_json, names, to_json};
 use crate::directory::provision::{self, LoginChange, Operation};
 use crate::model::{Email, LoginId, Membership};
@@ -24,21 +25,21 @@ const KIND: ResourceKind = ResourceKind::User;
 ///
 /// # Errors
 /// When the body is no User, or its `userName` is taken.
-pub(super) async fn create(endpoint: &Endpoint<'_>, body: Value) -> Result<Written, Failure> {
+pub(super) async fn create(endpoint: &Endpoint<'_>, body: Value, projection: &Projection) -> Result<Written, Failure> {
     let accepted = Resource::from_body(KIND, body, endpoint.profile)?;
     let document = login_document(&accepted.resource)?;
     let coercions = all_noted(endpoint, accepted.coercions);
     let operation = Operation { name: "create", status: 201, coercions: names(&coercions) };
     let id = provision::create_login(endpoint.to, &document, &operation).await?;
-    Ok(Written { stored: read(endpoint, id).await?, coercions })
+    Ok(Written { stored: read(endpoint, id, projection).await?, coercions })
 }
 
 /// Reads a User (RFC 7644 section 3.4.1).
 ///
 /// # Errors
 /// When there is none of this id in the directory.
-pub(super) async fn get(endpoint: &Endpoint<'_>, id: &str) -> Result<Stored, Failure> {
-    read(endpoint, parse_id(id)?).await
+pub(super) async fn get(endpoint: &Endpoint<'_>, id: &str, projection: &Projection) -> Result<Stored, Failure> {
+    read(endpoint, parse_id(id)?, projection).await
 }
 
 /// Counts the Users of a selection.
@@ -74,17 +75,19 @@ pub(super) fn key(sort: &Sort, row: &LoginRow) -> SortKey {
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub(super) async fn show(endpoint: &Endpoint<'_>, rows: Vec<LoginRow>, projection: &Projection) -> Result<Vec<Value>, Failure> {
+pub(super) async fn show(endpoint: &Endpoint<'_>, rows: &[LoginRow], projection: &Projection) -> Result<Vec<Value>, Failure> {
+    let mut reader = endpoint.to.store.read(endpoint.to.tenant);
     let mut groups = BTreeMap::<LoginId, Vec<Membership>>::new();
     if projection.wants("groups") {
         let ids: Vec<_> = rows.iter().map(|row| row.login.id).collect();
-        for membership in endpoint.to.store.read(endpoint.to.tenant).memberships(&ids).await? {
+        for membership in reader.memberships(&ids).await? {
             groups.entry(membership.login_id).or_default().push(membership);
         }
     }
-    let shown = rows.into_iter().map(|row| {
+    let portal = Portal::load(&mut reader, endpoint.to.directory.id, projection, rows).await?;
+    let shown = rows.iter().map(|row| {
         let groups = groups.remove(&row.login.id).unwrap_or_default();
-        Value::Object(projection.apply(KIND, &stored(endpoint, row, &groups).document))
+        Value::Object(projection.apply(KIND, &stored(endpoint, row, &groups, &portal).document))
     });
     Ok(shown.collect())
 }
@@ -93,10 +96,10 @@ pub(super) async fn show(endpoint: &Endpoint<'_>, rows: Vec<LoginRow>, projectio
 ///
 /// # Errors
 /// When there is none of this id, the body is no User, or its `userName` is taken.
-pub(super) async fn replace(endpoint: &Endpoint<'_>, id: &str, body: &Value) -> Result<Written, Failure> {
+pub(super) async fn replace(endpoint: &Endpoint<'_>, id: &str, body: &Value, projection: &Projection) -> Result<Written, Failure> {
     let id = parse_id(id)?;
     let operation = Operation { name: "replace", status: 200, coercions: Vec::new() };
-    change(endpoint, id, &operation, |current| {
+    change(endpoint, id, &operation, projection, |current| {
         let accepted = Resource::replace(current, body.clone(), endpoint.profile)?;
         Ok((accepted.resource, accepted.coercions))
     })
@@ -107,17 +110,17 @@ pub(super) async fn replace(endpoint: &Endpoint<'_>, id: &str, body: &Value) -> 
 ///
 /// # Errors
 /// When there is none of this id, an operation cannot be carried out, or the new `userName` is taken. Then nothing has changed.
-pub(super) async fn patch(endpoint: &Endpoint<'_>, id: &str, body: Value) -> Result<Written, Failure> {
+pub(super) async fn patch(endpoint: &Endpoint<'_>, id: &str, body: Value, projection: &Projection) -> Result<Written, Failure> {
     let id = parse_id(id)?;
     // A User that is not there is 404, whatever the operations are (P30).
-    let before = read(endpoint, id).await?;
+    let before = read(endpoint, id, &Projection::Default).await?;
     let request = PatchRequest::parse(body, endpoint.profile)?;
     let status = match super::patch_answer(endpoint.tolerance, KIND) {
         PatchAnswer::Resource => 200,
         PatchAnswer::NoContent => 204,
     };
     let operation = Operation { name: "patch", status, coercions: Vec::new() };
-    change(endpoint, id, &operation, |current| {
+    change(endpoint, id, &operation, projection, |current| {
         let patched = patch::apply(&request, current, &before.document, endpoint.profile)?;
         Ok((patched.resource, patched.coercions))
     })
@@ -141,6 +144,7 @@ async fn change(
     endpoint: &Endpoint<'_>,
     id: LoginId,
     operation: &Operation,
+    projection: &Projection,
     next: impl Fn(&Resource) -> Result<(Resource, Vec<Coercion>), ScimError>,
 ) -> Result<Written, Failure> {
     let coercions = std::sync::Mutex::new(Vec::new());
@@ -159,14 +163,15 @@ async fn change(
     })
     .await?;
     let coercions = coercions.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    Ok(Written { stored: read(endpoint, id).await?, coercions })
+    Ok(Written { stored: read(endpoint, id, projection).await?, coercions })
 }
 
-async fn read(endpoint: &Endpoint<'_>, id: LoginId) -> Result<Stored, Failure> {
+async fn read(endpoint: &Endpoint<'_>, id: LoginId, projection: &Projection) -> Result<Stored, Failure> {
     let mut reader = endpoint.to.store.read(endpoint.to.tenant);
     let row = reader.login(endpoint.to.directory.id, id).await?.ok_or_else(|| ScimError::not_found(&id.to_string()))?;
     let groups = reader.memberships(&[id]).await?;
-    Ok(stored(endpoint, row, &groups))
+    let portal = Portal::load(&mut reader, endpoint.to.directory.id, projection, std::slice::from_ref(&row)).await?;
+    Ok(stored(endpoint, &row, &groups, &portal))
 }
 
 fn parse_id(id: &str) -> Result<LoginId, ScimError> {
@@ -177,12 +182,12 @@ fn resource(row: &LoginRow) -> Resource {
     Resource::from_stored(KIND, from_json(row.scim.clone()))
 }
 
-fn stored(endpoint: &Endpoint<'_>, row: LoginRow, groups: &[Membership]) -> Stored {
+fn stored(endpoint: &Endpoint<'_>, row: &LoginRow, groups: &[Membership], portal: &Portal) -> Stored {
     let id = row.login.id.to_string();
     let location = format!("{}/Users/{id}", endpoint.base);
     let version = entity_tag(row.login.version);
     let meta = Meta { created: row.login.created_at, last_modified: row.login.updated_at, location: &location, version: &version };
-    let mut document = Resource::from_stored(KIND, from_json(row.scim)).document(&id, &meta);
+    let mut document = resource(row).document(&id, &meta);
     if !groups.is_empty() {
         let groups: Vec<Value> = groups
             .iter()
@@ -197,6 +202,7 @@ fn stored(endpoint: &Endpoint<'_>, row: LoginRow, groups: &[Membership]) -> Stor
             .collect();
         document.insert("groups", Value::Array(groups));
     }
+    portal.fill(&mut document, row);
     Stored { id, document, version, location, pages: None }
 }
 

@@ -15,12 +15,20 @@ use crate::scim::value::{Object, Value};
 pub struct Extras {
     /// `GroupMember`, the resource type of an Internet draft, and the draft's extension of Group.
     pub group_members: bool,
+    /// That User has the portal extension, whose schema is published in any case: nothing of it can be written, and clients that write
+    /// whatever a type names would fail.
+    pub portal_extension: bool,
 }
 
 impl Extras {
     /// Whether this schema is shown, and the resource type that rests on it.
     fn show(self, schema: &str) -> bool {
         self.group_members || ![urn::GROUP_MEMBER, urn::GROUP_MEMBERS].contains(&schema)
+    }
+
+    /// Whether a resource type names this extension.
+    fn names(self, extension: &str) -> bool {
+        self.show(extension) && (self.portal_extension || extension != urn::PORTAL_USER)
     }
 
     fn resource_types(self) -> impl Iterator<Item = &'static ResourceType> {
@@ -83,7 +91,7 @@ fn describe(resource_type: &ResourceType, base: &str, extras: Extras) -> Value {
     let extensions: Vec<Value> = resource_type
         .schema_extensions
         .iter()
-        .filter(|extension| extras.show(&extension.schema))
+        .filter(|extension| extras.names(&extension.schema))
         .map(|extension| {
             let mut entry = Object::new();
             entry.insert("schema", extension.schema.as_str());
@@ -129,7 +137,7 @@ mod tests {
     use serde_json::json;
 
     const BASE: &str = "https://vestibule.example/scim/v2/dir";
-    const ALL: Extras = Extras { group_members: true };
+    const ALL: Extras = Extras { group_members: true, portal_extension: true };
 
     fn json(value: super::Value) -> serde_json::Value {
         value.into()
@@ -179,9 +187,8 @@ mod tests {
                 assert_eq!(defined["meta"]["location"], json!(format!("{BASE}/Schemas/{}", urn.as_str().unwrap())));
             }
         }
-        assert_eq!(json(schemas(BASE, ALL))["totalResults"], json!(5));
+        assert_eq!(json(schemas(BASE, ALL))["totalResults"], json!(6));
         assert!(schema(BASE, ALL, &urn::USER.to_uppercase()).is_some());
-        assert!(schema(BASE, ALL, urn::PORTAL_USER).is_none());
         assert!(resource_type(BASE, ALL, "Widget").is_none());
     }
 
@@ -189,10 +196,15 @@ mod tests {
     fn x07_what_a_directory_does_not_publish_is_in_no_list() {
         let none = Extras::default();
         assert_eq!(json(resource_types(BASE, none))["totalResults"], json!(2));
-        assert_eq!(json(schemas(BASE, none))["totalResults"], json!(3));
+        assert_eq!(json(schemas(BASE, none))["totalResults"], json!(4));
         assert_eq!(json(resource_type(BASE, none, "Group").unwrap())["schemaExtensions"], json!([]));
         assert!(resource_type(BASE, none, "GroupMember").is_none() && schema(BASE, none, urn::GROUP_MEMBER).is_none());
         assert!(resource_type(BASE, ALL, "GroupMember").is_some() && schema(BASE, ALL, urn::GROUP_MEMBER).is_some());
+        // The schema of the portal extension is there for who looks for it.
+        for (extras, named) in [(none, false), (ALL, true)] {
+            assert_eq!(resource_types(BASE, extras).to_string().contains(urn::PORTAL_USER), named);
+            assert!(schema(BASE, extras, urn::PORTAL_USER).is_some());
+        }
     }
 
     /// The published definition is the file, characteristic by characteristic: nothing is lost between the two (D07).
@@ -204,6 +216,7 @@ mod tests {
             (urn::GROUP_MEMBER, include_str!("../../scim-schemas/group-member.json")),
             (urn::GROUP_MEMBERS, include_str!("../../scim-schemas/group-members.json")),
             (urn::ENTERPRISE_USER, include_str!("../../scim-schemas/enterprise-user.json")),
+            (urn::PORTAL_USER, include_str!("../../scim-schemas/portal-user.json")),
         ] {
             let file: serde_json::Value = serde_json::from_str(file).unwrap();
             let published = json(schema(BASE, ALL, urn).unwrap());

@@ -77,6 +77,18 @@ impl Projection {
         }
     }
 
+    /// Whether the request names an attribute of an extension, a part of it, or the whole extension. Ask before computing what is
+    /// returned on request (R20).
+    #[must_use]
+    pub fn asks_for_extension(&self, urn: &str, attribute: &str) -> bool {
+        match self {
+            Self::Only(named) => named
+                .iter()
+                .any(|named| named.extension == Some(urn) && named.attribute.is_none_or(|own| own.eq_ignore_ascii_case(attribute))),
+            Self::Default | Self::Except(_) => false,
+        }
+    }
+
     /// Whether `attributes` was given; a PATCH then has to answer with the resource (P04).
     #[must_use]
     pub fn is_selective(&self) -> bool {
@@ -309,6 +321,18 @@ mod tests {
             let projection = parse(attributes, excluded);
             assert_eq!(projection.wants("members"), wants, "{projection:?}");
             assert_eq!(projection.asks_for("members"), asks, "{projection:?}");
+        }
+        let user = |attributes, excluded| Projection::parse(ResourceKind::User, attributes, excluded).unwrap();
+        let (roles, all) = (format!("{}:ROLES.role", urn::PORTAL_USER), urn::PORTAL_USER.to_uppercase());
+        for (projection, asks_roles, asks_slot) in [
+            (user(None, None), false, false),
+            (user(Some("roles,userName"), None), false, false),
+            (user(Some(&roles), None), true, false),
+            (user(Some(&all), None), true, true),
+            (user(None, Some(&roles)), false, false),
+        ] {
+            assert_eq!(projection.asks_for_extension(urn::PORTAL_USER, "roles"), asks_roles, "{projection:?}");
+            assert_eq!(projection.asks_for_extension(urn::PORTAL_USER, "slot"), asks_slot, "{projection:?}");
         }
         assert!(parse(Some("members"), None).is_selective());
         assert!(!parse(None, Some("members")).is_selective());

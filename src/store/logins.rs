@@ -273,8 +273,12 @@ impl Writer {
         if written != 1 {
             return Err(Error::Raced);
         }
-        sql!(self, execute("delete from emails where tenant_id = $1 and login_id = $2", login.id))?;
-        self.insert_emails(login.id, &document.emails).await
+        self.replace_emails(login.id, &document.emails).await
+    }
+
+    pub(super) async fn replace_emails(&mut self, login: LoginId, emails: &[Email]) -> Result<()> {
+        sql!(self, execute("delete from emails where tenant_id = $1 and login_id = $2", login))?;
+        self.insert_emails(login, emails).await
     }
 
     async fn insert_emails(&mut self, login: LoginId, emails: &[Email]) -> Result<()> {

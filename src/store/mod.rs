@@ -25,12 +25,14 @@ mod logins;
 mod memberships;
 mod migrations;
 pub mod order;
+mod pairs;
 mod persons;
 mod provisioning_log;
 mod roles;
 mod secrets;
 mod sessions;
 mod subjects;
+mod tombstones;
 
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr as _;
@@ -54,11 +56,13 @@ pub use self::logins::{FactsRow, GroupFact, LoginDocument, LoginRow, NewLogin, U
 pub use self::memberships::MemberRow;
 pub use self::migrations::{MIGRATIONS, MigrationState};
 pub use self::order::Order;
+pub use self::pairs::ProvedRow;
 pub use self::provisioning_log::{DirectoryFigures, LogEntry, LogPosition, LogQuery, LogRow, Outcome};
-pub use self::roles::{GrantRow, HeldRow, NewRule, RoleRow};
+pub use self::roles::{GrantRow, HeldRoleRow, HeldRow, NewRule, RoleRow};
 pub use self::secrets::NewToken;
 pub use self::sessions::{NewPending, NewSession, NewTrace, PendingRow};
-pub use self::subjects::{KnownLogin, NewTombstone, PairAttribute};
+pub use self::subjects::{KnownLogin, PairAttribute};
+pub use self::tombstones::NewTombstone;
 use crate::model::TenantId;
 
 /// Which database runs below.

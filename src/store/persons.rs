@@ -2,8 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
+use sqlx::types::Json;
+
 use super::{Reader, Result, Writer, sql};
-use crate::model::{Person, PersonId, PersonState};
+use crate::model::{DirectoryId, LoginId, Person, PersonId, PersonState};
 
 impl Reader {
     /// A person of the tenant.
@@ -19,6 +21,22 @@ impl Reader {
         let row =
             sql!(self, fetch_optional::<(i64,)>("select count(*) from logins where tenant_id = $1 and person_id = $2", person))?;
         Ok(row.map_or(0, |(count,)| count))
+    }
+
+    /// Of these logins of a directory, those whose person has another login in the same directory, with that one.
+    pub async fn other_logins(&mut self, directory: DirectoryId, logins: &[LoginId]) -> Result<Vec<(LoginId, LoginId)>> {
+        if logins.is_empty() {
+            return Ok(Vec::new());
+        }
+        sql!(
+            self,
+            fetch_all::<(LoginId, LoginId)>(
+                "select l.id, o.id from logins l join logins o on o.person_id = l.person_id and o.id <> l.id
+                 where l.tenant_id = $1 and o.tenant_id = $1 and l.directory_id = $2 and o.directory_id = $2 and l.id in {ids $3}",
+                directory,
+                Json(logins)
+            )
+        )
     }
 }
 

@@ -38,8 +38,7 @@ pub async fn create_group(
     let held = HeldGroups::default();
     retry(|| async {
         let now = to.caller.now;
-        let mut writer = to.store.write(to.tenant).await?;
-        writer.share_rules().await?;
+        let mut writer = to.begin().await?;
         held.lock(&mut writer).await?;
         let id = GroupId::new(now);
         writer.insert_group(to.directory.id, id, group, now).await?;
@@ -75,8 +74,7 @@ where
 {
     let held = HeldGroups::of(id);
     retry(|| async {
-        let mut writer = to.store.write(to.tenant).await.map_err(Error::from)?;
-        writer.share_rules().await.map_err(Error::from)?;
+        let mut writer = to.begin().await?;
         held.lock(&mut writer).await?;
         let current = writer.group_for_update(to.directory.id, id).await.map_err(Error::from)?.ok_or(Error::NotFound("group"))?;
         let change = change(&current)?;
@@ -147,8 +145,7 @@ where
 {
     let held = HeldGroups::of(id);
     retry(|| async {
-        let mut writer = to.store.write(to.tenant).await.map_err(Error::from)?;
-        writer.share_rules().await.map_err(Error::from)?;
+        let mut writer = to.begin().await?;
         held.lock(&mut writer).await?;
         let current = writer.group_for_update(to.directory.id, id).await.map_err(Error::from)?.ok_or(Error::NotFound("group"))?;
         check(&current)?;

@@ -1,14 +1,17 @@
-//! The logins of a directory: made, changed, deleted.
+//! The logins of a directory: made, adopted, changed, deleted.
 
 use std::collections::BTreeSet;
 
 use serde_json::json;
 
 use super::{Operation, Provisioning};
+use crate::directory::decide::{self, Adoption};
 use crate::directory::log::{Changed, Done, log};
 use crate::directory::recompute::recompute;
 use crate::directory::{Error, Result};
-use crate::model::{ChangedRules, EventKind, GroupId, LoginId, LoginKind, MembershipType, PersonId, Slot};
+use crate::model::{
+    ChangedRules, DirectoryId, Event, EventKind, GroupId, Login, LoginId, LoginKind, MembershipType, PairValue, PersonId, Slot,
+};
 use crate::store::{LoginDocument, LoginRow, NewLogin, NewTombstone, Races, Writer, retry};
 
 /// What is to become of a login.
@@ -19,40 +22,97 @@ pub struct LoginChange {
     pub coercions: Vec<String>,
 }
 
-/// Makes a login with a person of its own, and lifts the tombstone of one that the directory wants back.
+/// Makes a login with a person of its own, or adopts the one that signing in has made for the same binding pair. Either way the
+/// tombstones of that pair are lifted: the directory wants the person back.
 ///
 /// # Errors
-/// When its user name is taken.
+/// When its user name is taken in the directory.
 pub async fn create_login(to: Provisioning<'_>, document: &LoginDocument, operation: &Operation) -> Result<LoginId> {
     retry(|| async {
-        let now = to.caller.now;
-        let mut writer = to.store.write(to.tenant).await?;
-        writer.share_rules().await?;
-        let (id, person_id) = (LoginId::new(now), PersonId::new(now));
-        writer.insert_person(person_id, now).await?;
-        let new = NewLogin {
-            id,
-            person_id,
-            slot: Slot::One,
-            kind: LoginKind::Byoi,
-            directory_id: Some(to.directory.id),
-            connection_id: None,
-            home_account_id: to.directory.home_account_id,
-            namespace: to.directory.id.uuid(),
-            document,
+        let mut writer = to.begin().await?;
+        let pairs = pair_values(&mut writer, to.directory.id, &document.user_name, document.external_id.as_deref()).await?;
+        // From here on nobody with these values signs in for the first time.
+        writer.lock_pairs(&pairs).await?;
+        let adoption = decide::adopt(&writer.logins_proved(&pairs).await?);
+        let id = match adoption {
+            Adoption::Adopt(id) => adopt_login(&mut writer, &to, id, document, &pairs, operation).await?,
+            Adoption::None | Adoption::Ambiguous => bear_login(&mut writer, &to, document, adoption, &pairs, operation).await?,
         };
-        writer.insert_login(&new, now).await?;
-        let lifted = writer.lift_tombstones(to.directory.id, &document.user_name, document.external_id.as_deref(), now).await?;
-        let event =
-            to.caller.event(EventKind::LoginCreated, id.uuid(), json!({ "person": person_id, "tombstones_lifted": lifted }));
-        writer.record(&[event], to.caller.request_id).await?;
-        let rules = recompute(&mut writer, &[id], &to.caller).await?;
-        let changed = Changed::made(&document.scim);
-        log(&mut writer, &to, operation, Done { resource_type: "User", id: id.uuid(), changed, rules, coercions: &[] }).await?;
         writer.commit().await?;
         Ok(id)
     })
     .await
+}
+
+/// By which values the connections that are joined with a directory know a login of it.
+async fn pair_values(
+    writer: &mut Writer,
+    directory: DirectoryId,
+    user_name: &str,
+    external_id: Option<&str>,
+) -> Result<Vec<PairValue>> {
+    let bindings = writer.bindings_of_directory(directory).await?;
+    Ok(bindings.iter().filter_map(|binding| binding.pair_value(user_name, external_id)).collect())
+}
+
+async fn bear_login(
+    writer: &mut Writer,
+    to: &Provisioning<'_>,
+    document: &LoginDocument,
+    adoption: Adoption,
+    pairs: &[PairValue],
+    operation: &Operation,
+) -> Result<LoginId> {
+    let now = to.caller.now;
+    let (id, person_id) = (LoginId::new(now), PersonId::new(now));
+    writer.insert_person(person_id, now).await?;
+    let new = NewLogin {
+        id,
+        person_id,
+        slot: Slot::One,
+        kind: LoginKind::Byoi,
+        directory_id: Some(to.directory.id),
+        connection_id: None,
+        home_account_id: to.directory.home_account_id,
+        namespace: to.directory.id.uuid(),
+        document,
+    };
+    writer.insert_login(&new, now).await?;
+    // Not before: taking the name may have waited for the former login's end, whose tombstone nobody saw until then.
+    let lifted = writer.lift_tombstones(pairs, now).await?;
+    let mut details = json!({ "person": person_id, "tombstones_lifted": lifted });
+    if adoption == Adoption::Ambiguous {
+        // Their people go on with the logins that they have; an administrator can see why none became the directory's.
+        details["adoption"] = "ambiguous".into();
+    }
+    writer.record(&[to.caller.event(EventKind::LoginCreated, id.uuid(), details)], to.caller.request_id).await?;
+    let rules = recompute(writer, &[id], &to.caller).await?;
+    let changed = Changed::made(&document.scim);
+    log(writer, to, operation, Done { resource_type: "User", id: id.uuid(), changed, rules, coercions: &[] }).await?;
+    Ok(id)
+}
+
+/// Its sessions go on: who signed in has proved the very value that the directory names. Its roles are those of both from now on.
+async fn adopt_login(
+    writer: &mut Writer,
+    to: &Provisioning<'_>,
+    id: LoginId,
+    document: &LoginDocument,
+    pairs: &[PairValue],
+    operation: &Operation,
+) -> Result<LoginId> {
+    let LoginRow { login, scim } = writer.unprovisioned_login_for_update(id).await?.ok_or_else(Error::raced)?;
+    writer.adopt_login(&login, to.directory, document, to.caller.now).await?;
+    let lifted = writer.lift_tombstones(pairs, to.caller.now).await?;
+    let details = json!({ "person": login.person_id, "connection": login.connection_id, "tombstones_lifted": lifted });
+    let mut events = vec![to.caller.event(EventKind::LoginAdopted, id.uuid(), details)];
+    events.extend(switch(writer, to, &login, document.active).await?);
+    writer.record(&events, to.caller.request_id).await?;
+    let rules = recompute(writer, &[id], &to.caller).await?;
+    let operation = Operation { name: "adopt", ..operation.clone() };
+    let changed = Changed::between(&scim, &document.scim);
+    log(writer, to, &operation, Done { resource_type: "User", id: id.uuid(), changed, rules, coercions: &[] }).await?;
+    Ok(id)
 }
 
 /// Changes a login by a pure function of what it is. A change to nothing writes nothing but the log. Answers whether it changed.
@@ -69,8 +129,7 @@ where
     E: From<Error> + Races,
 {
     retry(|| async {
-        let mut writer = to.store.write(to.tenant).await.map_err(Error::from)?;
-        writer.share_rules().await.map_err(Error::from)?;
+        let mut writer = to.begin().await?;
         let current = writer.login_for_update(to.directory.id, id).await.map_err(Error::from)?.ok_or(Error::NotFound("user"))?;
         let LoginChange { document, coercions } = change(&current)?;
         let changed = document.is_some();
@@ -96,17 +155,22 @@ async fn write_login(
     let changed = Changed::between(&current.scim, &document.scim);
     writer.update_login(login, document, to.caller.now).await?;
     let mut events = vec![to.caller.event(EventKind::LoginUpdated, login.id.uuid(), json!({ "attributes": changed.attributes }))];
-    match (login.active, document.active) {
-        (true, false) => {
-            let ended = end_login(writer, login.id).await?;
-            events.push(to.caller.event(EventKind::LoginDeactivated, login.id.uuid(), json!({ "sessions_ended": ended })));
-        }
-        (false, true) => events.push(to.caller.event(EventKind::LoginReactivated, login.id.uuid(), json!({}))),
-        _ => {}
-    }
+    events.extend(switch(writer, to, login, document.active).await?);
     writer.record(&events, to.caller.request_id).await?;
     let rules = recompute(writer, &[login.id], &to.caller).await?;
     Ok((changed, rules))
+}
+
+/// What follows when a login is switched on or off: who is switched off has no session left.
+async fn switch(writer: &mut Writer, to: &Provisioning<'_>, login: &Login, active: bool) -> Result<Option<Event>> {
+    Ok(match (login.active, active) {
+        (true, false) => {
+            let ended = end_login(writer, login.id).await?;
+            Some(to.caller.event(EventKind::LoginDeactivated, login.id.uuid(), json!({ "sessions_ended": ended })))
+        }
+        (false, true) => Some(to.caller.event(EventKind::LoginReactivated, login.id.uuid(), json!({}))),
+        _ => None,
+    })
 }
 
 /// Ends everything that a login has open: its epoch rises, and its sessions go. Answers how many.
@@ -129,8 +193,7 @@ where
     E: From<Error> + Races,
 {
     retry(|| async {
-        let mut writer = to.store.write(to.tenant).await.map_err(Error::from)?;
-        writer.share_rules().await.map_err(Error::from)?;
+        let mut writer = to.begin().await?;
         // Groups come before logins in the order of locks, and their versions change with their members.
         let groups = groups_of(&mut writer, id).await?;
         let known = writer.login(to.directory.id, id).await.map_err(Error::from)?.is_some();
@@ -159,12 +222,14 @@ async fn groups_of(writer: &mut Writer, login: LoginId) -> Result<BTreeSet<Group
 async fn bury_login(writer: &mut Writer, to: &Provisioning<'_>, current: &LoginRow, operation: &Operation) -> Result<()> {
     let login = &current.login;
     let id = login.id;
+    let pairs = pair_values(writer, to.directory.id, &login.user_name, login.external_id.as_deref()).await?;
     let tombstone = NewTombstone {
         id,
         person_id: login.person_id,
         directory_id: login.directory_id,
         user_name: &login.user_name,
         external_id: login.external_id.as_deref(),
+        pairs: &pairs,
     };
     writer.insert_tombstone(&tombstone, to.caller.now).await?;
     let ended = writer.end_sessions_of_login(id).await?;

@@ -1,15 +1,15 @@
 //! What a directory's client changes: logins, groups and memberships. Each command is one transaction: the rows, the assignments that
 //! follow from them, the events, the entry in the provisioning log.
 //!
-//! Locks are taken in one order: the tenant's rules (shared), groups by ascending id, logins by ascending id.
+//! Locks are taken in one order: the tenant's rules (shared), pair values, groups by ascending id, logins by ascending id.
 
 mod groups;
 mod logins;
 
-use super::Caller;
+use super::{Caller, Result};
 use crate::keys::Sealer;
 use crate::model::{Directory, TenantId};
-use crate::store::Store;
+use crate::store::{Store, Writer};
 
 pub use super::members::{MemberNotes, MemberStep, NamedMember, UnknownMembers};
 pub use groups::{GroupChange, change_group, create_group, delete_group};
@@ -26,10 +26,19 @@ pub struct Provisioning<'a> {
     pub sealer: &'a Sealer,
 }
 
+impl Provisioning<'_> {
+    /// Begins the transaction of a command: rules stay as they are until it ends.
+    async fn begin(&self) -> Result<Writer> {
+        let mut writer = self.store.write(self.tenant).await?;
+        writer.share_rules().await?;
+        Ok(writer)
+    }
+}
+
 /// What the provisioning log says of a change besides its outcome.
 #[derive(Clone, Debug)]
 pub struct Operation {
-    /// `create`, `replace`, `patch` or `delete`.
+    /// `create`, `adopt`, `replace`, `patch` or `delete`.
     pub name: &'static str,
     /// The status that the client will be answered.
     pub status: u16,

@@ -34,7 +34,9 @@ impl FromRequestParts<App> for Discovery {
         // One that nobody knows is answered like an open one, so that guessing learns nothing.
         let known = app.store.doors().directory(id).await.map_err(|error| ScimFailure::from(Failure::from(error)))?;
         let (open, extras) = known.map_or((true, Extras::default()), |(_, directory)| {
-            (tolerance(&directory).1.open_discovery, Extras { group_members: directory.settings.group_members })
+            let settings = &directory.settings;
+            let extras = Extras { group_members: settings.group_members, portal_extension: settings.portal_extension };
+            (tolerance(&directory).1.open_discovery, extras)
         });
         if !open {
             Client::from_request_parts(parts, app).await?;

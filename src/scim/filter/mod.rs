@@ -209,7 +209,7 @@ pub enum FilterError {
         /// The path as it was written, shortened and quoted.
         path: String,
     },
-    /// The attribute is never returned, so nothing may be learnt about it (F18).
+    /// The attribute is never returned, so nothing may be learnt about it (F18), or is what the portal knows and nobody stores.
     #[error("{path} cannot be used in a filter")]
     NotFilterable {
         /// The path in the schema's spelling.

@@ -3,7 +3,7 @@
 use super::condition::Condition;
 use super::resolved::{ElementFilter, ElementTest, Expression, PathKind, Place, ResolvedFilter, ResolvedPath, Test};
 use super::{AttrPath, CompareOp, Filter, FilterError, Literal, Then};
-use crate::scim::message::quoted;
+use crate::scim::message::{quoted, urn};
 use crate::scim::profile::{Coercion, Coercions, Leniency, Profile, rule};
 use crate::scim::schema::{Attribute, Kind, Location, ResourceKind, Returned};
 use std::borrow::Cow;
@@ -212,7 +212,9 @@ impl Resolver<'_> {
             Some(located)
         });
         let location = located.ok_or_else(|| FilterError::UnknownAttribute { path: quoted(&path.to_string()) })?;
-        if location.attribute.returned == Returned::Never {
+        // What the portal knows of a login is computed, and reaches beyond the directory: nobody finds logins by it.
+        let of_the_portal = location.extension.is_some_and(|extension| extension.id == urn::PORTAL_USER);
+        if location.attribute.returned == Returned::Never || of_the_portal {
             return Err(FilterError::NotFilterable { path: location.path(None) });
         }
         Ok(location)

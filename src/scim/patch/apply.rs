@@ -106,7 +106,11 @@ impl Patching<'_> {
 
     /// A read-only attribute among others: fine as long as it says what is so (P17).
     fn repeated_read_only(&self, place: &Place, value: &Value) -> Result<(), ScimError> {
-        let known = self.read_only.get(&place.location.attribute.name);
+        let own = match place.location.extension {
+            None => Some(self.read_only),
+            Some(extension) => self.read_only.get(&extension.id).and_then(Value::as_object),
+        };
+        let known = own.and_then(|own| own.get(&place.location.attribute.name));
         let known = match place.sub {
             None => known,
             Some(sub) => known.and_then(Value::as_object).and_then(|known| known.get(&sub.name)),
@@ -119,6 +123,9 @@ impl Patching<'_> {
     fn extension(&mut self, op: Op, extension: &'static Schema, value: Option<Value>) -> Result<(), ScimError> {
         let attributes = match (op, value) {
             (Op::Remove, _) | (_, None | Some(Value::Null)) => {
+                if extension.attributes.iter().all(|attribute| attribute.mutability == Mutability::ReadOnly) {
+                    return Err(ScimError::mutability(format!("{} is read-only", extension.id)));
+                }
                 self.document.remove(&extension.id);
                 return Ok(());
             }

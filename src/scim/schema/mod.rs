@@ -1,8 +1,7 @@
 //! The schemas (RFC 7643 sections 3, 4 and 7): which attributes a resource has, and how each behaves.
 //!
 //! The definitions are the files in `scim-schemas/`, compiled in. What the service enforces and what `/Schemas` publishes both come
-//! from the [`Attribute`]s here, so they cannot disagree. A schema is published when `resource-types.json` names it; the portal
-//! extension is defined and known to the registry, but not named there until something fills it.
+//! from the [`Attribute`]s here, so they cannot disagree. A schema is published when `resource-types.json` names it.
 
 mod attribute;
 

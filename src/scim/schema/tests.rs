@@ -55,12 +55,16 @@ fn f04_r07_r14_what_the_rules_rest_on() {
 }
 
 #[test]
-fn the_portal_extension_is_known_but_not_published() {
-    let registry = Registry::get();
-    assert!(registry.schema(urn::PORTAL_USER).is_some());
-    assert!(registry.published().all(|schema| schema.id != urn::PORTAL_USER));
-    assert!(ResourceKind::User.extension(urn::PORTAL_USER).is_none());
-    assert_eq!(registry.published().count(), 5);
+fn r20_the_portal_extension_is_read_only_and_shown_to_who_asks() {
+    let portal = ResourceKind::User.extension(urn::PORTAL_USER).unwrap();
+    let names: Vec<_> = portal.attributes.iter().map(|attribute| attribute.name.as_str()).collect();
+    assert_eq!(names, ["person", "slot", "roles", "otherLogin"]);
+    for attribute in &portal.attributes {
+        assert_eq!((attribute.mutability, attribute.returned), (Mutability::ReadOnly, Returned::Request), "{}", attribute.name);
+        assert!(attribute.sub_attributes.iter().all(|sub| sub.mutability == Mutability::ReadOnly), "{}", attribute.name);
+    }
+    assert!(ResourceKind::Group.extension(urn::PORTAL_USER).is_none());
+    assert_eq!(Registry::get().published().count(), 6);
 }
 
 #[test]

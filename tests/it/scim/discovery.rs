@@ -58,7 +58,7 @@ on_every_engine! {
         assert_eq!((&types["schemas"], &types["totalResults"]), (&json!([LIST_RESPONSE]), &json!(2)));
         let schemas = tenant.scim.get("/Schemas").await.expect(200).body;
         let ids: Vec<_> = schemas["Resources"].as_array().unwrap().iter().map(|schema| schema["id"].clone()).collect();
-        assert_eq!(ids.len(), 3);
+        assert_eq!(ids.len(), 4);
         for kind in types["Resources"].as_array().unwrap() {
             let id = kind["id"].as_str().unwrap();
             assert_eq!(&tenant.scim.get(&format!("/ResourceTypes/{id}")).await.expect(200).body, kind);

@@ -17,6 +17,7 @@ mod nesting;
 mod okta;
 mod okta_spec;
 mod patch;
+mod portal;
 mod rate;
 mod roles;
 mod rounds;

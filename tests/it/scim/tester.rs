@@ -11,7 +11,7 @@ use crate::support::world::on_every_engine;
 const CHECKS: [(&str, usize); 23] = [
     ("access_invalid_resource_type", 1),
     ("access_invalid_schema", 1),
-    ("access_schema_by_id", 3),
+    ("access_schema_by_id", 4),
     ("check_add_attribute", 29),
     ("check_remove_attribute", 28),
     ("check_replace_attribute", 31),

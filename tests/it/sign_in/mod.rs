@@ -1,5 +1,6 @@
 //! Signing in, as a browser, an identity provider and a directory see it: stories over HTTP, each on both engines.
 
+mod adoption;
 mod finding;
 mod main_job;
 mod races;
@@ -7,6 +8,7 @@ mod refusals;
 mod sessions;
 mod states;
 mod tokens;
+mod tombstones;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};

@@ -5,33 +5,18 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use vestibule::model::{LoginId, PersonState, Subject, SubjectKind};
 use vestibule::store::filter::Where;
-use vestibule::store::{Error, NewTombstone, Order, Page, PairAttribute, Start, USER_LAYOUT};
+use vestibule::store::{Error, Order, Page, PairAttribute, Start, USER_LAYOUT};
 
-use super::{Ground, House, document, later, now, raw};
+use super::{Ground, House, document, later, now};
 use crate::support::world::on_every_engine;
 
-fn subject(house: &House, value: &str) -> Subject {
+pub(super) fn subject(house: &House, value: &str) -> Subject {
     Subject {
         connection: house.connection,
         issuer: "https://idp.example".to_owned(),
         kind: SubjectKind::Sub,
         value: value.to_owned(),
     }
-}
-
-async fn bury(ground: &Ground, house: &House, login: LoginId) {
-    let mut writer = ground.store.write(house.tenant).await.unwrap();
-    let row = writer.login_for_update(house.directory, login).await.unwrap().unwrap().login;
-    let tombstone = NewTombstone {
-        id: login,
-        person_id: row.person_id,
-        directory_id: row.directory_id,
-        user_name: &row.user_name,
-        external_id: row.external_id.as_deref(),
-    };
-    writer.insert_tombstone(&tombstone, now()).await.unwrap();
-    writer.delete_login(login).await.unwrap();
-    writer.commit().await.unwrap();
 }
 
 on_every_engine! {
@@ -162,51 +147,5 @@ on_every_engine! {
             assert!(writer.login_of_subject(&other).await.unwrap().is_none(), "{other:?}");
         }
         assert!(writer.logins_of_pair(house.directory, by_id, house.connection).await.unwrap()[0].bound);
-    }
-
-    async fn a_tombstone_holds_subjects_and_pair_values_until_it_is_lifted(engine) {
-        let ground = Ground::fresh(engine).await;
-        let house = ground.tenant("bluesky").await;
-        let joe = house.login(&ground.store, "joe").await;
-        let mut writer = ground.store.write(house.tenant).await.unwrap();
-        writer.insert_subject(joe, &subject(&house, "s1"), now()).await.unwrap();
-        writer.commit().await.unwrap();
-        let pair = ["ext-joe".to_owned()];
-        let mut reader = ground.store.read(house.tenant);
-        assert!(!reader.is_tombstoned(&subject(&house, "s1"), &pair).await.unwrap());
-
-        bury(&ground, &house, joe).await;
-        for (value, pairs, found) in [
-            ("s1", &[][..], true),
-            ("s2", &pair[..], true),
-            ("s2", &[][..], false),
-            ("s2", &["EXT-JOE".to_owned(), "joe".to_owned()][..], false),
-        ] {
-            assert_eq!(reader.is_tombstoned(&subject(&house, value), pairs).await.unwrap(), found, "{value} {pairs:?}");
-        }
-
-        // Another person's coming lifts nothing; the same pair value does, and only once.
-        let mut writer = ground.store.write(house.tenant).await.unwrap();
-        assert_eq!(writer.lift_tombstones(house.directory, "joe", Some("ext-eve"), later(1)).await.unwrap(), 0);
-        assert_eq!(writer.lift_tombstones(house.directory, "joe", None, later(1)).await.unwrap(), 0);
-        assert_eq!(writer.lift_tombstones(house.directory, "new", Some("ext-joe"), later(1)).await.unwrap(), 1);
-        assert_eq!(writer.lift_tombstones(house.directory, "new", Some("ext-joe"), later(1)).await.unwrap(), 0);
-        writer.commit().await.unwrap();
-        assert!(!reader.is_tombstoned(&subject(&house, "s1"), &pair).await.unwrap());
-    }
-
-    async fn a_binding_by_user_name_buries_the_user_name(engine) {
-        let ground = Ground::fresh(engine).await;
-        let house = ground.tenant("bluesky").await;
-        raw!(ground.store, "update bindings set attribute = 'userName' where tenant_id = $1", house.tenant).unwrap();
-        let joe = house.login(&ground.store, "joe").await;
-        bury(&ground, &house, joe).await;
-        let mut reader = ground.store.read(house.tenant);
-        let stranger = subject(&house, "s9");
-        assert!(reader.is_tombstoned(&stranger, &["joe".to_owned()]).await.unwrap());
-        assert!(!reader.is_tombstoned(&stranger, &["ext-joe".to_owned()]).await.unwrap());
-        let mut writer = ground.store.write(house.tenant).await.unwrap();
-        assert_eq!(writer.lift_tombstones(house.directory, "eve", Some("ext-joe"), later(1)).await.unwrap(), 0);
-        assert_eq!(writer.lift_tombstones(house.directory, "joe", None, later(1)).await.unwrap(), 1);
     }
 }

@@ -60,6 +60,10 @@ on_every_engine! {
         let told: Vec<_> = effective.iter().map(|role| (role.role.as_str(), role.rule_name.as_deref())).collect();
         assert_eq!(told, [("administrator", Some("EMEA")), ("finance", Some("EMEA"))], "in the catalogue's order");
         assert_eq!(effective[0].account_name, "EMEA");
+        let held_now = writer.held_roles(&[joe, LoginId::new(now())]).await.unwrap();
+        let told: Vec<_> = held_now.iter().map(|row| (row.login_id, row.account.as_str(), row.role.as_str(), &row.service)).collect();
+        assert_eq!(told, [(joe, "bluesky/emea", "administrator", &None), (joe, "bluesky/emea", "finance", &None)]);
+        assert_eq!(writer.held_roles(&[]).await.unwrap(), []);
 
         let finance = held.iter().find(|row| row.role == "finance").unwrap().id;
         writer.revoke(&[finance]).await.unwrap();
@@ -93,6 +97,7 @@ on_every_engine! {
             assert_eq!(reader.effective_roles(joe).await.unwrap().len(), 1);
             raw!(*store, off, joe).unwrap();
             assert_eq!(reader.effective_roles(joe).await.unwrap(), [], "{off}");
+            assert_eq!(reader.held_roles(&[joe]).await.unwrap(), [], "{off}");
             raw!(*store, on, joe).unwrap();
         }
         // A role that is gone from its file is retired, and comes back with it.
@@ -102,6 +107,7 @@ on_every_engine! {
             operator.sync_roles("another", &roles(&["finance"]), later(1)).await.unwrap();
             operator.commit().await.unwrap();
             assert_eq!(reader.effective_roles(joe).await.unwrap().len(), held, "{keys:?}");
+            assert_eq!(reader.held_roles(&[joe]).await.unwrap().len(), held, "{keys:?}");
         }
         let order = rows!(*store, (String, i64), "select key, rank from roles where catalogue = 'customer-portal' order by rank");
         assert_eq!(order, [("finance".to_owned(), 0), ("administrator".to_owned(), 1)]);

@@ -142,9 +142,12 @@ fn f05_urns_with_dots_are_read_right() {
     for text in [
         "urn:ietf:params:scim:schemas:core:2.0:Group:displayName pr",
         "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User pr",
-        "urn:vestibule:params:scim:schemas:extension:portal:2.0:User:slot eq 1",
     ] {
         assert!(matches!(refused(text), FilterError::UnknownAttribute { .. }), "{text}");
+    }
+    let portal = "urn:vestibule:params:scim:schemas:extension:portal:2.0:User";
+    for text in ["person pr", "slot eq 1", "roles.role eq \"administrator\"", "roles[role eq \"administrator\"]", "otherLogin pr"] {
+        assert!(matches!(refused(&format!("{portal}:{text}")), FilterError::NotFilterable { .. }), "{text}");
     }
 }
 
