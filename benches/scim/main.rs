@@ -41,6 +41,9 @@ struct Arguments {
     /// How many members the groups have in which single members come and go.
     #[arg(long, value_delimiter = ',', default_values_t = [1_000, 10_000, 100_000])]
     groups: Vec<usize>,
+    /// How many single members come and go in each group; each is two requests.
+    #[arg(long, default_value_t = 1_000)]
+    patches: usize,
     /// Among how many logins single ones are looked up.
     #[arg(long, default_value_t = 1_000_000)]
     logins: usize,
@@ -66,7 +69,7 @@ async fn main() {
         let brought = sync::run(&service.target, people, &mut report).await;
         // The largest sync leaves the people that the groups are made of.
         if people >= largest {
-            membership::run(&service, &brought, &arguments.groups, &mut report).await;
+            membership::run(&service, &brought, &arguments.groups, arguments.patches, &mut report).await;
             membership::read(&service, largest, &mut report).await;
             million::run(&service, arguments.logins, &mut report).await;
         }
@@ -78,7 +81,7 @@ async fn main() {
     if arguments.peers > 0 {
         for peer in peers::start().await {
             let brought = sync::run(&peer.target, arguments.peers, &mut report).await;
-            membership::patch(&peer.target, &brought, arguments.peers.min(250), 100, &mut report).await;
+            membership::patch(&peer.target, &brought, arguments.peers.min(250), arguments.patches.min(100), &mut report).await;
         }
     }
     report.write();

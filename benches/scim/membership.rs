@@ -12,8 +12,6 @@ use crate::service::Service;
 
 /// Members that one request brings while a group is filled.
 const BATCH: usize = 1_000;
-/// How many single members come and go in a group, twice as many requests.
-const PATCHES: usize = 1_000;
 
 fn operations(operation: Value) -> Value {
     json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [operation] })
@@ -67,9 +65,9 @@ pub(crate) async fn patch(target: &Target, people: &[String], size: usize, patch
 }
 
 /// Measures groups of these sizes, and counts the statements that a single-member PATCH takes.
-pub(crate) async fn run(service: &Service, people: &[String], sizes: &[usize], report: &mut Report) {
+pub(crate) async fn run(service: &Service, people: &[String], sizes: &[usize], patches: usize, report: &mut Report) {
     for &size in sizes {
-        let group = patch(&service.target, people, size, PATCHES, report).await;
+        let group = patch(&service.target, people, size, patches, report).await;
         service.forget_statements().await;
         let job = ComeAndGo { target: service.target.clone(), group, people: people[..size].into() };
         let (measured, _) = drive("statements", 1, 100, job).await;

@@ -280,7 +280,7 @@ mod tests {
         let bind = Decision::Bind { login: login(7).login.id };
         let refuse = Decision::Refuse;
         let one = || vec![pair("0a1b", &[login(7)])];
-        let table = [
+        let table = vec![
             ("a known subject", known(login(7)), sign_in.clone()),
             ("a known subject, whatever the policy", Known { by_subject: Some(login(7)), ..stranger(On, &[]) }, sign_in.clone()),
             ("its login is off", known(inactive(login(7))), refuse(Inactive)),

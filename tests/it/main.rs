@@ -4,6 +4,7 @@
 
 mod admin;
 mod architecture;
+mod assertions;
 mod federation;
 mod process;
 mod scim;

@@ -119,7 +119,7 @@ on_every_engine! {
         let rows = sql::texts(&office.world.database.url, &text).await.join("\n");
         assert!(rows.contains("title"), "{rows}");
         for value in ["Unicorn", "Zebra", "Tr0ub4dor"] {
-            let bytes: String = value.bytes().map(|byte| format!("{byte:02X}")).collect();
+            let bytes: String = value.bytes().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(b"0123456789ABCDEF"[usize::from(digit)])).collect();
             assert!(!rows.contains(value) && !rows.contains(&bytes), "{value} in {rows}");
         }
         // Not the entry of another directory, nor one that never was.

@@ -9,7 +9,7 @@ use super::Door;
 use crate::support::evil_idp::{Key, Manner, Signed};
 
 #[tokio::test]
-async fn r05_the_document_is_read_once_an_hour() {
+async fn the_document_is_read_once_an_hour() {
     let door = Door::new().await;
     for _ in 0..3 {
         assert_eq!(door.outcome().await, "accepted");
@@ -23,7 +23,7 @@ async fn r05_the_document_is_read_once_an_hour() {
 }
 
 #[tokio::test]
-async fn r05_what_is_known_serves_for_a_day_while_the_provider_is_down() {
+async fn what_is_known_serves_for_a_day_while_the_provider_is_down() {
     let door = Door::new().await;
     assert_eq!(door.outcome().await, "accepted");
     door.idp.script().discovery = Manner::Status(503);

@@ -143,12 +143,7 @@ impl Home {
 
     /// Sets up the tenant `bluesky` with the identity provider at `issuer`. Answers the id of its directory.
     fn bootstrap(&self, issuer: &str) -> String {
-        self.bootstrap_as(&self.described(issuer))
-    }
-
-    /// Sets up what a bootstrap file with one directory describes. Answers the id of the directory.
-    fn bootstrap_as(&self, text: &str) -> String {
-        std::fs::write(self.path("bluesky.toml"), text).unwrap();
+        std::fs::write(self.path("bluesky.toml"), self.described(issuer)).unwrap();
         let said = self.run(&["bootstrap", "bluesky.toml"]).expect(0);
         let (_, endpoint) = said.out.split_once("/scim/v2/").unwrap();
         endpoint.split_whitespace().next().unwrap().to_owned()

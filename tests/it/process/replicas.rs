@@ -105,9 +105,7 @@ async fn p27_p02_r34_two_replicas_and_a_kill_lose_no_member_and_invent_none() {
     let server = postgres::dedicated(true);
     let home = Home::at(&server.empty_database().await);
     home.run(&["migrate"]).expect(0);
-    let unlimited = "profile = \"entra\"\nsettings = { requests_per_second = 100000, burst = 100000 }";
-    let described = home.described("http://127.0.0.1:1").replace("profile = \"entra\"", unlimited);
-    let directory = home.bootstrap_as(&described);
+    let directory = home.bootstrap("http://127.0.0.1:1");
     let mut first = home.serve();
     let second = home.serve();
     let scim = first.scim(&directory);

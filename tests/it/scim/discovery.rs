@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ENTERPRISE, GROUP, LIST_RESPONSE, USER, directory, operations, refused};
+use super::{ENTERPRISE, GROUP, LIST_RESPONSE, USER, directory, filtered, operations, refused};
 use crate::support::http::{Scim, client};
 use crate::support::world::on_every_engine;
 
@@ -127,6 +127,31 @@ on_every_engine! {
                 let keyword = if attribute["mutability"] == "readOnly" { "mutability" } else { "invalidValue" };
                 refused(&answer, 400, keyword);
             }
+        }
+    }
+    /// `id`, `externalId` and `meta` belong to every resource (RFC 7643 section 3.1), though no schema lists them all.
+    async fn d08_common_attributes_behave_as_the_rfc_says_without_being_listed(engine) {
+        let (_world, tenant) = directory(engine, "strict").await;
+        for (path, body) in [
+            ("/Users", json!({ "schemas": [USER], "userName": "joe", "externalId": "Ext-1" })),
+            ("/Groups", json!({ "schemas": [GROUP], "displayName": "joes", "externalId": "Ext-1" })),
+        ] {
+            let made = tenant.scim.post(path, &body).await.expect(201);
+            let one = format!("{path}/{}", made.id());
+            assert_eq!(made.body["meta"]["resourceType"], path.trim_matches('/').trim_end_matches('s'));
+            let shown = tenant.scim.get(&format!("{one}?attributes=externalId,meta.version")).await.expect(200).body;
+            assert_eq!((&shown["id"], &shown["externalId"]), (&made.body["id"], &json!("Ext-1")));
+            assert_eq!(shown["meta"], json!({ "version": made.body["meta"]["version"] }));
+            for (filter, found) in [("externalId eq \"Ext-1\"", 1), ("externalId eq \"ext-1\"", 0), ("meta.created pr", 1)] {
+                assert_eq!(tenant.scim.get(&filtered(path, filter)).await.expect(200).body["totalResults"], found, "{filter}");
+            }
+            for name in ["id", "meta", "meta.version"] {
+                let change = operations(json!([{ "op": "replace", "path": name, "value": "mine" }]));
+                refused(&tenant.scim.patch(&one, &change).await, 400, "mutability");
+            }
+            let change = operations(json!([{ "op": "replace", "path": "externalId", "value": "Ext-2" }]));
+            tenant.scim.patch(&one, &change).await;
+            assert_eq!(tenant.scim.get(&one).await.expect(200).body["externalId"], "Ext-2");
         }
     }
 }

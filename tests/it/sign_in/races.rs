@@ -109,7 +109,7 @@ on_every_engine! {
         assert_eq!(stage.count("sign_in_traces where outcome = 'state_replayed'").await, replays);
     }
 
-    async fn r14_deactivated_during_the_callback_nobody_stays_in(engine) {
+    async fn deactivated_during_the_callback_nobody_stays_in(engine) {
         let stage = Stage::new(engine).await;
         let id = stage.provision("joe", "joe").await;
         for round in 0..ROUNDS {
@@ -128,7 +128,7 @@ on_every_engine! {
         }
     }
 
-    async fn r14_deleted_during_the_callback_nobody_stays_in(engine) {
+    async fn deleted_during_the_callback_nobody_stays_in(engine) {
         let stage = Stage::set(engine, "on", &[]).await;
         for round in 0..ROUNDS {
             let id = stage.provision("joe", "joe").await;

@@ -41,7 +41,7 @@ fn expect_private(visit: &Visit) {
 }
 
 on_every_engine! {
-    async fn r10_cookies_are_for_this_host_alone_and_out_of_reach(engine) {
+    async fn cookies_are_for_this_host_alone_and_out_of_reach(engine) {
         let stage = Stage::new(engine).await;
         stage.provision("joe", "joe").await;
         let mut browser = Browser::new();
@@ -139,7 +139,7 @@ on_every_engine! {
         assert_eq!(stage.count("events where kind = 'session.signed_out'").await, 1);
     }
 
-    async fn r09_every_way_of_switching_off_ends_the_session(engine) {
+    async fn p29_every_way_of_switching_off_ends_the_session(engine) {
         let stage = Stage::new(engine).await;
         let id = stage.provision("joe", "joe").await;
         let path = format!("/Users/{id}");

@@ -112,7 +112,7 @@ on_every_engine! {
         let rules = ChangedRules { granted: [RuleId::new(now())].into(), revoked: [RuleId::new(now()), RuleId::new(now())].into() };
         let token_id = Some(TokenId::new(now()));
         let new = LogEntry { values: Some(sealer.seal(&place, b"{}")), rules: rules.clone(), token_id, ..new };
-        write(&ground.store, &house, &[new.clone()]).await;
+        write(&ground.store, &house, std::slice::from_ref(&new)).await;
         let mut reader = ground.store.read(house.tenant);
         let (row, values) = reader.provisioning_entry(house.directory, new.id).await.unwrap().unwrap();
         assert_eq!((row.rules, row.token_id, row.at), (rules, token_id, later(1)));

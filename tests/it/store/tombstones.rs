@@ -96,7 +96,7 @@ on_every_engine! {
         let house = ground.tenant("bluesky").await;
         let other = ground.tenant("acme").await;
         let former = pair(&house, "0a1b");
-        let joe = stranger(&ground, &house, "joe", &[former.clone()]).await;
+        let joe = stranger(&ground, &house, "joe", std::slice::from_ref(&former)).await;
         let value = pair(&house, "2c3d");
         let oid = PairValue { claim: "oid".to_owned(), ..value.clone() };
         let mut writer = ground.store.write(house.tenant).await.unwrap();
