@@ -13,6 +13,7 @@ use crate::service::Service;
 /// Members that one request brings while a group is filled.
 const BATCH: usize = 1_000;
 
+#[expect(clippy::needless_pass_by_value, reason = "reads as json! does")]
 fn operations(operation: Value) -> Value {
     json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [operation] })
 }

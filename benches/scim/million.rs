@@ -10,8 +10,11 @@ use crate::sync::{external_id, name};
 const CONNECTIONS: usize = 8;
 const LOOKUPS: usize = 5_000;
 
+/// What a login of this number has.
+type Value = fn(usize) -> String;
+
 /// The filters that clients look logins up by, and how the value of a copy is made.
-const FILTERS: [(&str, &str, fn(usize) -> String); 3] =
+const FILTERS: [(&str, &str, Value); 3] =
     [("userName", "userName eq", name), ("externalId", "externalId eq", external_id), ("emails.value", "emails.value eq", name)];
 
 #[derive(Clone)]
@@ -19,7 +22,7 @@ struct Look {
     target: Target,
     what: &'static str,
     filter: &'static str,
-    value: fn(usize) -> String,
+    value: Value,
     logins: usize,
 }
 
