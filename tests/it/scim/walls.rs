@@ -75,7 +75,7 @@ on_every_engine! {
     }
 
     async fn z03_z06_a_group_named_like_a_role_gives_nothing(engine) {
-        let (world, tenant) = directory(engine, "entra").await;
+        let (world, tenant) = directory(engine, "okta").await;
         let scim = &tenant.scim;
         let joe = make_user(scim, "joe").await;
         for name in ["administrator", "Administrator", "admins", "bluesky", "EMEA", "EMEA administrators", "operator", "root"] {

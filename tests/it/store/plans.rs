@@ -27,7 +27,6 @@ const ACCEPTED: &[(&str, &str, &str)] = &[
     ("directories", "USE TEMP B-TREE FOR ORDER BY", "a tenant has few directories"),
     ("directories", "directories_3 (tenant_id=?)", "all are wanted"),
     ("effective_roles", "USE TEMP B-TREE FOR ORDER BY", "one login has few roles, and people read them by account"),
-    ("held_roles", "SCAN held", "what a page of logins holds, found by an index"),
     ("held_roles", "SCAN h", "the same, with the path of each account"),
     ("held_roles", "SCAN up", "the accounts on the way to the root"),
     ("held_roles", "USE TEMP B-TREE FOR DISTINCT", "several rules may give one role"),
