@@ -10,12 +10,15 @@ mod resources;
 mod stream;
 mod trace;
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Path, Request};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
+use futures_util::StreamExt as _;
 use http::header::{CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -184,6 +187,7 @@ async fn read_body(app: &App, request: Request, without_type: Leniency) -> Resul
     if request.headers().get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok())
         > Some(limit)
     {
+        discard(request.into_body(), limit).await;
         return Err(too_large());
     }
     let bytes: Bytes = axum::body::to_bytes(request.into_body(), limit).await.map_err(|error| {
@@ -192,6 +196,24 @@ async fn read_body(app: &App, request: Request, without_type: Leniency) -> Resul
         if is_limit { too_large() } else { ScimFailure(ScimError::invalid_syntax("the body ended early")) }
     })?;
     parse::parse(&bytes).map_err(|error| ScimFailure(ScimError::invalid_syntax(error.to_string())))
+}
+
+/// Reads a body that is not wanted, as far as it is of a size that somebody may send by mistake: a client that is still sending when the
+/// connection is closed sees a broken connection, and not the answer.
+async fn discard(body: Body, limit: usize) {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let mut chunks = body.into_data_stream();
+    let mut read = 0;
+    let reading = async {
+        while let Some(Ok(chunk)) = chunks.next().await {
+            read += chunk.len();
+            if read > 4 * limit {
+                break;
+            }
+        }
+    };
+    // Whoever is slower than that is answered all the same.
+    let _ = tokio::time::timeout(PATIENCE, reading).await;
 }
 
 /// A body without a media type is JSON where the client's profile lets that pass: there is nothing else that it could be.
