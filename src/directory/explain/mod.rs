@@ -156,14 +156,21 @@ fn uniqueness(refused: &Refused<'_>, about: &str) -> Reason {
     let thing = refused.resource_type;
     Reason {
         what: format!("another {thing} of this directory has this {about}"),
-        why: format!(
-            "Two {thing}s of one directory cannot have the same {about}; it is compared without regard to upper and lower case."
-        ),
+        why: format!("Two {thing}s of one directory cannot have the same {about}{}.", compared(about)),
         by: format!("the uniqueness of {about} (RFC 7643 section 7)"),
         next: format!(
             "Find the other one with filter={about} eq \"…\". If it is the same, have the client match by {about} before it creates; if it \
              is left over, delete or rename it at the identity provider."
         ),
+    }
+}
+
+/// How values of a unique attribute are compared, where that may surprise: externalId is the only one that is case-exact.
+fn compared(about: &str) -> &'static str {
+    if about.eq_ignore_ascii_case("externalId") {
+        ", to the letter"
+    } else {
+        "; it is compared without regard to upper and lower case"
     }
 }
 

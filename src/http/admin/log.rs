@@ -14,9 +14,9 @@ use super::problem::Problem;
 use crate::app::App;
 use crate::directory::access::Permission;
 use crate::directory::explain::{self, Refused};
+use crate::directory::settings::tolerance;
 use crate::directory::{log, reads};
 use crate::http::layers::RequestId;
-use crate::scim::profile::Profile;
 use crate::store::{LogPosition, LogQuery, LogRow, Outcome};
 
 /// How many entries a page has when the request does not say, and at most.
@@ -76,7 +76,7 @@ pub(super) async fn last_failure(
             scim_type: row.scim_type.as_deref(),
             detail: row.detail.as_deref(),
             coercions: &row.coercions,
-            profile: directory.profile.parse().unwrap_or(Profile::Strict),
+            profile: tolerance(&directory).0,
         })
     });
     let mut answer = json!(explanation);

@@ -53,6 +53,7 @@ impl Client {
                 directory: &self.directory,
                 caller: self.caller(),
                 sealer: &self.app.sealer,
+                rules: &self.app.rules,
             },
             profile: self.profile,
             tolerance: &self.tolerance,
@@ -129,15 +130,16 @@ impl FromRequestParts<App> for Client {
         let named = directory(parts).await?;
         let token = authenticate(&parts.headers, app).await?;
         let token = token.filter(|token| Some(token.directory.id) == named).ok_or_else(unauthorized)?;
-        if let Some(slip) = parts.extensions.get::<Slip>()
-            && token.directory.trace_until.is_some_and(|until| until > app.clock.now())
-        {
-            slip.name(Traced { tenant: token.tenant_id, directory: token.directory.id, token: token.token_id });
-        }
         let (profile, tolerance) = tolerance(&token.directory);
         if let Err(too_many) = app.limits.take(&token.directory) {
             app.metrics.scim_rate_limited(profile.as_str());
             return Err(Denied::TooMany(too_many));
+        }
+        // Only what is within the rate is traced, so that a flood does not push out what somebody wants to read.
+        if let Some(slip) = parts.extensions.get::<Slip>()
+            && token.directory.trace_until.is_some_and(|until| until > app.clock.now())
+        {
+            slip.name(Traced { tenant: token.tenant_id, directory: token.directory.id, token: token.token_id });
         }
         if !token.scopes.allow(Scope::ScimRead) {
             let error = ScimError::new(403, "this token is not for SCIM; use one with the scope scim or scim:read");

@@ -4,6 +4,8 @@
 use chrono::{DateTime, TimeDelta};
 use reqwest::Method;
 use vestibule::clock::Clock;
+use vestibule::directory::{Caller, reads};
+use vestibule::model::Actor;
 use vestibule::store::Engine;
 
 use super::{LIST_RESPONSE, log_of, make_user, refused, user};
@@ -58,6 +60,17 @@ on_every_engine! {
         }
         let count = |wanted| statuses.iter().filter(|status| **status == wanted).count();
         assert_eq!((count(200), count(429)), (BURST, 3 * BURST));
+    }
+
+    async fn a15_a_flood_leaves_no_trace_of_reads(engine) {
+        let (clock, world) = world(engine).await;
+        let tenant = usual(&world, "bluesky", "strict").await;
+        let directory = world.app.store.read(tenant.id).directory(tenant.directory).await.unwrap().unwrap();
+        let caller = Caller { actor: Actor::Operator, now: clock.now(), request_id: None };
+        reads::trace(&world.app.store, tenant.id, &directory, Some(10), caller).await.unwrap();
+        let answers = flood(&tenant.scim, BURST + 20).await;
+        assert_eq!(answers.iter().filter(|answer| answer.status == 429).count(), 20);
+        assert_eq!(world.app.reads.flush(&world.app.store).await.unwrap(), BURST, "what was let in, and nothing else");
     }
 
     async fn a15_a_directory_has_the_rate_of_its_settings(engine) {
