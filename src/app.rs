@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 
 use crate::clock::Clock;
 use crate::config::{Engine, KeySource, Settings};
-use crate::directory::Caller;
+use crate::directory::{Caller, RuleBook};
 use crate::directory::catalogue::{self, BUILT_IN, Catalogue};
 use crate::directory::reads::ReadLog;
 use crate::federation::Federation;
@@ -28,6 +28,7 @@ pub struct App {
     pub federation: Federation,
     pub metrics: Metrics,
     pub catalogues: Arc<[Catalogue]>,
+    pub rules: RuleBook,
     pub limits: DirectoryLimits,
     /// Reads of directories in trace mode that wait to be logged.
     pub reads: ReadLog,
@@ -67,6 +68,7 @@ impl App {
             limits: DirectoryLimits::new(clock.clone()),
             clock,
             metrics: Metrics::new(),
+            rules: RuleBook::default(),
             catalogues: catalogues.into(),
             reads: ReadLog::default(),
             settings: Arc::new(settings),

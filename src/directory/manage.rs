@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use super::catalogue::Catalogue;
-use super::recompute::recompute;
+use super::recompute::{RuleBook, recompute};
 use super::settings::{effective, uniqueness};
 use super::{Caller, Error, Result, mapping};
 use crate::keys::{HashedToken, Place, Sealer};
@@ -264,7 +264,7 @@ impl Manage<'_> {
         let mut after = None;
         loop {
             let logins = writer.login_ids(after, 1_000).await?;
-            recompute(&mut writer, &logins, &self.caller).await?;
+            recompute(&mut writer, &RuleBook::default(), &logins, &self.caller).await?;
             after = logins.last().copied();
             if after.is_none() {
                 break;

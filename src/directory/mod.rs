@@ -32,6 +32,7 @@ pub mod tokens;
 use chrono::{DateTime, Utc};
 
 pub use self::error::{Error, Result, StoreError};
+pub use self::recompute::RuleBook;
 
 use crate::model::{Actor, Event, EventId, EventKind};
 

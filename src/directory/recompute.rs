@@ -1,43 +1,94 @@
 //! Makes the assignments of logins what the rules want, in sets: as many statements for a thousand logins as for one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use moka::sync::Cache;
 use serde_json::json;
 
 use super::mapping::{self, CompiledRule};
 use super::{Caller, Result};
-use crate::model::{AssignmentId, ChangedRules, EventKind, LoginId, RuleId};
-use crate::store::{GrantRow, HeldRow, Writer};
+use crate::model::{AssignmentId, ChangedRules, EventKind, LoginId, RuleId, TenantId};
+use crate::store::{FactsRow, GrantRow, HeldRow, Writer};
 
 /// How many logins are read and written at once, to bound memory whatever the size of a group.
 const CHUNK: usize = 1_000;
+
+/// For how many tenants compiled rules are kept. Those of others are compiled again when they are next needed.
+const KEPT: u64 = 1_000;
+
+/// Compiled rules of tenants, each set by its version: to compile hundreds of filters costs more than to change a login. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct RuleBook(Cache<(TenantId, i64), Arc<[CompiledRule]>>);
+
+impl Default for RuleBook {
+    fn default() -> Self {
+        Self(Cache::new(KEPT))
+    }
+}
+
+impl RuleBook {
+    /// The tenant's rules. They are kept only while the transaction shares them: what is not committed has no version of its own.
+    async fn rules(&self, writer: &mut Writer) -> Result<Arc<[CompiledRule]>> {
+        let Some(version) = writer.shared_rules() else { return Ok(mapping::compile(&writer.rules().await?)?.into()) };
+        let key = (writer.tenant(), version);
+        if let Some(kept) = self.0.get(&key) {
+            return Ok(kept);
+        }
+        let rules: Arc<[CompiledRule]> = mapping::compile(&writer.rules().await?)?.into();
+        self.0.insert(key, rules.clone());
+        Ok(rules)
+    }
+}
 
 /// Recomputes the rule assignments of these logins in the transaction of the change that causes it.
 ///
 /// The caller holds the tenant's rules (shared for a change of facts). The logins are locked here, by ascending id, so that two
 /// changes to one login's facts see one another. Answers the rules that gave something, or took it away.
-pub(super) async fn recompute(writer: &mut Writer, logins: &[LoginId], caller: &Caller<'_>) -> Result<ChangedRules> {
-    let rules = mapping::compile(&writer.rules().await?)?;
-    let now = caller.now;
+pub(super) async fn recompute(
+    writer: &mut Writer,
+    book: &RuleBook,
+    logins: &[LoginId],
+    caller: &Caller<'_>,
+) -> Result<ChangedRules> {
+    let rules = book.rules(writer).await?;
     let mut changed = ChangedRules::default();
     for chunk in logins.chunks(CHUNK) {
         let locked = writer.lock_logins(chunk).await?;
-        let changes = changes(writer, &rules, &locked, now).await?;
-        changed.granted.extend(changes.grants.iter().map(|grant| grant.rule));
-        changed.revoked.extend(changes.revoking);
-        writer.grant(&changes.grants, now).await?;
-        writer.revoke(&changes.revoked).await?;
-        let events: Vec<_> = changes
-            .touched
-            .into_iter()
-            .map(|(login, (granted, revoked))| {
-                caller.event(EventKind::RolesChanged, login.uuid(), json!({ "granted": granted, "revoked": revoked }))
-            })
-            .collect();
-        writer.record(&events, caller.request_id).await?;
+        let held = writer.rule_assignments(&locked).await?;
+        let facts = writer.facts(&locked).await?;
+        apply(writer, changes(&rules, held, &facts, caller.now), caller, &mut changed).await?;
     }
     Ok(changed)
+}
+
+/// Gives a login that was made in this transaction what the rules want: it holds nothing, and nobody else knows it.
+pub(super) async fn give_first(
+    writer: &mut Writer,
+    book: &RuleBook,
+    facts: &FactsRow,
+    caller: &Caller<'_>,
+) -> Result<ChangedRules> {
+    let rules = book.rules(writer).await?;
+    let mut changed = ChangedRules::default();
+    apply(writer, changes(&rules, Vec::new(), std::slice::from_ref(facts), caller.now), caller, &mut changed).await?;
+    Ok(changed)
+}
+
+async fn apply(writer: &mut Writer, changes: Changes, caller: &Caller<'_>, changed: &mut ChangedRules) -> Result<()> {
+    changed.granted.extend(changes.grants.iter().map(|grant| grant.rule));
+    changed.revoked.extend(changes.revoking);
+    writer.grant(&changes.grants, caller.now).await?;
+    writer.revoke(&changes.revoked).await?;
+    let events: Vec<_> = changes
+        .touched
+        .into_iter()
+        .map(|(login, (granted, revoked))| {
+            caller.event(EventKind::RolesChanged, login.uuid(), json!({ "granted": granted, "revoked": revoked }))
+        })
+        .collect();
+    Ok(writer.record(&events, caller.request_id).await?)
 }
 
 #[derive(Default)]
@@ -50,15 +101,15 @@ struct Changes {
     touched: BTreeMap<LoginId, (usize, usize)>,
 }
 
-async fn changes(writer: &mut Writer, rules: &[CompiledRule], logins: &[LoginId], now: DateTime<Utc>) -> Result<Changes> {
+fn changes(rules: &[CompiledRule], rows: Vec<HeldRow>, facts: &[FactsRow], now: DateTime<Utc>) -> Changes {
     let mut held: BTreeMap<LoginId, Vec<HeldRow>> = BTreeMap::new();
-    for row in writer.rule_assignments(logins).await? {
+    for row in rows {
         held.entry(row.login_id).or_default().push(row);
     }
     let mut changes = Changes::default();
-    for facts in writer.facts(logins).await? {
+    for facts in facts {
         let login = facts.login_id;
-        let change = mapping::diff(held.get(&login).map_or(&[], Vec::as_slice), &mapping::wanted(rules, &facts));
+        let change = mapping::diff(held.get(&login).map_or(&[], Vec::as_slice), &mapping::wanted(rules, facts));
         if change.grant.is_empty() && change.revoke.is_empty() {
             continue;
         }
@@ -74,5 +125,5 @@ async fn changes(writer: &mut Writer, rules: &[CompiledRule], logins: &[LoginId]
             rule: wanted.rule,
         }));
     }
-    Ok(changes)
+    changes
 }

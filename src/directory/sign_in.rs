@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::decide::{Decision, Known, Pair, Refusal, decide};
-use super::recompute::recompute;
+use super::recompute::{RuleBook, recompute};
 use super::{Caller, Error, Result};
 use crate::keys::HashedToken;
 use crate::model::{
@@ -24,6 +24,17 @@ pub struct Browser<'a> {
     pub user_agent: &'a str,
     /// How long the session may last at most.
     pub lifetime: chrono::TimeDelta,
+}
+
+/// What a sign-in works with.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    pub store: &'a Store,
+    pub rules: &'a RuleBook,
+    pub caller: Caller<'a>,
+    pub browser: Browser<'a>,
+    /// What federation did, redacted, for the trace.
+    pub steps: &'a serde_json::Value,
 }
 
 /// How a sign-in found its login.
@@ -56,29 +67,17 @@ pub enum Outcome {
 ///
 /// # Errors
 /// When the database cannot be asked or written; then nobody was signed in.
-pub async fn sign_in(
-    store: &Store,
-    caller: Caller<'_>,
-    identity: &ExternalIdentity,
-    browser: Browser<'_>,
-    steps: &serde_json::Value,
-) -> Result<Outcome> {
+pub async fn sign_in(attempt: Attempt<'_>, identity: &ExternalIdentity) -> Result<Outcome> {
     // The loser of a race to bind one subject is decided again, and then finds the subject.
-    retry(|| once(store, caller, identity, browser, steps)).await
+    retry(|| once(attempt, identity)).await
 }
 
-async fn once(
-    store: &Store,
-    caller: Caller<'_>,
-    identity: &ExternalIdentity,
-    browser: Browser<'_>,
-    steps: &serde_json::Value,
-) -> Result<Outcome> {
-    let mut writer = store.write(identity.tenant).await?;
+async fn once(attempt: Attempt<'_>, identity: &ExternalIdentity) -> Result<Outcome> {
+    let mut writer = attempt.store.write(identity.tenant).await?;
     writer.share_rules().await?;
     let known = known_for_update(&mut writer, identity).await?;
     let decision = decide(&known, identity);
-    let outcome = apply(&mut writer, caller, &known, identity, decision, browser, steps).await?;
+    let outcome = apply(&mut writer, attempt, &known, identity, decision).await?;
     writer.commit().await?;
     Ok(outcome)
 }
@@ -146,13 +145,12 @@ async fn keep_pair_values(writer: &mut Writer, login: LoginId, identity: &Extern
 
 async fn apply(
     writer: &mut Writer,
-    caller: Caller<'_>,
+    attempt: Attempt<'_>,
     known: &Known,
     identity: &ExternalIdentity,
     decision: Decision,
-    browser: Browser<'_>,
-    steps: &serde_json::Value,
 ) -> Result<Outcome> {
+    let Attempt { rules, caller, browser, steps, .. } = attempt;
     let connection = &known.connection;
     let mut events = Vec::new();
     let (login, how) = match decision {
@@ -172,7 +170,7 @@ async fn apply(
     let mut claims = writer.claims(login).await?;
     claims.insert(connection.id, identity.claims.clone());
     writer.record_sign_in(login, &claims, caller.now).await?;
-    recompute(writer, &[login], &caller).await?;
+    recompute(writer, rules, &[login], &caller).await?;
     let Login { person_id: person, directory_id: directory, .. } =
         writer.any_login(login).await?.ok_or(Error::NotFound("login"))?.login;
     if directory.is_none() {

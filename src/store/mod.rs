@@ -31,6 +31,7 @@ mod provisioning_log;
 mod roles;
 mod secrets;
 mod sessions;
+mod statistics;
 mod subjects;
 mod tombstones;
 
@@ -146,7 +147,7 @@ impl Store {
             Self::Sqlite { writer, .. } => Link::Sqlite(SqliteLink::Transaction(writer.begin_with("begin immediate").await?)),
             Self::Postgres(pool) => Link::Postgres(PgLink::Transaction(pool.begin().await?)),
         };
-        Ok(Writer { reader: Reader { link, tenant } })
+        Ok(Writer { reader: Reader { link, tenant }, shared_rules: None })
     }
 
     /// The few looks across tenants.
@@ -195,6 +196,8 @@ pub struct Reader {
 #[derive(Debug)]
 pub struct Writer {
     reader: Reader,
+    /// The version of the tenant's set of rules, once it is shared.
+    shared_rules: Option<i64>,
 }
 
 #[derive(Debug)]

@@ -157,8 +157,15 @@ impl Reader {
 impl Writer {
     /// Takes the tenant's set of rules as it is: a change of facts may go on beside others, a change of rules may not.
     pub async fn share_rules(&mut self) -> Result<()> {
-        sql!(self, fetch_optional::<(i64,)>("select version from rule_sets where tenant_id = $1 {for share}"))?;
+        let row = sql!(self, fetch_optional::<(i64,)>("select version from rule_sets where tenant_id = $1 {for share}"))?;
+        self.shared_rules = row.map(|(version,)| version);
         Ok(())
+    }
+
+    /// The version of the tenant's set of rules, if this transaction shares it: then nobody changes it until the end.
+    #[must_use]
+    pub fn shared_rules(&self) -> Option<i64> {
+        self.shared_rules
     }
 
     /// Takes the tenant's set of rules alone, though no rule changes: nobody's facts change until this transaction ends.

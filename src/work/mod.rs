@@ -1,10 +1,12 @@
-//! What happens by itself: rows whose time is over go, and reads of directories in trace mode are written down.
+//! What happens by itself: rows whose time is over go, reads of directories in trace mode are written down, and the database is kept
+//! aware of how its tables grow.
 //!
 //! Every replica does all of it. What one has removed, the next does not find.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::MissedTickBehavior;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::clock::Clock;
@@ -14,6 +16,8 @@ use crate::store::{Result, Store};
 
 /// How often rows are removed whose time is over.
 const PURGE_INTERVAL: Duration = Duration::from_mins(10);
+/// How often the database is asked whether its tables have outgrown what it knows of them.
+const STATISTICS_INTERVAL: Duration = Duration::from_secs(5);
 /// How many rows of a log are removed by one transaction: others want to write meanwhile.
 const BATCH: u32 = 1_000;
 /// For how long the traces of sign-ins are kept.
@@ -31,10 +35,11 @@ pub struct Purged {
 }
 
 /// Begins all work. It ends when what is answered is dropped.
-pub fn start(store: &Store, clock: &Clock, reads: &ReadLog) -> [AbortOnDropHandle<()>; 2] {
-    let purging = keep_purging(store.clone(), clock.clone());
-    let writing = keep_writing(store.clone(), reads.clone());
-    [AbortOnDropHandle::new(tokio::spawn(purging)), AbortOnDropHandle::new(tokio::spawn(writing))]
+pub fn start(store: &Store, clock: &Clock, reads: &ReadLog) -> [AbortOnDropHandle<()>; 3] {
+    let purging = tokio::spawn(keep_purging(store.clone(), clock.clone()));
+    let writing = tokio::spawn(keep_writing(store.clone(), reads.clone()));
+    let looking = tokio::spawn(keep_statistics(store.clone()));
+    [purging, writing, looking].map(AbortOnDropHandle::new)
 }
 
 async fn keep_purging(store: Store, clock: Clock) {
@@ -53,6 +58,17 @@ async fn keep_writing(store: Store, reads: ReadLog) {
         reads.due().await;
         if let Err(error) = reads.flush(&store).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "reads of a directory in trace mode could not be logged");
+        }
+    }
+}
+
+async fn keep_statistics(store: Store) {
+    let mut ticks = tokio::time::interval(STATISTICS_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = store.refresh_statistics().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the database could not be asked about its tables");
         }
     }
 }

@@ -46,7 +46,7 @@ pub async fn create_group(
         let changes = MemberChanges::take(&mut writer, &to, &held, id, &[first], unknown, false).await?;
         let event = to.caller.event(EventKind::GroupCreated, id.uuid(), json!({ "members": changes.added.len() }));
         writer.record(&[event], to.caller.request_id).await?;
-        let rules = recompute(&mut writer, &changes.touched.into_iter().collect::<Vec<_>>(), &to.caller).await?;
+        let rules = recompute(&mut writer, to.rules, &changes.touched.into_iter().collect::<Vec<_>>(), &to.caller).await?;
         let mut changed = Changed::made(&group.scim);
         changed.members(changes.added, changes.removed);
         let coercions = noted(changes.notes);
@@ -117,7 +117,7 @@ async fn write_group(
         }
     }
     writer.record(&events, to.caller.request_id).await?;
-    let rules = recompute(writer, &members.touched.into_iter().collect::<Vec<_>>(), &to.caller).await?;
+    let rules = recompute(writer, to.rules, &members.touched.into_iter().collect::<Vec<_>>(), &to.caller).await?;
     changed.members(members.added, members.removed);
     let coercions: Vec<_> = change.coercions.iter().cloned().chain(noted(members.notes)).collect();
     log(writer, to, operation, Done { resource_type: "Group", id: id.uuid(), changed, rules, coercions: &coercions }).await?;
@@ -170,7 +170,7 @@ async fn remove_group(
     writer.touch_groups(&parents, to.caller.now).await?;
     let event = to.caller.event(EventKind::GroupDeleted, id.uuid(), json!({ "members": within.len() }));
     writer.record(&[event], to.caller.request_id).await?;
-    let rules = recompute(writer, &within, &to.caller).await?;
+    let rules = recompute(writer, to.rules, &within, &to.caller).await?;
     let changed = Changed::default();
     log(writer, to, operation, Done { resource_type: "Group", id: id.uuid(), changed, rules, coercions: &[] }).await
 }

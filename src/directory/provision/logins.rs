@@ -1,18 +1,18 @@
 //! The logins of a directory: made, adopted, changed, deleted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
 use super::{Operation, Provisioning};
 use crate::directory::decide::{self, Adoption};
 use crate::directory::log::{Changed, Done, log};
-use crate::directory::recompute::recompute;
+use crate::directory::recompute::{give_first, recompute};
 use crate::directory::{Error, Result};
 use crate::model::{
     ChangedRules, DirectoryId, Event, EventKind, GroupId, Login, LoginId, LoginKind, MembershipType, PairValue, PersonId, Slot,
 };
-use crate::store::{LoginDocument, LoginRow, NewLogin, NewTombstone, Races, Writer, retry};
+use crate::store::{FactsRow, LoginDocument, LoginRow, NewLogin, NewTombstone, Races, Writer, retry};
 
 /// What is to become of a login.
 #[derive(Clone, Debug)]
@@ -86,7 +86,15 @@ async fn bear_login(
         details["adoption"] = "ambiguous".into();
     }
     writer.record(&[to.caller.event(EventKind::LoginCreated, id.uuid(), details)], to.caller.request_id).await?;
-    let rules = recompute(writer, &[id], &to.caller).await?;
+    let facts = FactsRow {
+        login_id: id,
+        directory_id: Some(to.directory.id),
+        active: document.active,
+        search: document.search.clone(),
+        claims: BTreeMap::new(),
+        groups: Vec::new(),
+    };
+    let rules = give_first(writer, to.rules, &facts, &to.caller).await?;
     let changed = Changed::made(&document.scim);
     log(writer, to, operation, Done { resource_type: "User", id: id.uuid(), changed, rules, coercions: &[] }).await?;
     Ok(id)
@@ -108,7 +116,7 @@ async fn adopt_login(
     let mut events = vec![to.caller.event(EventKind::LoginAdopted, id.uuid(), details)];
     events.extend(switch(writer, to, &login, document.active).await?);
     writer.record(&events, to.caller.request_id).await?;
-    let rules = recompute(writer, &[id], &to.caller).await?;
+    let rules = recompute(writer, to.rules, &[id], &to.caller).await?;
     let operation = Operation { name: "adopt", ..operation.clone() };
     let changed = Changed::between(&scim, &document.scim);
     log(writer, to, &operation, Done { resource_type: "User", id: id.uuid(), changed, rules, coercions: &[] }).await?;
@@ -157,7 +165,7 @@ async fn write_login(
     let mut events = vec![to.caller.event(EventKind::LoginUpdated, login.id.uuid(), json!({ "attributes": changed.attributes }))];
     events.extend(switch(writer, to, login, document.active).await?);
     writer.record(&events, to.caller.request_id).await?;
-    let rules = recompute(writer, &[login.id], &to.caller).await?;
+    let rules = recompute(writer, to.rules, &[login.id], &to.caller).await?;
     Ok((changed, rules))
 }
 

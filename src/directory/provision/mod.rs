@@ -6,6 +6,7 @@
 mod groups;
 mod logins;
 
+use super::recompute::RuleBook;
 use super::{Caller, Result};
 use crate::keys::Sealer;
 use crate::model::{Directory, TenantId};
@@ -24,6 +25,7 @@ pub struct Provisioning<'a> {
     pub caller: Caller<'a>,
     /// Seals values in the provisioning log.
     pub sealer: &'a Sealer,
+    pub rules: &'a RuleBook,
 }
 
 impl Provisioning<'_> {

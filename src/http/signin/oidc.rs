@@ -19,7 +19,7 @@ use super::{Where, is_local};
 use crate::app::App;
 use crate::directory::decide::Refusal;
 use crate::directory::manage::connection_secret_place;
-use crate::directory::sign_in::{self, Browser, Outcome};
+use crate::directory::sign_in::{self, Attempt, Browser, Outcome};
 use crate::federation::{Callback, Kind, Pending, Refused, Trace};
 use crate::keys::{HashedToken, Place, PlainToken};
 use crate::metrics::{SessionEnd, SignIn};
@@ -223,7 +223,8 @@ async fn try_callback(
     let browser = Browser { session: &digest, user_agent: &user_agent, lifetime };
     let caller = request_id.caller(app, Actor::Connection { connection: id });
     let steps = serde_json::to_value(&trace).unwrap_or_default();
-    match sign_in::sign_in(&app.store, caller, &identity, browser, &steps).await.map_err(|error| internal(&error))? {
+    let attempt = Attempt { store: &app.store, rules: &app.rules, caller, browser, steps: &steps };
+    match sign_in::sign_in(attempt, &identity).await.map_err(|error| internal(&error))? {
         Outcome::SignedIn { how, .. } => {
             app.metrics.sign_in(match how {
                 sign_in::How::Known => SignIn::Known,

@@ -88,7 +88,7 @@ on_every_engine! {
         for path in ["/Groups?excludedAttributes=members", "/Groups?attributes=displayName"] {
             let (list, statements) = read_counting(&world, &tenant.scim, path).await;
             assert_eq!(list.body["totalResults"], 3);
-            assert_eq!(statements.len(), 2, "the groups are counted and read: {statements:?}");
+            assert_eq!(statements.len(), 1, "the groups are read, and a page that is not full needs no count: {statements:?}");
             assert_eq!(reading_members(&statements), 0, "{statements:?}");
         }
         let (_, statements) = read_counting(&world, &tenant.scim, "/Groups").await;

@@ -64,6 +64,7 @@ async fn cost(world: &World, tenant: &Tenant, group: &str, operation: Value) -> 
             directory: &directory,
             caller: Caller { actor: Actor::System, now: world.app.clock.now(), request_id: None },
             sealer: &world.app.sealer,
+            rules: &world.app.rules,
         },
         profile: Profile::Okta,
         tolerance: Profile::Okta.tolerance(),

@@ -15,6 +15,7 @@ mod schemas_agree;
 mod settings;
 mod sign_in;
 mod statements;
+mod statistics;
 mod tombstones;
 mod transactions;
 mod wall;
