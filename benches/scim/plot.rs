@@ -49,19 +49,26 @@ pub(crate) fn bars(title: &str, unit: &str, bars: &[Bar]) -> String {
     frame(860.0, 64.0 + 34.0 * bars.len() as f64, title, &inside)
 }
 
-/// Lines over a logarithmic horizontal axis.
+/// Lines over logarithmic axes; the vertical one begins at 1.
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
 pub(crate) fn lines(title: &str, across: &str, up: &str, lines: &[Line]) -> String {
     let points = || lines.iter().flat_map(|line| line.points.iter().copied());
     let (low, high) = points().fold((f64::MAX, 1.0_f64), |(low, high), (x, _)| (low.min(x), high.max(x)));
-    let top = points().map(|(_, y)| y).fold(1.0, f64::max) * 1.1;
+    let top = points().map(|(_, y)| y).fold(10.0, f64::max).log10().ceil();
     let span = (high / low).log10().max(1e-9);
-    let place = |(x, y): (f64, f64)| (70.0 + (x / low).log10() / span * 520.0, 320.0 - y / top * 260.0);
+    let place = |(x, y): (f64, f64)| (70.0 + (x / low).log10() / span * 520.0, 320.0 - y.max(1.0).log10() / top * 260.0);
     let mut inside = String::new();
-    for step in 0..=4 {
-        let value = top * f64::from(step) / 4.0;
+    let mut value = 1.0_f64;
+    while value.log10() <= top {
         let (_, y) = place((low, value));
-        write!(inside, "<path d=\"M70 {y:.1}H590\" stroke=\"{INK}\" stroke-opacity=\".25\"/><text x=\"62\" y=\"{:.1}\" text-anchor=\"end\">{value:.1}</text>", y + 4.0).unwrap();
+        write!(
+            inside,
+            "<path d=\"M70 {y:.1}H590\" stroke=\"{INK}\" stroke-opacity=\".25\"/>\
+             <text x=\"62\" y=\"{:.1}\" text-anchor=\"end\">{value}</text>",
+            y + 4.0
+        )
+        .unwrap();
+        value *= 10.0;
     }
     let mut sizes: Vec<_> = points().map(|(x, _)| x).collect();
     sizes.sort_by(f64::total_cmp);
@@ -70,7 +77,7 @@ pub(crate) fn lines(title: &str, across: &str, up: &str, lines: &[Line]) -> Stri
         let (x, _) = place((size, 0.0));
         write!(inside, "<text x=\"{x:.1}\" y=\"342\" text-anchor=\"middle\">{size}</text>").unwrap();
     }
-    write!(inside, "<text x=\"330\" y=\"364\" text-anchor=\"middle\">{across}</text><text x=\"16\" y=\"52\">{up}</text>").unwrap();
+    write!(inside, "<text x=\"330\" y=\"364\" text-anchor=\"middle\">{across}</text><text x=\"16\" y=\"46\">{up}</text>").unwrap();
     for (number, line) in lines.iter().enumerate() {
         let colour = COLOURS[number % COLOURS.len()];
         let places: Vec<_> = line.points.iter().map(|point| place(*point)).collect();

@@ -106,7 +106,9 @@ impl Report {
 
     pub(crate) fn write(&self) {
         self.show();
-        let curves = lines("A single-member PATCH by the size of its group", "members", "ms", &self.curves);
+        // A single size is no curve.
+        let curves: Vec<_> = self.curves.iter().filter(|curve| curve.points.len() > 1).cloned().collect();
+        let curves = lines("A single-member PATCH by the size of its group", "members", "ms", &curves);
         std::fs::write(self.folder.join("scim-membership.svg"), curves).unwrap();
         let rates = bars("Initial sync: filter, POST and GET for each person", "requests/s", &self.rates);
         std::fs::write(self.folder.join("scim-sync.svg"), rates).unwrap();
