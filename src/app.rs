@@ -7,9 +7,9 @@ use anyhow::{Context as _, bail};
 
 use crate::clock::Clock;
 use crate::config::{Engine, KeySource, Settings};
-use crate::directory::{Caller, RuleBook};
 use crate::directory::catalogue::{self, BUILT_IN, Catalogue};
 use crate::directory::reads::ReadLog;
+use crate::directory::{Caller, RuleBook};
 use crate::federation::Federation;
 use crate::http::limits::DirectoryLimits;
 use crate::keys::{KeyRing, Sealer};
@@ -27,7 +27,7 @@ pub struct App {
     pub clock: Clock,
     pub federation: Federation,
     pub metrics: Metrics,
-    pub catalogues: Arc<[Catalogue]>,
+    pub catalogues: Arc<[Arc<Catalogue>]>,
     pub rules: RuleBook,
     pub limits: DirectoryLimits,
     /// Reads of directories in trace mode that wait to be logged.
@@ -58,6 +58,7 @@ impl App {
         let catalogues = catalogues(&settings)?;
         let caller = Caller { actor: Actor::System, now: clock.now(), request_id: None };
         catalogue::sync(&store, &catalogues, caller).await.context("cannot write the role catalogues")?;
+        let catalogues: Vec<_> = catalogues.into_iter().map(Arc::new).collect();
         let allow = settings.net.allow.iter().map(ToString::to_string).collect();
         let client =
             net::Client::new(net::Settings { allow, ..net::Settings::default() }).context("cannot set up outgoing calls")?;
@@ -77,7 +78,7 @@ impl App {
 
     /// The catalogue of this slug.
     #[must_use]
-    pub fn catalogue(&self, slug: &str) -> Option<&Catalogue> {
+    pub fn catalogue(&self, slug: &str) -> Option<&Arc<Catalogue>> {
         self.catalogues.iter().find(|catalogue| catalogue.slug == slug)
     }
 }

@@ -422,7 +422,9 @@ create table assignments (
 create unique index assignments_once
   on assignments (login_id, account_id, coalesce(service_id, account_id), coalesce(instance_id, account_id), role, source, source_id);
 create index assignments_by_login on assignments (tenant_id, login_id, id);
-create index assignments_by_account on assignments (tenant_id, account_id);
+create index assignments_by_account on assignments (tenant_id, account_id, role);
+create index assignments_by_service on assignments (service_id);
+create index assignments_by_instance on assignments (instance_id);
 create index assignments_by_source on assignments (tenant_id, source_id);
 
 create table sessions (

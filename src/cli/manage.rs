@@ -10,6 +10,7 @@ use super::bootstrap;
 use crate::app::{self, App};
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::directory::catalogue::Catalogue;
 
 /// Brings the database's schema to this version. Several at once are safe: they wait for one another.
 ///
@@ -45,4 +46,27 @@ pub async fn bootstrap(settings: Settings, file: &Path) -> anyhow::Result<ExitCo
     app.store.close().await;
     write!(std::io::stdout(), "{report}")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads a catalogue and says everything that is wrong with it.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn check_catalogue(file: &Path) -> anyhow::Result<ExitCode> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let slug = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut out = std::io::stdout();
+    match Catalogue::parse(&slug, &text) {
+        Ok(catalogue) => {
+            let Catalogue { roles, services, sets, .. } = &catalogue;
+            let counts = [(roles.len(), "roles"), (services.len(), "services"), (sets.len(), "exclusive sets")];
+            let counts: Vec<_> = counts.iter().map(|(count, what)| format!("{count} {what}")).collect();
+            writeln!(out, "{}: {:?} is a catalogue: {}", file.display(), catalogue.name, counts.join(", "))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(faults) => {
+            writeln!(out, "{faults}")?;
+            Ok(ExitCode::FAILURE)
+        }
+    }
 }

@@ -50,11 +50,24 @@ pub enum Command {
         /// The TOML file that describes it.
         file: PathBuf,
     },
+    /// Look after role catalogues.
+    #[command(subcommand)]
+    Catalogue(CatalogueCommand),
     /// Look at the installation and say what is wrong and what to do.
     Doctor {
         /// Print one JSON object instead of lines.
         #[arg(long)]
         json: bool,
+    },
+}
+
+/// What can be done with role catalogues.
+#[derive(Debug, Subcommand)]
+pub enum CatalogueCommand {
+    /// Read a catalogue and say everything that is wrong with it, each with its line.
+    Check {
+        /// The TOML file; its name without the ending is what tenants call it.
+        file: PathBuf,
     },
 }
 
@@ -64,6 +77,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::serve(settings?).await,
         Command::Doctor { json } => doctor::doctor(settings.as_ref(), json).await,
+        // A catalogue is checked where it is written, which need not be where the service runs.
+        Command::Catalogue(CatalogueCommand::Check { file }) => manage::check_catalogue(&file),
         Command::Migrate => manage::migrate(settings?).await,
         Command::Bootstrap { file } => manage::bootstrap(settings?, &file).await,
         Command::Demo { port, idp_port, folder } => demo::run(demo::Ports { vestibule: port, idp: idp_port }, &folder).await,

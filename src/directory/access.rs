@@ -1,87 +1,176 @@
-//! Who may see and change what is set up on an account: decided by the permissions of roles, downwards along the account tree.
-//!
-//! A role that is held at an account counts there and at every account below it, never above or beside it.
+//! Who may see and change what is set up on an account: decided by the permissions of the roles that count there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::Result;
-use super::catalogue::Catalogue;
-use crate::model::{Account, AccountId, EffectiveRole, LoginId, TenantId};
-use crate::store::Store;
+use super::catalogue::{Catalogue, Role};
+use super::effective::{EffectiveRole, Place, effective_roles};
+use super::tree::Tree;
+use super::{Error, Result};
+use crate::model::{AccountId, Assignment, LoginId, Service, TenantId};
+use crate::store::{Reader, Store};
 
-/// What roles can allow with directories. The names stand in the role catalogues.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Permission {
-    /// To see directories, their tokens and their provisioning log, without anybody's values.
-    ViewDirectories,
-    /// To change them, and to see the values in their provisioning log.
-    ManageDirectories,
-}
+macro_rules! permissions {
+    ($($(#[$doc:meta])* $name:ident = $text:literal $(, by $by:ident)?;)*) => {
+        /// What roles can allow in Vestibule itself. The names stand in the role catalogues, among those of the portal.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Permission { $($(#[$doc])* $name,)* }
 
-impl Permission {
-    /// The name in a catalogue.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ViewDirectories => "directories.view",
-            Self::ManageDirectories => "directories.manage",
+        impl Permission {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The name in a catalogue.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// The permission that allows this too: who may change something may see it.
+            const fn by(self) -> Option<Self> {
+                match self { $($(Self::$name => Some(Self::$by),)?)* _ => None }
+            }
         }
-    }
+    };
 }
 
-/// The accounts that somebody can reach with a permission: each account where they hold it, with all that is below.
-#[derive(Clone, Debug, Default)]
+permissions! {
+    /// To see the account and what it subscribes to.
+    ViewAccounts = "accounts.view", by ManageAccounts;
+    /// To make accounts below, and to rename, move and suspend them.
+    ManageAccounts = "accounts.manage";
+    /// To change what the account subscribes to.
+    Subscribe = "accounts.subscribe";
+    /// To see who has roles on the account, and why.
+    ViewPeople = "people.view", by ManagePeople;
+    /// To make, change and delete the people whose home the account is. Whoever has this is an administrator of the account.
+    ManagePeople = "people.manage";
+    /// To give and take the roles whose entries do not say who may.
+    AssignRoles = "roles.assign";
+    /// To see directories, their tokens and their provisioning log, without anybody's values.
+    ViewDirectories = "directories.view", by ManageDirectories;
+    /// To change them, and to see the values in their provisioning log.
+    ManageDirectories = "directories.manage";
+    /// To see rules, and what a change of one would change.
+    ViewRules = "rules.view", by ManageRules;
+    /// To change them, as far as they give what one may give oneself.
+    ManageRules = "rules.manage";
+    /// To change approval policies.
+    ManageApprovals = "approvals.manage";
+    /// To read the audit trail, and the extract of everybody's permissions.
+    ViewAudit = "audit.view";
+}
+
+/// What a login may do on every account of its tenant, by its own roles alone: never by those of the person's other login.
+#[derive(Clone, Debug)]
 pub struct Reach {
-    parents: BTreeMap<AccountId, Option<AccountId>>,
-    held: BTreeSet<(Permission, AccountId)>,
+    catalogue: Arc<Catalogue>,
+    tree: Tree,
+    services: BTreeMap<AccountId, BTreeSet<String>>,
+    held: Vec<Assignment>,
 }
 
 impl Reach {
-    /// The reach that these roles give. Whoever may change directories may see them.
+    /// The reach that these assignments of a login give.
     #[must_use]
-    pub fn new(accounts: &[Account], roles: &[EffectiveRole], catalogue: &Catalogue) -> Self {
-        let mut held = BTreeSet::new();
-        for role in roles {
-            let allows = |permission: Permission| {
-                catalogue.role(&role.role).is_some_and(|entry| entry.permissions.iter().any(|name| name == permission.as_str()))
-            };
-            if allows(Permission::ManageDirectories) {
-                held.extend([(Permission::ManageDirectories, role.account_id), (Permission::ViewDirectories, role.account_id)]);
-            } else if allows(Permission::ViewDirectories) {
-                held.insert((Permission::ViewDirectories, role.account_id));
-            }
+    pub fn new(catalogue: Arc<Catalogue>, tree: Tree, services: Vec<Service>, held: Vec<Assignment>) -> Self {
+        let mut by_account: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for service in services {
+            by_account.entry(service.account_id).or_default().insert(service.key);
         }
-        Self { parents: accounts.iter().map(|account| (account.id, account.parent_id)).collect(), held }
+        Self { catalogue, tree, services: by_account, held }
     }
 
-    /// Whether there is any account with any of these permissions.
+    /// Reads the reach of a login. One that is not active has none.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn load(reader: &mut Reader, login: LoginId, catalogues: &[Arc<Catalogue>]) -> Result<Option<Self>> {
+        let Some(tenant) = reader.tenant_row().await? else { return Ok(None) };
+        let Some(catalogue) = catalogues.iter().find(|catalogue| catalogue.slug == tenant.catalogue) else { return Ok(None) };
+        let held = reader.counting_assignments(login).await?;
+        let tree = Tree::new(reader.accounts().await?);
+        Ok(Some(Self::new(catalogue.clone(), tree, reader.services().await?, held)))
+    }
+
+    /// The accounts of the tenant, also those out of reach.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.held.is_empty()
+    pub fn tree(&self) -> &Tree {
+        &self.tree
     }
 
-    /// Whether the permission is held on the account or on one above it. An account of another tenant is on no path.
+    /// The tenant's catalogue.
+    #[must_use]
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// The keys of the services that an account subscribes to.
+    #[must_use]
+    pub fn services(&self, account: AccountId) -> BTreeSet<String> {
+        self.services.get(&account).cloned().unwrap_or_default()
+    }
+
+    /// What the login holds at an account, with causes, also what is shadowed. Nothing at an account of another tenant.
+    #[must_use]
+    pub fn roles(&self, account: AccountId) -> Vec<EffectiveRole<'_>> {
+        static NONE: BTreeSet<String> = BTreeSet::new();
+        let path = self.tree.up(account);
+        let services = self.services.get(&account).unwrap_or(&NONE);
+        effective_roles(&self.catalogue, Place { path: &path, services }, &self.held)
+    }
+
+    /// Whether the login has the permission on an account, for the whole of it.
     #[must_use]
     pub fn allows(&self, permission: Permission, account: AccountId) -> bool {
-        // A tree has no loops, but a loop here must not hang: no path is longer than there are accounts.
-        std::iter::successors(Some(account), |at| self.parents.get(at).copied().flatten())
-            .take(self.parents.len())
-            .any(|at| self.held.contains(&(permission, at)))
+        self.roles(account)
+            .iter()
+            .filter(|held| held.counts() && held.instance.is_none())
+            .any(|held| permits(held.role, permission))
+    }
+
+    /// Refuses who has not the permission on an account. An account that they may not see is answered as if it never was.
+    ///
+    /// # Errors
+    /// When they have not.
+    pub fn needs(&self, permission: Permission, account: AccountId) -> Result<()> {
+        if self.allows(permission, account) {
+            return Ok(());
+        }
+        if self.allows(Permission::ViewAccounts, account) {
+            return Err(Error::Forbidden(format!("this needs {} on the account", permission.as_str())));
+        }
+        Err(Error::NotFound("account"))
+    }
+
+    /// Whether there is any account on which the login has any permission of Vestibule's own.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.tree.downwards().iter().any(|account| Permission::ALL.iter().any(|permission| self.allows(*permission, account.id)))
+    }
+
+    /// Whether the login may give and take a role at an account: it holds one of the roles that may.
+    #[must_use]
+    pub fn may_assign(&self, role: &str, account: AccountId) -> bool {
+        let Some(entry) = self.catalogue.role(role) else { return false };
+        self.roles(account)
+            .iter()
+            .any(|held| held.counts() && held.instance.is_none() && entry.assigned_by.contains(&held.role.key))
     }
 }
 
-/// The reach of a login, by its own roles alone: never by those of the person's other login.
+/// Whether a role has the permission by itself.
+pub(super) fn permits(role: &Role, permission: Permission) -> bool {
+    let has = |permission: Permission| role.permissions.contains(permission.as_str());
+    has(permission) || permission.by().is_some_and(has)
+}
+
+/// The reach of a login, by its own roles alone. `None` when its tenant has no catalogue that this program knows.
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn reach(store: &Store, tenant: TenantId, login: LoginId, catalogues: &[Catalogue]) -> Result<Reach> {
-    let mut reader = store.read(tenant);
-    let Some(tenant) = reader.tenant_row().await? else { return Ok(Reach::default()) };
-    let Some(catalogue) = catalogues.iter().find(|catalogue| catalogue.slug == tenant.catalogue) else {
-        return Ok(Reach::default());
-    };
-    let roles = reader.effective_roles(login).await?;
-    Ok(Reach::new(&reader.accounts().await?, &roles, catalogue))
+pub async fn reach(store: &Store, tenant: TenantId, login: LoginId, catalogues: &[Arc<Catalogue>]) -> Result<Option<Reach>> {
+    Reach::load(&mut store.read(tenant), login, catalogues).await
 }
 
 #[cfg(test)]
@@ -89,24 +178,32 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::model::{AccountState, AssignmentSource};
+    use crate::model::{Account, AccountState, AssignmentId, AssignmentSource};
 
     const CATALOGUE: &str = r#"
 name = "x"
 [[role]]
 key = "viewer"
 name = "V"
-description = ""
+description = "Sees."
+inherits = true
 permissions = ["directories.view"]
 [[role]]
 key = "manager"
 name = "M"
-description = ""
-permissions = ["directories.manage"]
+description = "Changes."
+inherits = true
+permissions = ["directories.manage", "roles.assign"]
+[[role]]
+key = "local"
+name = "L"
+description = "Sees here."
+permissions = ["directories.view"]
+assigned_by = ["viewer"]
 [[role]]
 key = "other"
 name = "O"
-description = ""
+description = "Neither."
 permissions = ["people.view", "directories.viewer"]
 "#;
 
@@ -114,45 +211,60 @@ permissions = ["people.view", "directories.viewer"]
     type Case<'a> = (&'a [(&'a str, AccountId)], &'a [AccountId], &'a [AccountId]);
 
     #[test]
-    fn a_role_counts_at_its_account_and_below_and_nowhere_else() {
-        let catalogue = Catalogue::parse("x", CATALOGUE).unwrap();
+    fn a_role_counts_at_its_account_and_below_where_it_inherits_and_nowhere_else() {
+        let catalogue = Arc::new(Catalogue::parse("x", CATALOGUE).unwrap());
         let [root, emea, berlin, apac, foreign] = std::array::from_fn(|_| AccountId::new(DateTime::UNIX_EPOCH));
         let account =
             |id, parent_id| Account { id, parent_id, slug: String::new(), name: String::new(), state: AccountState::Active };
-        let accounts = [account(root, None), account(emea, Some(root)), account(berlin, Some(emea)), account(apac, Some(root))];
+        let accounts = vec![account(root, None), account(emea, Some(root)), account(berlin, Some(emea)), account(apac, Some(root))];
         let all = [root, emea, berlin, apac, foreign];
         let (see, change) = (Permission::ViewDirectories, Permission::ManageDirectories);
-        let table: [Case<'_>; 7] = [
+        let table: [Case<'_>; 8] = [
             (&[], &[], &[]),
             (&[("viewer", root)], &[root, emea, berlin, apac], &[]),
             (&[("manager", root)], &[root, emea, berlin, apac], &[root, emea, berlin, apac]),
             (&[("manager", emea)], &[emea, berlin], &[emea, berlin]),
             (&[("viewer", emea), ("manager", berlin)], &[emea, berlin], &[berlin]),
-            (&[("other", root), ("gone", root)], &[], &[]),
+            (&[("local", emea)], &[emea], &[]),
+            (&[("gone", root)], &[], &[]),
             (&[("viewer", apac), ("other", root)], &[apac], &[]),
         ];
         for (roles, seen, changed) in table {
-            let roles: Vec<_> = roles
-                .iter()
-                .map(|(role, account)| EffectiveRole {
-                    account_id: *account,
-                    account_name: String::new(),
-                    role: (*role).to_owned(),
-                    source: AssignmentSource::Manual,
-                    rule_name: None,
-                })
-                .collect();
-            let reach = Reach::new(&accounts, &roles, &catalogue);
+            let held = roles.iter().map(|(role, account)| given(role, *account)).collect();
+            let reach = Reach::new(catalogue.clone(), Tree::new(accounts.clone()), Vec::new(), held);
             let reached = |permission| -> Vec<_> { all.into_iter().filter(|id| reach.allows(permission, *id)).collect() };
             assert_eq!((reached(see), reached(change)), (seen.to_vec(), changed.to_vec()), "{roles:?}");
-            assert_eq!(reach.is_empty(), seen.is_empty());
+            assert_eq!(reach.is_empty(), seen.is_empty(), "{roles:?}");
+        }
+        let held = vec![given("manager", emea), given("viewer", apac)];
+        let reach = Reach::new(catalogue, Tree::new(accounts), Vec::new(), held);
+        let may = |role| -> Vec<_> { all.into_iter().filter(|id| reach.may_assign(role, *id)).collect() };
+        assert_eq!((may("viewer"), may("local"), may("gone")), (vec![emea, berlin], vec![apac], vec![]));
+    }
+
+    fn given(role: &str, account_id: AccountId) -> Assignment {
+        let at = DateTime::UNIX_EPOCH;
+        let login_id = LoginId::new(at);
+        Assignment {
+            id: AssignmentId::new(at),
+            login_id,
+            account_id,
+            service_id: None,
+            service: None,
+            instance_id: None,
+            instance: None,
+            role: role.to_owned(),
+            source: AssignmentSource::Manual,
+            source_id: login_id.uuid(),
+            granted_at: at,
         }
     }
 
     #[test]
-    fn a_loop_in_the_tree_does_not_hang() {
-        let [a, b] = std::array::from_fn(|_| AccountId::new(DateTime::UNIX_EPOCH));
-        let reach = Reach { parents: BTreeMap::from([(a, Some(b)), (b, Some(a))]), held: BTreeSet::new() };
-        assert!(!reach.allows(Permission::ViewDirectories, a));
+    fn whoever_may_change_something_may_see_it() {
+        let catalogue = Catalogue::parse("x", CATALOGUE).unwrap();
+        let role = catalogue.role("manager").unwrap();
+        let allowed: Vec<_> = Permission::ALL.iter().filter(|permission| permits(role, **permission)).collect();
+        assert_eq!(allowed, [&Permission::AssignRoles, &Permission::ViewDirectories, &Permission::ManageDirectories]);
     }
 }

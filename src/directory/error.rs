@@ -27,6 +27,12 @@ pub enum Error {
     /// This group cannot be a member: the group that was to take it is it, or is within it.
     #[error("the group {0} contains this group, so it cannot be its member")]
     Cycle(GroupId),
+    /// Who asks may see this, but may not do it; the text says what is missing.
+    #[error("{0}")]
+    Forbidden(String),
+    /// It does not go with what is there; the text says with what.
+    #[error("{0}")]
+    Conflict(String),
     /// A saved rule can no longer be read.
     #[error("the rule {0:?} cannot be read")]
     BrokenRule(String),

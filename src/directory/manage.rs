@@ -3,7 +3,7 @@
 //! Every function makes what is missing and leaves what is there as it is, even where it differs: a second run of the same
 //! file never undoes what somebody changed since. Each is one transaction with its event.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
@@ -11,10 +11,11 @@ use serde_json::json;
 use super::catalogue::Catalogue;
 use super::recompute::{RuleBook, recompute};
 use super::settings::{effective, uniqueness};
+use super::tree::Tree;
 use super::{Caller, Error, Result, mapping};
 use crate::keys::{HashedToken, Place, Sealer};
 use crate::model::{
-    Account, AccountId, Binding, ClientId, ConnectionId, DirectoryId, DirectorySettings, DomainId, EventKind, Grant, JitPolicy,
+    AccountId, Binding, ClientId, ConnectionId, DirectoryId, DirectorySettings, DomainId, EventKind, Grant, JitPolicy,
     MissingClaim, OidcSettings, Protocol, RuleBody, RuleId, RuleOrigin, TenantId,
 };
 use crate::scim::profile::Profile;
@@ -84,7 +85,13 @@ impl Manage<'_> {
     ///
     /// # Errors
     /// When the slug is no slug or the catalogue is unknown.
-    pub async fn ensure_tenant(&self, slug: &str, name: &str, catalogue: &str, known: &[Catalogue]) -> Result<Ensured<TenantId>> {
+    pub async fn ensure_tenant(
+        &self,
+        slug: &str,
+        name: &str,
+        catalogue: &str,
+        known: &[Arc<Catalogue>],
+    ) -> Result<Ensured<TenantId>> {
         if let Some(tenant) = self.store.doors().tenant_by_slug(slug).await? {
             return Ok(Ensured { id: tenant.id, made: false });
         }
@@ -108,7 +115,7 @@ impl Manage<'_> {
     /// When the parent is not there, or there is another root.
     pub async fn ensure_account(&self, tenant: TenantId, path: &str, name: &str) -> Result<Ensured<AccountId>> {
         let mut writer = self.store.write(tenant).await?;
-        let tree = Tree::new(&writer.accounts().await?);
+        let tree = Tree::new(writer.accounts().await?);
         if let Some(id) = tree.find(path) {
             return Ok(Ensured { id, made: false });
         }
@@ -145,7 +152,7 @@ impl Manage<'_> {
             return Ok(Ensured { id: found.id, made: false });
         }
         check_slug("connection", spec.slug)?;
-        let home = Tree::new(&writer.accounts().await?).root()?;
+        let home = Tree::new(writer.accounts().await?).root()?.id;
         let id = ConnectionId::new(self.caller.now);
         let sealed = spec.secret.map(|secret| self.sealer.seal_text(&connection_secret_place(id), secret));
         let new = NewConnection {
@@ -205,7 +212,7 @@ impl Manage<'_> {
             return Err(Error::Invalid(format!("directory {slug:?}: there is no client profile {profile:?}")));
         };
         let unique = uniqueness(&effective(known, settings));
-        let home = Tree::new(&writer.accounts().await?).root()?;
+        let home = Tree::new(writer.accounts().await?).root()?.id;
         let id = DirectoryId::new(self.caller.now);
         writer
             .insert_directory(&NewDirectory { id, slug, name, profile, home_account_id: home, settings, unique }, self.caller.now)
@@ -256,7 +263,7 @@ impl Manage<'_> {
         if let Some(found) = writer.rules().await?.into_iter().find(|rule| rule.name == spec.name) {
             return Ok(Ensured { id: found.id, made: false });
         }
-        let (within, body) = resolve_rule(spec, catalogue, &Tree::new(&writer.accounts().await?))?;
+        let (within, body) = resolve_rule(spec, catalogue, &Tree::new(writer.accounts().await?))?;
         let id = RuleId::new(self.caller.now);
         writer.insert_rule(&NewRule { id, name: spec.name, origin: spec.origin, within, body: &body }, self.caller.now).await?;
         let event = self.caller.event(EventKind::RuleCreated, id.uuid(), json!({ "name": spec.name, "when": spec.when }));
@@ -305,58 +312,19 @@ fn resolve_rule(spec: &RuleSpec<'_>, catalogue: &Catalogue, tree: &Tree) -> Resu
     let within = tree.find(spec.within).ok_or_else(|| named(format!("there is no account {:?}", spec.within)))?;
     let mut grants = Vec::new();
     for (role, below) in spec.grants {
-        if catalogue.role(role).is_none() {
-            return Err(named(format!("the catalogue {:?} has no role {role:?}", catalogue.slug)));
-        }
+        let entry =
+            catalogue.role(role).ok_or_else(|| named(format!("the catalogue {:?} has no role {role:?}", catalogue.slug)))?;
         let path = if below == "." { spec.within.to_owned() } else { format!("{}/{below}", spec.within) };
         let account = tree.find(&path).ok_or_else(|| named(format!("there is no account {path:?}")))?;
+        if !entry.scope.fits(path.split('/').count() == 1) {
+            return Err(named(format!("the role {role:?} cannot be given on {path:?}: {}", entry.scope.says())));
+        }
         grants.push(Grant { role: role.clone(), account });
     }
     Ok((within, RuleBody { when: spec.when.to_owned(), grants }))
 }
 
-/// The account tree by paths.
-struct Tree {
-    by_path: BTreeMap<String, AccountId>,
-    root: Option<AccountId>,
-}
-
-impl Tree {
-    fn new(accounts: &[Account]) -> Self {
-        let by_id: BTreeMap<AccountId, &Account> = accounts.iter().map(|account| (account.id, account)).collect();
-        let path = |account: &Account| {
-            let mut slugs = vec![account.slug.as_str()];
-            let mut at = account;
-            // A tree has no loops, but a loop here must not hang: no path is longer than there are accounts.
-            while let Some(parent) = at.parent_id.and_then(|id| by_id.get(&id)) {
-                if slugs.len() > by_id.len() {
-                    break;
-                }
-                slugs.push(&parent.slug);
-                at = parent;
-            }
-            slugs.reverse();
-            slugs.join("/")
-        };
-        let by_path = accounts.iter().map(|account| (path(account), account.id)).collect();
-        let root = accounts.iter().find(|account| account.parent_id.is_none()).map(|account| account.id);
-        Self { by_path, root }
-    }
-
-    fn find(&self, path: &str) -> Option<AccountId> {
-        self.by_path.get(path).copied()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.by_path.is_empty()
-    }
-
-    fn root(&self) -> Result<AccountId> {
-        self.root.ok_or_else(|| Error::Invalid("the tenant has no account yet; the first one is its root".to_owned()))
-    }
-}
-
-fn check_slug(what: &str, slug: &str) -> Result<()> {
+pub(super) fn check_slug(what: &str, slug: &str) -> Result<()> {
     let fits = !slug.is_empty()
         && slug.len() <= 63
         && slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')

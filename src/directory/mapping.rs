@@ -82,6 +82,25 @@ pub fn wanted(rules: &[CompiledRule], facts: &FactsRow) -> BTreeSet<Wanted> {
     wanted
 }
 
+/// What of the facts fulfils the condition of a rule: each of its comparisons that holds, as the rule writes it.
+#[must_use]
+pub fn evidence(rule: &Rule, facts: &FactsRow) -> Vec<String> {
+    let (Some(document), Ok(filter)) = (document(rule.origin, facts), Filter::parse(&rule.body.when)) else { return Vec::new() };
+    let mut found = Vec::new();
+    let mut waiting = vec![&filter];
+    while let Some(filter) = waiting.pop() {
+        match filter {
+            Filter::And(operands) | Filter::Or(operands) => waiting.extend(operands.iter().rev()),
+            leaf => {
+                if resolve(leaf, Scope::Facts, Profile::Strict).is_ok_and(|resolved| resolved.matches(&document)) {
+                    found.push(leaf.to_string());
+                }
+            }
+        }
+    }
+    found
+}
+
 /// What a rule of this origin sees of a login; `None` when the origin says nothing of it.
 fn document(origin: RuleOrigin, facts: &FactsRow) -> Option<Value> {
     let mut document = facts.search.as_object().cloned().unwrap_or_default();

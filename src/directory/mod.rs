@@ -13,8 +13,11 @@
 //! that lost a race is decided again from the beginning.
 
 pub mod access;
+pub mod accounts;
+pub mod assignments;
 pub mod catalogue;
 pub mod decide;
+pub mod effective;
 mod error;
 pub mod explain;
 pub mod log;
@@ -28,6 +31,7 @@ mod recompute;
 pub mod settings;
 pub mod sign_in;
 pub mod tokens;
+pub mod tree;
 
 use chrono::{DateTime, Utc};
 

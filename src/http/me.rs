@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::StatusCode;
+use uuid::Uuid;
 
 use super::extract::SignedIn;
 use super::layers::trouble;
 use super::pages::{self, AccountNode, Cause, Contact, Frame, Page, RoleLine, Visitor, Wrong};
 use crate::app::App;
-use crate::directory::catalogue::Catalogue;
-use crate::model::{Account, AccountId, AssignmentSource, EffectiveRole, Session, Slot};
-use crate::store;
+use crate::directory;
+use crate::directory::access::Reach;
+use crate::directory::effective::EffectiveRole;
+use crate::model::{AccountId, AssignmentSource, Session, Slot};
 
 /// `/` leads to the page of the person.
 pub(super) async fn home() -> Redirect {
@@ -32,7 +34,7 @@ pub(super) async fn page(State(app): State<App>, SignedIn(session): SignedIn) ->
     }
 }
 
-async fn view(app: &App, session: &Session) -> store::Result<Option<pages::SignedIn>> {
+async fn view(app: &App, session: &Session) -> directory::Result<Option<pages::SignedIn>> {
     let mut reader = app.store.read(session.tenant_id);
     let (Some(tenant), Some(row)) = (reader.tenant_row().await?, reader.any_login(session.active_login_id).await?) else {
         return Ok(None);
@@ -41,8 +43,8 @@ async fn view(app: &App, session: &Session) -> store::Result<Option<pages::Signe
         Some(id) => reader.connection(id).await?,
         None => None,
     };
-    let roles = reader.effective_roles(row.login.id).await?;
-    let accounts = reader.accounts().await?;
+    let reach = Reach::load(&mut reader, row.login.id, &app.catalogues).await?;
+    let rules = reader.rules().await?.into_iter().map(|rule| (rule.id.uuid(), rule.name)).collect();
     let visitor = Visitor {
         name: display_name(&row.scim).unwrap_or_else(|| row.login.user_name.clone()),
         user_name: row.login.user_name.clone(),
@@ -59,7 +61,7 @@ async fn view(app: &App, session: &Session) -> store::Result<Option<pages::Signe
     Ok(Some(pages::SignedIn {
         frame: Frame { tenant: Some(tenant.name), visitor: Some(visitor.clone()) },
         visitor,
-        accounts: tree(&accounts, &roles, app.catalogue(&tenant.catalogue)),
+        accounts: reach.map(|reach| tree(&reach, &rules, None)).unwrap_or_default(),
         contact: connection.and_then(|connection| connection.contact).map(Contact),
     }))
 }
@@ -78,49 +80,43 @@ fn display_name(scim: &serde_json::Value) -> Option<String> {
 }
 
 /// The accounts on which there is a role, each below the accounts that lead to it.
-fn tree(accounts: &[Account], roles: &[EffectiveRole], catalogue: Option<&Catalogue>) -> Vec<AccountNode> {
-    let mut lines: BTreeMap<AccountId, Vec<RoleLine>> = BTreeMap::new();
-    for role in roles {
-        let lines = lines.entry(role.account_id).or_default();
-        let cause = match (role.source, &role.rule_name) {
-            (AssignmentSource::Rule, Some(rule)) => Cause::Rule(rule.clone()),
-            (AssignmentSource::Operator, _) => Cause::Operator,
-            _ => Cause::Manual,
-        };
-        let entry = catalogue.and_then(|catalogue| catalogue.role(&role.role));
-        let name = entry.map_or(role.role.as_str(), |entry| entry.name.as_str());
-        match lines.iter_mut().find(|line| line.name == name) {
-            Some(line) => line.causes.push(cause),
-            None => lines.push(RoleLine {
-                name: name.to_owned(),
-                description: entry.map(|entry| entry.description.clone()).unwrap_or_default(),
-                causes: vec![cause],
-                inherited_from: None,
-            }),
-        }
-    }
-    let mut children: BTreeMap<Option<AccountId>, Vec<&Account>> = BTreeMap::new();
-    for account in accounts {
-        children.entry(account.parent_id).or_default().push(account);
-    }
-    branches(None, &children, &mut lines)
-}
-
-fn branches(
-    parent: Option<AccountId>,
-    children: &BTreeMap<Option<AccountId>, Vec<&Account>>,
-    lines: &mut BTreeMap<AccountId, Vec<RoleLine>>,
-) -> Vec<AccountNode> {
+fn tree(reach: &Reach, rules: &BTreeMap<Uuid, String>, parent: Option<AccountId>) -> Vec<AccountNode> {
     let mut nodes = Vec::new();
-    for account in children.get(&parent).into_iter().flatten() {
-        let node = AccountNode {
-            name: account.name.clone(),
-            roles: lines.remove(&account.id).unwrap_or_default(),
-            children: branches(Some(account.id), children, lines),
-        };
+    for account in reach.tree().children(parent) {
+        let held = reach.roles(account.id);
+        let roles = held.iter().filter(|held| held.counts()).map(|held| line(reach, rules, account.id, held)).collect();
+        let node = AccountNode { name: account.name.clone(), roles, children: tree(reach, rules, Some(account.id)) };
         if !node.roles.is_empty() || !node.children.is_empty() {
             nodes.push(node);
         }
     }
     nodes
+}
+
+fn line(reach: &Reach, rules: &BTreeMap<Uuid, String>, account: AccountId, held: &EffectiveRole<'_>) -> RoleLine {
+    let above = held.causes.iter().map(|cause| cause.assignment.account_id);
+    let inherited_from = above.clone().all(|at| at != account).then(|| above.last()).flatten();
+    let name_of = |key: &str| reach.catalogue().role(key).map_or_else(|| key.to_owned(), |role| role.name.clone());
+    RoleLine {
+        name: match (held.service, held.instance) {
+            (Some(service), instance) if held.role.service.is_none() || instance.is_some() => {
+                format!("{} ({})", held.role.name, instance.unwrap_or(service))
+            }
+            _ => held.role.name.clone(),
+        },
+        description: held.role.description.clone(),
+        causes: held
+            .causes
+            .iter()
+            .map(|cause| match (cause.included_by, cause.assignment.source) {
+                (Some(role), _) => Cause::Included(name_of(role)),
+                (None, AssignmentSource::Rule) => {
+                    rules.get(&cause.assignment.source_id).map_or(Cause::Manual, |name| Cause::Rule(name.clone()))
+                }
+                (None, AssignmentSource::Operator) => Cause::Operator,
+                (None, AssignmentSource::Manual) => Cause::Manual,
+            })
+            .collect(),
+        inherited_from: inherited_from.and_then(|id| reach.tree().get(id)).map(|account| account.name.clone()),
+    }
 }

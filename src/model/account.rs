@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, TenantId};
+use super::{AccountId, InstanceId, ServiceId, TenantId};
 
 /// A customer company: the wall. No row is read without its tenant.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -31,7 +31,7 @@ pub enum AccountState {
 }
 
 /// A node of the account tree: the root is the parent cloud (the company), the others are child clouds or business accounts.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx::FromRow)]
 pub struct Account {
     pub id: AccountId,
     /// `None` for the root, of which each tenant has exactly one.
@@ -40,4 +40,23 @@ pub struct Account {
     pub slug: String,
     pub name: String,
     pub state: AccountState,
+}
+
+/// A product that an account subscribes to.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Service {
+    pub id: ServiceId,
+    pub account_id: AccountId,
+    /// What the tenant's catalogue calls it.
+    pub key: String,
+}
+
+/// One of the things that a service is made of: a machine, a line.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Instance {
+    pub id: InstanceId,
+    pub service_id: ServiceId,
+    /// What the portal calls it; unique in the service.
+    #[sqlx(rename = "ref")]
+    pub reference: String,
 }

@@ -40,6 +40,15 @@ macro_rules! kinds {
 kinds! {
     TenantCreated = "tenant.created",
     AccountCreated = "account.created",
+    AccountChanged = "account.changed",
+    ServiceSubscribed = "service.subscribed",
+    ServiceUnsubscribed = "service.unsubscribed",
+    InstanceAdded = "instance.added",
+    InstanceRemoved = "instance.removed",
+    /// A role was given by hand.
+    AssignmentGiven = "assignment.given",
+    /// A role that a hand gave was taken by one.
+    AssignmentTaken = "assignment.taken",
     ConnectionCreated = "connection.created",
     DomainCreated = "domain.created",
     DirectoryCreated = "directory.created",

@@ -22,7 +22,7 @@ mod role;
 mod session;
 mod token;
 
-pub use account::{Account, AccountState, Tenant};
+pub use account::{Account, AccountState, Instance, Service, Tenant};
 pub use connection::{Binding, Connection, ConnectionState, JitPolicy, MissingClaim, OidcSettings, PairValue, Protocol};
 pub use directory::{Directory, DirectorySettings, Group, NoPatchStatus, PatchStatus, UnknownMemberPolicy};
 pub use event::{Actor, Event, EventKind};
@@ -33,6 +33,6 @@ pub use id::{
 pub use identity::{Email, ExternalIdentity, Login, LoginKind, Slot, Subject, SubjectKind};
 pub use member::{MemberId, MemberKind, Membership, MembershipType};
 pub use person::{Person, PersonState};
-pub use role::{AssignmentSource, ChangedRules, EffectiveRole, Grant, Rule, RuleBody, RuleOrigin};
+pub use role::{Assignment, AssignmentSource, ChangedRules, Grant, Rule, RuleBody, RuleOrigin};
 pub use session::Session;
 pub use token::{NoScope, NotAScope, Scope, Scopes, Token, TokenState};

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use super::{AccountId, ConnectionId, DirectoryId, RuleId};
+use super::{AccountId, AssignmentId, ConnectionId, DirectoryId, InstanceId, LoginId, RuleId, ServiceId};
 
 /// Who gave an assignment. Sources never take one another's assignments away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type)]
@@ -16,15 +18,26 @@ pub enum AssignmentSource {
     Operator,
 }
 
-/// What a login holds at one account and why, for pages and tokens.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct EffectiveRole {
+/// A role that a login was given at an account, with its provenance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct Assignment {
+    pub id: AssignmentId,
+    pub login_id: LoginId,
     pub account_id: AccountId,
-    pub account_name: String,
+    /// The service that it is narrowed to; `None` is every service.
+    pub service_id: Option<ServiceId>,
+    /// The key of that service.
+    pub service: Option<String>,
+    /// The instance of the service that it is narrowed to; `None` is every instance.
+    pub instance_id: Option<InstanceId>,
+    /// What the portal calls that instance.
+    pub instance: Option<String>,
+    /// The key of a role in the tenant's catalogue.
     pub role: String,
     pub source: AssignmentSource,
-    /// The rule's name, where a rule gave it.
-    pub rule_name: Option<String>,
+    /// The rule, or the login or operator that gave it.
+    pub source_id: Uuid,
+    pub granted_at: DateTime<Utc>,
 }
 
 /// Whose facts a rule reads: the groups of one directory, or the claims of one connection.

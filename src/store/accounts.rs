@@ -1,9 +1,10 @@
 //! Tenants and accounts.
 
 use chrono::{DateTime, Utc};
+use sqlx::types::Json;
 
 use super::{Reader, Result, Writer, sql};
-use crate::model::{Account, AccountId, AccountState, Tenant};
+use crate::model::{Account, AccountId, AccountState, Instance, InstanceId, Service, ServiceId, Tenant};
 
 /// An account to be made.
 #[derive(Clone, Debug)]
@@ -20,6 +21,50 @@ impl Reader {
         sql!(
             self,
             fetch_optional::<Tenant>("select tenant_id, slug, name, catalogue, created_at from tenants where tenant_id = $1")
+        )
+    }
+
+    /// An account and those above it, up to the root; nothing when there is no such account.
+    pub async fn account_path(&mut self, id: AccountId) -> Result<Vec<Account>> {
+        sql!(
+            self,
+            fetch_all::<Account>(
+                "with recursive up as (
+                   select a.id, a.parent_id, a.slug, a.name, a.state, 0 as height from accounts a where a.tenant_id = $1 and a.id = $2
+                   union all
+                   select a.id, a.parent_id, a.slug, a.name, a.state, up.height + 1 from up join accounts a on a.id = up.parent_id
+                   where a.tenant_id = $1 and up.height < 100)
+                 select up.id, up.parent_id, up.slug, up.name, up.state from tenants t cross join up where t.tenant_id = $1 order by up.height",
+                id
+            )
+        )
+    }
+
+    /// All that the accounts of the tenant subscribe to, by account and key.
+    pub async fn services(&mut self) -> Result<Vec<Service>> {
+        sql!(self, fetch_all::<Service>("select id, account_id, key from services where tenant_id = $1 order by account_id, key"))
+    }
+
+    /// What an account subscribes to, by key.
+    pub async fn services_of(&mut self, account: AccountId) -> Result<Vec<Service>> {
+        sql!(
+            self,
+            fetch_all::<Service>(
+                "select id, account_id, key from services where tenant_id = $1 and account_id = $2 order by key",
+                account
+            )
+        )
+    }
+
+    /// The instances of the services of an account, by what the portal calls them.
+    pub async fn instances_of(&mut self, account: AccountId) -> Result<Vec<Instance>> {
+        sql!(
+            self,
+            fetch_all::<Instance>(
+                "select i.id, i.service_id, i.ref from services s join instances i on i.service_id = s.id
+                 where s.tenant_id = $1 and s.account_id = $2 order by i.ref, i.id",
+                account
+            )
         )
     }
 
@@ -65,6 +110,79 @@ impl Writer {
                 now
             )
         )?;
+        Ok(())
+    }
+
+    /// Locks accounts, by ascending id: nobody changes them, or counts their administrators, beside this transaction.
+    pub async fn lock_accounts(&mut self, accounts: &[AccountId]) -> Result<Vec<AccountId>> {
+        let rows = sql!(
+            self,
+            fetch_all::<(AccountId,)>(
+                "select id from accounts where tenant_id = $1 and id in {ids $2} order by id {for update}",
+                Json(accounts)
+            )
+        )?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+
+    /// Writes what an account is called, where it stands, and whether it is in use.
+    pub async fn update_account(&mut self, account: &Account) -> Result<()> {
+        sql!(
+            self,
+            execute(
+                "update accounts set parent_id = $3, slug = $4, name = $5, state = $6 where tenant_id = $1 and id = $2",
+                account.id,
+                account.parent_id,
+                &account.slug,
+                &account.name,
+                account.state
+            )
+        )?;
+        Ok(())
+    }
+
+    /// Subscribes an account to a service. Answers `false` when it did so before.
+    pub async fn insert_service(&mut self, service: &Service, now: DateTime<Utc>) -> Result<bool> {
+        let rows = sql!(
+            self,
+            execute(
+                "insert into services (tenant_id, id, account_id, key, created_at) values ($1, $2, $3, $4, $5)
+                 on conflict (account_id, key) do nothing",
+                service.id,
+                service.account_id,
+                &service.key,
+                now
+            )
+        )?;
+        Ok(rows > 0)
+    }
+
+    /// Ends a subscription. What was narrowed to the service goes before: [`Writer::delete_narrowed`].
+    pub async fn delete_service(&mut self, service: ServiceId) -> Result<()> {
+        sql!(self, execute("delete from instances where tenant_id = $1 and service_id = $2", service))?;
+        sql!(self, execute("delete from services where tenant_id = $1 and id = $2", service))?;
+        Ok(())
+    }
+
+    /// Makes an instance of a service known. Answers `false` when it was before.
+    pub async fn insert_instance(&mut self, instance: &Instance, now: DateTime<Utc>) -> Result<bool> {
+        let rows = sql!(
+            self,
+            execute(
+                "insert into instances (tenant_id, id, service_id, ref, created_at) values ($1, $2, $3, $4, $5)
+                 on conflict (service_id, ref) do nothing",
+                instance.id,
+                instance.service_id,
+                &instance.reference,
+                now
+            )
+        )?;
+        Ok(rows > 0)
+    }
+
+    /// Forgets an instance. What was narrowed to it goes before: [`Writer::delete_narrowed`].
+    pub async fn delete_instance(&mut self, instance: InstanceId) -> Result<()> {
+        sql!(self, execute("delete from instances where tenant_id = $1 and id = $2", instance))?;
         Ok(())
     }
 }

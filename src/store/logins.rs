@@ -87,6 +87,15 @@ type FactsColumns =
     (LoginId, Option<DirectoryId>, bool, Json<serde_json::Value>, Json<BTreeMap<ConnectionId, BTreeMap<String, Vec<String>>>>);
 
 impl Reader {
+    /// When a login last signed in, if it ever did.
+    pub async fn signed_in_at(&mut self, id: LoginId) -> Result<Option<DateTime<Utc>>> {
+        let row = sql!(
+            self,
+            fetch_optional::<(Option<DateTime<Utc>>,)>("select signed_in_at from logins where tenant_id = $1 and id = $2", id)
+        )?;
+        Ok(row.and_then(|(at,)| at))
+    }
+
     /// A login of a directory. One of another directory is as unknown as one that never was.
     pub async fn login(&mut self, directory: DirectoryId, id: LoginId) -> Result<Option<LoginRow>> {
         sql!(

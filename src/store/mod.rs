@@ -10,6 +10,7 @@
 //! write. Dropped without [`Writer::commit`] it leaves no trace. A command that lost a race is run again as a whole: [`retry`].
 
 mod accounts;
+mod assignments;
 mod clients;
 mod connections;
 mod dialect;
@@ -45,6 +46,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 pub use self::accounts::AccountRow;
+pub use self::assignments::{HolderRow, NewAssignment};
 pub use self::clients::NewClient;
 pub use self::connections::NewConnection;
 pub use self::directories::{NewDirectory, Uniqueness};

@@ -5,8 +5,7 @@ use sqlx::types::Json;
 
 use super::{Reader, Result, Writer, sql};
 use crate::model::{
-    AccountId, AssignmentId, AssignmentSource, ConnectionId, DirectoryId, EffectiveRole, LoginId, Rule, RuleBody, RuleId,
-    RuleOrigin, TenantId,
+    AccountId, AssignmentId, AssignmentSource, ConnectionId, DirectoryId, LoginId, Rule, RuleBody, RuleId, RuleOrigin, TenantId,
 };
 
 /// A rule to be made.
@@ -56,6 +55,7 @@ pub struct RoleRow {
     pub key: String,
     pub name: String,
     pub description: String,
+    pub exclusive_set: Option<String>,
     pub rank: i64,
 }
 
@@ -103,25 +103,8 @@ impl Reader {
         )
     }
 
-    /// What a login holds and why, by account name and the catalogue's order. Suspended accounts and retired roles give nothing.
-    pub async fn effective_roles(&mut self, login: LoginId) -> Result<Vec<EffectiveRole>> {
-        sql!(
-            self,
-            fetch_all::<EffectiveRole>(
-                "select a.account_id, c.name as account_name, a.role, a.source, r.name as rule_name
-                 from assignments a
-                   join logins l on l.id = a.login_id
-                   join accounts c on c.id = a.account_id
-                   join roles k on k.catalogue = a.catalogue and k.key = a.role
-                   left join rules r on r.id = a.source_id
-                 where a.tenant_id = $1 and a.login_id = $2 and l.active and c.state = 'active' and k.retired_at is null
-                 order by c.name, a.account_id, k.rank, a.role, r.name",
-                login
-            )
-        )
-    }
-
-    /// What these logins hold, for a page of Users in one statement. What [`Reader::effective_roles`] leaves out is left out here.
+    /// What these logins hold, for a page of Users in one statement. Each stands at the account where it was given; what a
+    /// suspended account or a retired role gave is left out.
     pub async fn held_roles(&mut self, logins: &[LoginId]) -> Result<Vec<HeldRoleRow>> {
         if logins.is_empty() {
             return Ok(Vec::new());
@@ -246,12 +229,12 @@ impl Writer {
         sql!(
             self,
             execute(
-                "insert into roles (catalogue, key, name, description, rank)
-                 select $2, item.value ->> 'key', item.value ->> 'name', item.value ->> 'description',
+                "insert into roles (catalogue, key, name, description, exclusive_set, rank)
+                 select $2, item.value ->> 'key', item.value ->> 'name', item.value ->> 'description', item.value ->> 'exclusive_set',
                    cast(item.value ->> 'rank' as bigint)
                  from tenants t, {rows $3} where t.tenant_id = $1
                  on conflict (catalogue, key) do update set name = excluded.name, description = excluded.description,
-                   rank = excluded.rank, retired_at = null",
+                   exclusive_set = excluded.exclusive_set, rank = excluded.rank, retired_at = null",
                 catalogue,
                 Json(roles)
             )

@@ -241,25 +241,4 @@ mod tests {
         }
         assert_eq!(groups, GROUPS.iter().map(|group| group.display_name).collect(), "each group has its rule");
     }
-
-    #[test]
-    fn catalogues_have_unique_keys_and_words_for_people() {
-        for (text, keys) in [
-            (
-                include_str!("../../../catalogues/customer-portal.toml"),
-                vec!["administrator", "financial", "purchaser", "support", "technical"],
-            ),
-            (include_str!("../../../catalogues/operator.toml"), vec!["operator"]),
-        ] {
-            let catalogue: toml::Table = text.parse().unwrap();
-            assert_eq!(texts(&catalogue["role"], "key"), keys);
-            for role in catalogue["role"].as_array().unwrap() {
-                let table = role.as_table().unwrap();
-                let mut fields: Vec<_> = table.keys().map(String::as_str).collect();
-                fields.sort_unstable();
-                assert_eq!(fields, ["description", "key", "name", "permissions", "scope"]);
-                assert!(!role["permissions"].as_array().unwrap().is_empty());
-            }
-        }
-    }
 }

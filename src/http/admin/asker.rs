@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::directory::access::{self, Permission, Reach};
 use crate::http::extract;
 use crate::http::scim;
-use crate::model::{Actor, Directory, DirectoryId, Scope, Session, TenantId, TokenId};
+use crate::model::{AccountId, Actor, Directory, DirectoryId, LoginId, Scope, Session, TenantId, TokenId};
 
 /// Who asks. There is nobody else: everything but these is 401.
 #[derive(Clone, Debug)]
@@ -45,6 +45,29 @@ impl Asker {
             Self::Token { directory, .. } => permission == Permission::ViewDirectories && *directory == on.id,
             Self::Administrator { reach, .. } => reach.allows(permission, on.home_account_id),
         }
+    }
+
+    /// What an administrator may do.
+    pub(super) fn reach(&self) -> Result<&Reach, Problem> {
+        match self {
+            Self::Administrator { reach, .. } => Ok(reach),
+            Self::Token { .. } => Err(Problem::with(Kind::Forbidden, "this needs an administrator's session")),
+        }
+    }
+
+    /// The login that asks.
+    pub(super) fn login(&self) -> Result<LoginId, Problem> {
+        match self {
+            Self::Administrator { session, .. } => Ok(session.active_login_id),
+            Self::Token { .. } => Err(Problem::with(Kind::Forbidden, "this needs an administrator's session")),
+        }
+    }
+
+    /// The account that a path names, for somebody with the permission.
+    pub(super) fn account(&self, id: &str, permission: Permission) -> Result<AccountId, Problem> {
+        let id: AccountId = id.parse().map_err(|_| Problem::not_found())?;
+        self.reach()?.needs(permission, id)?;
+        Ok(id)
     }
 
     /// The directory that a path names, for somebody with the permission. One that they may not see is answered like one that
@@ -85,9 +108,7 @@ impl FromRequestParts<App> for Asker {
         let session = extract::session(parts, app).await.map_err(|_| Problem::new(Kind::Unavailable))?;
         let Some(session) = session else { return Err(Problem::new(Kind::Unauthenticated)) };
         let reach = access::reach(&app.store, session.tenant_id, session.active_login_id, &app.catalogues).await?;
-        if reach.is_empty() {
-            return Err(Problem::new(Kind::Unauthenticated));
-        }
+        let Some(reach) = reach.filter(|reach| !reach.is_empty()) else { return Err(Problem::new(Kind::Unauthenticated)) };
         Ok(Self::Administrator { session, reach })
     }
 }

@@ -2,6 +2,11 @@
 //!
 //! | route | what |
 //! |---|---|
+//! | `GET`, `POST /accounts`; `GET`, `PATCH /accounts/{account}` | the account tree; makes, renames, moves and suspends one |
+//! | `PUT`, `DELETE /accounts/{account}/services/{service}`, `…/instances/{instance}` | what it subscribes to |
+//! | `GET /accounts/{account}/roles` | the roles that can be given there |
+//! | `POST /accounts/{account}/assignments`, `DELETE /assignments/{assignment}` | gives a role by hand; takes it |
+//! | `GET /logins/{login}/roles` | what somebody holds on which account, and why |
 //! | `GET /directories` | the directories that who asks may see, with how they fare |
 //! | `GET /directories/{directory}/provisioning-log` | its entries, newest first, see [`log`] |
 //! | `GET /directories/{directory}/provisioning-log/last-failure` | what was refused last, explained |
@@ -13,16 +18,18 @@
 //! [`asker::Asker`] says who asks; each handler asks it for the directory of its path, with the permission that it needs. What
 //! changes something is asked for by a session only, from our own site (the CSRF layer), with a body of `application/json`.
 
+mod accounts;
 mod asker;
 mod directories;
 mod log;
 mod problem;
+mod roles;
 mod tokens;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
@@ -35,6 +42,17 @@ pub(super) use problem::{Kind, Problem};
 /// The routes below `/api/v1`.
 pub(super) fn router(app: &App) -> Router<App> {
     Router::new()
+        .route("/accounts", get(accounts::list).post(accounts::create))
+        .route("/accounts/{account}", get(accounts::read).patch(accounts::change))
+        .route("/accounts/{account}/services/{service}", put(accounts::subscribe).delete(accounts::unsubscribe))
+        .route(
+            "/accounts/{account}/services/{service}/instances/{instance}",
+            put(accounts::add_instance).delete(accounts::remove_instance),
+        )
+        .route("/accounts/{account}/roles", get(roles::list))
+        .route("/accounts/{account}/assignments", post(roles::give))
+        .route("/assignments/{assignment}", delete(roles::take))
+        .route("/logins/{login}/roles", get(roles::why))
         .route("/directories", get(directories::list))
         .route("/directories/{directory}/provisioning-log", get(log::list))
         .route("/directories/{directory}/provisioning-log/last-failure", get(log::last_failure))

@@ -145,6 +145,8 @@ impl From<directory::Error> for Problem {
         match &error {
             directory::Error::NotFound(_) => return Self::not_found(),
             directory::Error::Invalid(detail) => return Self::invalid(detail.clone()),
+            directory::Error::Forbidden(detail) => return Self::with(Kind::Forbidden, detail.clone()),
+            directory::Error::Conflict(detail) => return Self::with(Kind::Conflict, detail.clone()),
             directory::Error::Store(error) if error.is_unavailable() => {
                 tracing::error!(error = error as &dyn std::error::Error, "the administration API could not reach the database");
                 return Self::new(Kind::Unavailable);

@@ -51,4 +51,6 @@ pub enum Cause {
     Manual,
     /// The operator of the service.
     Operator,
+    /// Another role includes it, by its name.
+    Included(String),
 }

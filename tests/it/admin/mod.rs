@@ -1,8 +1,10 @@
 //! The administration API, as administrators and directories' clients see it.
 
+mod accounts;
 mod asking;
 mod log;
 mod reads;
+mod roles;
 
 use chrono::{DateTime, Utc};
 use reqwest::Method;

@@ -36,6 +36,8 @@ mod walls;
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use vestibule::directory::access;
+use vestibule::directory::effective::EffectiveRole;
 use vestibule::store::{Engine, LogQuery, LogRow};
 
 use crate::support::http::{Answer, Scim};
@@ -143,6 +145,16 @@ async fn events_of(world: &World, tenant: &Tenant, id: &str) -> Vec<String> {
 
 /// What a login holds: `account: role`.
 async fn roles_of(world: &World, tenant: &Tenant, id: &str) -> Vec<String> {
-    let roles = world.app.store.read(tenant.id).effective_roles(id.parse().unwrap()).await.unwrap();
-    roles.into_iter().map(|role| format!("{}: {}", role.account_name, role.role)).collect()
+    let reach = access::reach(&world.app.store, tenant.id, id.parse().unwrap(), &world.app.catalogues).await.unwrap().unwrap();
+    let mut told = Vec::new();
+    for account in reach.tree().downwards() {
+        // Where they were given: on the accounts below they count because of that.
+        let given =
+            |held: &EffectiveRole<'_>| held.counts() && held.causes.iter().any(|cause| cause.assignment.account_id == account.id);
+        told.extend(
+            reach.roles(account.id).iter().filter(|held| given(held)).map(|held| format!("{}: {}", account.name, held.role.key)),
+        );
+    }
+    told.sort();
+    told
 }

@@ -1,5 +1,6 @@
 //! The store on both engines: its schema, its wall, its statements.
 
+mod accounts;
 mod filter_sql;
 mod group_members;
 mod groups;
@@ -128,7 +129,13 @@ impl Ground {
 fn roles(keys: &[&str]) -> Vec<RoleRow> {
     (0_i64..)
         .zip(keys)
-        .map(|(rank, key)| RoleRow { key: (*key).to_owned(), name: (*key).to_owned(), description: String::new(), rank })
+        .map(|(rank, key)| RoleRow {
+            key: (*key).to_owned(),
+            name: (*key).to_owned(),
+            description: String::new(),
+            exclusive_set: None,
+            rank,
+        })
         .collect()
 }
 

@@ -1,0 +1,159 @@
+//! Accounts and what they subscribe to.
+
+use axum::extract::{Path, State};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::asker::{Asker, Body};
+use super::problem::Problem;
+use crate::app::App;
+use crate::directory::access::{Permission, Reach};
+use crate::directory::accounts::{AccountChange, Accounts, NewAccount};
+use crate::http::layers::RequestId;
+use crate::model::{Account, AccountId, AccountState};
+
+/// `GET /accounts`: those that who asks may see, each after the one above it.
+pub(super) async fn list(asker: Asker) -> Result<Body<Value>, Problem> {
+    let reach = asker.reach()?;
+    let seen = reach.tree().downwards().into_iter().filter(|account| reach.allows(Permission::ViewAccounts, account.id));
+    Ok(Body(json!({ "items": seen.map(|account| shown(reach, account)).collect::<Vec<_>>() })))
+}
+
+/// `GET /accounts/{account}`: one, with its services and their instances.
+pub(super) async fn read(State(app): State<App>, asker: Asker, Path(account): Path<String>) -> Result<Body<Value>, Problem> {
+    let id = asker.account(&account, Permission::ViewAccounts)?;
+    let mut reader = app.store.read(asker.tenant());
+    let services = reader.services_of(id).await?;
+    let instances = reader.instances_of(id).await?;
+    let reach = asker.reach()?;
+    let mut item = reach.tree().get(id).map_or(Value::Null, |account| shown(reach, account));
+    item["services"] = services
+        .iter()
+        .map(|service| {
+            let own = instances.iter().filter(|instance| instance.service_id == service.id);
+            json!({ "key": service.key, "instances": own.map(|instance| &instance.reference).collect::<Vec<_>>() })
+        })
+        .collect();
+    Ok(Body(item))
+}
+
+/// The body of `POST /accounts`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Create {
+    parent: AccountId,
+    slug: String,
+    name: String,
+}
+
+/// `POST /accounts`: makes one below another.
+pub(super) async fn create(
+    State(app): State<App>,
+    asker: Asker,
+    id: RequestId,
+    Body(new): Body<Create>,
+) -> Result<(StatusCode, Body<Value>), Problem> {
+    let new = NewAccount { parent: new.parent, slug: new.slug, name: new.name };
+    let made = accounts(&app, &asker, &id)?.create(&new).await?;
+    let path = format!("{}/{}", asker.reach()?.tree().path(new.parent), made.slug);
+    Ok((StatusCode::CREATED, Body(described(&made, &path))))
+}
+
+/// The body of `PATCH /accounts/{account}`: what is to be different.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Change {
+    slug: Option<String>,
+    name: Option<String>,
+    parent: Option<AccountId>,
+    state: Option<AccountState>,
+}
+
+/// `PATCH /accounts/{account}`: renames, moves, suspends, or takes it into use again.
+pub(super) async fn change(
+    State(app): State<App>,
+    asker: Asker,
+    id: RequestId,
+    Path(account): Path<String>,
+    Body(change): Body<Change>,
+) -> Result<Body<Value>, Problem> {
+    let account = asker.account(&account, Permission::ManageAccounts)?;
+    let Change { slug, name, parent, state } = change;
+    let changed = accounts(&app, &asker, &id)?.change(account, &AccountChange { slug, name, parent, state }).await?;
+    let tree = asker.reach()?.tree();
+    let path = match changed.parent_id {
+        Some(parent) => format!("{}/{}", tree.path(parent), changed.slug),
+        None => changed.slug.clone(),
+    };
+    Ok(Body(described(&changed, &path)))
+}
+
+/// `PUT /accounts/{account}/services/{service}`: subscribes to it; once is enough.
+pub(super) async fn subscribe(
+    State(app): State<App>,
+    asker: Asker,
+    id: RequestId,
+    Path((account, service)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let account = asker.account(&account, Permission::Subscribe)?;
+    accounts(&app, &asker, &id)?.subscribe(account, &service).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `DELETE /accounts/{account}/services/{service}`: ends the subscription, and what was given for the service alone.
+pub(super) async fn unsubscribe(
+    State(app): State<App>,
+    asker: Asker,
+    id: RequestId,
+    Path((account, service)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let account = asker.account(&account, Permission::Subscribe)?;
+    accounts(&app, &asker, &id)?.unsubscribe(account, &service).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `PUT /accounts/{account}/services/{service}/instances/{instance}`: makes an instance known; once is enough.
+pub(super) async fn add_instance(
+    State(app): State<App>,
+    asker: Asker,
+    id: RequestId,
+    Path((account, service, instance)): Path<(String, String, String)>,
+) -> Result<StatusCode, Problem> {
+    let account = asker.account(&account, Permission::Subscribe)?;
+    accounts(&app, &asker, &id)?.add_instance(account, &service, &instance).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `DELETE /accounts/{account}/services/{service}/instances/{instance}`: forgets it, and what was given for it alone.
+pub(super) async fn remove_instance(
+    State(app): State<App>,
+    asker: Asker,
+    id: RequestId,
+    Path((account, service, instance)): Path<(String, String, String)>,
+) -> Result<StatusCode, Problem> {
+    let account = asker.account(&account, Permission::Subscribe)?;
+    accounts(&app, &asker, &id)?.remove_instance(account, &service, &instance).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn accounts<'a>(app: &'a App, asker: &'a Asker, id: &'a RequestId) -> Result<Accounts<'a>, Problem> {
+    Ok(Accounts { store: &app.store, tenant: asker.tenant(), reach: asker.reach()?, caller: id.caller(app, asker.actor()) })
+}
+
+fn shown(reach: &Reach, account: &Account) -> Value {
+    let mut item = described(account, &reach.tree().path(account.id));
+    item["services"] = json!(reach.services(account.id));
+    item
+}
+
+fn described(account: &Account, path: &str) -> Value {
+    json!({
+        "id": account.id,
+        "parent": account.parent_id,
+        "slug": account.slug,
+        "path": path,
+        "name": account.name,
+        "state": account.state,
+    })
+}
