@@ -1,16 +1,20 @@
-//! `vestibule migrate` and `vestibule bootstrap`: what an operator runs beside `serve`.
+//! `vestibule migrate`, `bootstrap`, `appoint` and `catalogue`: what an operator runs beside `serve`.
 
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use super::bootstrap;
 use crate::app::{self, App};
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::directory::Caller;
+use crate::directory::appoint::{self, Appointment};
 use crate::directory::catalogue::Catalogue;
+use crate::model::Actor;
+use crate::scim::fold::fold;
 
 /// Brings the database's schema to this version. Several at once are safe: they wait for one another.
 ///
@@ -45,6 +49,56 @@ pub async fn bootstrap(settings: Settings, file: &Path) -> anyhow::Result<ExitCo
         bootstrap::apply(&app, &described).await.with_context(|| format!("cannot make what {} describes", file.display()))?;
     app.store.close().await;
     write!(std::io::stdout(), "{report}")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whom the operator gives a role, and which.
+#[derive(Debug, clap::Args)]
+pub struct Appointee {
+    /// The tenant's slug.
+    #[arg(long)]
+    pub tenant: String,
+    /// The slug of the directory, or of the connection, that the login comes from.
+    #[arg(long)]
+    pub from: String,
+    /// Its user name there.
+    #[arg(long)]
+    pub user_name: String,
+    /// The key of a role of the tenant's catalogue.
+    #[arg(long)]
+    pub role: String,
+    /// The account, as slugs from the root down, such as bluesky/emea; the root unless said.
+    #[arg(long)]
+    pub account: Option<String>,
+}
+
+/// Gives somebody a role in the operator's name.
+///
+/// # Errors
+/// When there is no such tenant, login, account or role, or the role cannot be given there.
+pub async fn appoint(settings: Settings, appointee: &Appointee) -> anyhow::Result<ExitCode> {
+    let app = App::build(settings, Clock::system()).await?;
+    let Appointee { tenant: slug, from, user_name, role, account } = appointee;
+    let tenant = app.store.doors().tenant_by_slug(slug).await?.with_context(|| format!("there is no tenant {slug:?}"))?;
+    let catalogue = app.catalogue(&tenant.catalogue).with_context(|| format!("there is no role catalogue {:?}", tenant.catalogue))?;
+    let mut reader = app.store.read(tenant.id);
+    let directories = reader.directories().await?.into_iter().map(|directory| (directory.slug, directory.id.uuid()));
+    let connections = reader.connections().await?.into_iter().map(|connection| (connection.slug, connection.id.uuid()));
+    let namespaces: Vec<_> = directories.chain(connections).filter(|(slug, _)| slug == from).map(|(_, id)| id).collect();
+    if namespaces.is_empty() {
+        bail!("the tenant {slug:?} has no directory or connection {from:?}");
+    }
+    let mut login = None;
+    for namespace in namespaces {
+        login = login.or(reader.login_named(namespace, &fold(user_name)).await?);
+    }
+    let login = login.with_context(|| format!("{from:?} has no login {user_name:?}"))?;
+    let caller = Caller { actor: Actor::Operator, now: app.clock.now(), request_id: None };
+    let appointment = Appointment { login, account: account.as_deref(), role };
+    let (held, is_new) = appoint::appoint(&app.store, tenant.id, catalogue, &appointment, caller).await?;
+    app.store.close().await;
+    let how = if is_new { "is given" } else { "had before" };
+    writeln!(std::io::stdout(), "{user_name} {how} the role {role} on the account {}", held.account_id)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -50,6 +50,8 @@ pub enum Command {
         /// The TOML file that describes it.
         file: PathBuf,
     },
+    /// Give somebody a role in the operator's name, such as the first administrator of a tenant.
+    Appoint(manage::Appointee),
     /// Look after role catalogues.
     #[command(subcommand)]
     Catalogue(CatalogueCommand),
@@ -79,6 +81,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Doctor { json } => doctor::doctor(settings.as_ref(), json).await,
         // A catalogue is checked where it is written, which need not be where the service runs.
         Command::Catalogue(CatalogueCommand::Check { file }) => manage::check_catalogue(&file),
+        Command::Appoint(appointee) => manage::appoint(settings?, &appointee).await,
         Command::Migrate => manage::migrate(settings?).await,
         Command::Bootstrap { file } => manage::bootstrap(settings?, &file).await,
         Command::Demo { port, idp_port, folder } => demo::run(demo::Ports { vestibule: port, idp: idp_port }, &folder).await,

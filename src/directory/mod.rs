@@ -7,6 +7,8 @@
 //! | [`sign_in::sign_in`] | a verified [`crate::model::ExternalIdentity`] | [`decide`] | `login.bound`, `session.*` |
 //! | [`sign_in::sign_out`] | a person | | `session.signed_out` |
 //! | [`tokens::Tokens`] | the operator, an administrator | its own checks | `token.*` |
+//! | [`accounts::Accounts`], [`assignments::Assignments`] | an administrator | their permissions on the account, and the catalogue | `account.*`, `service.*`, `assignment.*` |
+//! | [`appoint::appoint`] | the operator | the catalogue | `assignment.given` |
 //! | [`manage`], [`settings`] | the operator | its own checks | `*.created`, `directory.changed` |
 //!
 //! Each is one transaction with its events in it: it happened whole, or not at all. [`decide`] and [`mapping`] are pure. A command
@@ -14,6 +16,7 @@
 
 pub mod access;
 pub mod accounts;
+pub mod appoint;
 pub mod assignments;
 pub mod catalogue;
 pub mod decide;

@@ -87,6 +87,19 @@ type FactsColumns =
     (LoginId, Option<DirectoryId>, bool, Json<serde_json::Value>, Json<BTreeMap<ConnectionId, BTreeMap<String, Vec<String>>>>);
 
 impl Reader {
+    /// The login of a user name, folded, within a namespace: a directory, or a connection.
+    pub async fn login_named(&mut self, namespace: uuid::Uuid, key: &str) -> Result<Option<LoginId>> {
+        let row = sql!(
+            self,
+            fetch_optional::<(LoginId,)>(
+                "select id from logins where tenant_id = $1 and namespace_id = $2 and user_name_key = $3",
+                namespace,
+                key
+            )
+        )?;
+        Ok(row.map(|(id,)| id))
+    }
+
     /// When a login last signed in, if it ever did.
     pub async fn signed_in_at(&mut self, id: LoginId) -> Result<Option<DateTime<Utc>>> {
         let row = sql!(

@@ -6,6 +6,7 @@ mod admin;
 mod architecture;
 mod assertions;
 mod federation;
+mod portals;
 mod process;
 mod scim;
 mod sign_in;

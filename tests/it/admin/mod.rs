@@ -24,9 +24,9 @@ fn noon() -> DateTime<Utc> {
 }
 
 /// A world with an identity provider, and a clock that stands still at noon.
-struct Office {
-    world: World,
-    idp: EvilIdp,
+pub(crate) struct Office {
+    pub(crate) world: World,
+    pub(crate) idp: EvilIdp,
     clock: Clock,
 }
 
@@ -48,7 +48,7 @@ grant = [{ role = "support", account = "." }]
 "#;
 
 impl Office {
-    async fn new(engine: Engine) -> Self {
+    pub(crate) async fn new(engine: Engine) -> Self {
         let clock = Clock::fixed(noon());
         Self { idp: EvilIdp::start(noon()).await, world: World::with_clock(engine, clock.clone()).await, clock }
     }
@@ -59,7 +59,7 @@ impl Office {
     }
 
     /// A browser in which somebody of a group is signed in.
-    async fn inside(&self, tenant: &Tenant, name: &str, group: &str) -> Browser {
+    pub(crate) async fn inside(&self, tenant: &Tenant, name: &str, group: &str) -> Browser {
         let user = json!({ "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": name, "externalId": name });
         let id = tenant.scim.post("/Users", &user).await.expect(201).id();
         let group = json!({
@@ -97,12 +97,12 @@ impl Office {
         Scim::new(self.at(""), plain.expose_secret().to_owned())
     }
 
-    async fn get(&self, browser: &mut Browser, path: &str) -> Answer {
+    pub(crate) async fn get(&self, browser: &mut Browser, path: &str) -> Answer {
         self.send(browser, Method::GET, path, None).await
     }
 
     /// A request of a page of our own site, with the browser's cookies.
-    async fn send(&self, browser: &mut Browser, method: Method, path: &str, body: Option<&Value>) -> Answer {
+    pub(crate) async fn send(&self, browser: &mut Browser, method: Method, path: &str, body: Option<&Value>) -> Answer {
         let headers = [("sec-fetch-site", "same-origin"), ("content-type", "application/json")];
         let visit = browser.send(method, &self.at(path), &headers, body.map(ToString::to_string)).await;
         let body = if visit.body.is_empty() { Value::Null } else { serde_json::from_str(&visit.body).unwrap() };

@@ -141,4 +141,43 @@ on_every_engine! {
             assert!(!doctor.out.contains(&read(&file)), "{}", doctor.out);
         }
     }
+
+    async fn the_operator_appoints_the_first_administrator(engine) {
+        let home = Home::new(engine).await;
+        std::fs::write(home.path("bluesky.toml"), home.described("http://127.0.0.1:1")).unwrap();
+        let made = home.run(&["bootstrap", "bluesky.toml"]).expect(0);
+        let (_, endpoint) = made.out.split_once("/scim/v2/").unwrap();
+        let appoint = |from: &str, user_name: &str, role: &str, account: &str| {
+            home.run(&["appoint", "--tenant", "bluesky", "--from", from, "--user-name", user_name, "--role", role, "--account", account])
+        };
+        assert!(appoint("directory", "joe", "administrator", "bluesky").expect(1).err.contains("has no login \"joe\""));
+        let mut served = home.serve();
+        served.scim(endpoint.split_whitespace().next().unwrap()).post("/Users", &serde_json::json!({ "userName": "Joe", "externalId": "joe" })).await.expect(201);
+        for (from, role, account, told) in [
+            ("nowhere", "administrator", "bluesky", "no directory or connection \"nowhere\""),
+            ("directory", "emperor", "bluesky", "has no role \"emperor\""),
+            ("directory", "administrator", "bluesky/mars", "no account \"bluesky/mars\""),
+        ] {
+            let said = appoint(from, "joe", role, account).expect(1);
+            assert!(said.err.contains(told), "{}", said.err);
+        }
+        assert!(appoint("directory", "JOE", "administrator", "bluesky").expect(0).out.contains("is given the role administrator"));
+        assert!(appoint("directory", "joe", "administrator", "bluesky").expect(0).out.contains("had before"));
+        assert_eq!(sql::texts(&home.url(), "select source from assignments").await, ["operator"]);
+        assert_eq!(sql::number(&home.url(), "select count(*) from events where kind = 'assignment.given'").await, 1);
+        assert_eq!(served.end("TERM").code(), Some(0));
+    }
+}
+
+#[test]
+fn a_catalogue_is_checked_where_it_is_written() {
+    let home = Home::empty();
+    std::fs::write(home.path("mine.toml"), "name = \"Mine\"\n[[role]]\nkey = \"a\"\nname = \"A\"\ndescription = \"One.\"\n").unwrap();
+    let good = home.run(&["catalogue", "check", "mine.toml"]).expect(0);
+    assert!(good.out.contains("\"Mine\" is a catalogue: 1 roles"), "{}", good.out);
+    std::fs::write(home.path("mine.toml"), "name = \"Mine\"\n[[role]]\nkey = \"A\"\nname = \"\"\ndescription = \"One.\"\n").unwrap();
+    let bad = home.run(&["catalogue", "check", "mine.toml"]).expect(1);
+    let lines: Vec<_> = bad.out.lines().map(|line| line.split(": ").next().unwrap()).collect();
+    assert_eq!(lines, ["mine.toml:3", "mine.toml:4"], "{}", bad.out);
+    assert!(home.run(&["catalogue", "check", "gone.toml"]).expect(1).err.contains("gone.toml"));
 }

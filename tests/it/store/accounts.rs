@@ -108,6 +108,11 @@ on_every_engine! {
         assert_eq!(reader.holders(&[house.emea], &[]).await.unwrap().len(), 0);
         assert_eq!(reader.assignments_on(&[house.emea], &[joe]).await.unwrap().len(), 2);
         assert_eq!(reader.assignments_on(&[house.root], &[joe, eve]).await.unwrap().len(), 0);
+        let of_directory = house.directory.uuid();
+        assert_eq!(reader.login_named(of_directory, "joe").await.unwrap(), Some(joe));
+        for (namespace, name) in [(of_directory, "nobody"), (house.connection.uuid(), "joe")] {
+            assert_eq!(reader.login_named(namespace, name).await.unwrap(), None);
+        }
         assert_eq!(reader.signed_in_at(joe).await.unwrap(), None);
         raw!(ground.store, "update logins set active = not active where id = $1", joe).unwrap();
         assert_eq!(reader.holders(&[house.emea], &administrators).await.unwrap().len(), 0);

@@ -1,0 +1,60 @@
+//! The `UKCloud` portal: a company and its business accounts.
+
+use serde_json::json;
+
+use super::{Portal, refused};
+use crate::support::world::on_every_engine;
+
+on_every_engine! {
+    async fn the_first_administrator_is_the_operators(engine) {
+        let mut portal = Portal::new(engine, "ukcloud-portal", "support").await;
+        let joe = portal.person("joe").await;
+        portal.appoint(&joe, None, "administrator").await;
+        portal.admin = portal.sign_in("joe").await;
+        let (top, emea) = (portal.account("bluesky").await, portal.account("bluesky/emea").await);
+        for account in [&top, &emea] {
+            for permission in ["people.manage", "people.lock", "passwords.reset", "roles.assign", "invoices.view"] {
+                assert!(portal.may(&joe, permission, account).await, "{permission}");
+            }
+        }
+        let why = portal.office.get(&mut portal.admin.clone(), &format!("/logins/{joe}/roles")).await.expect(200).body;
+        assert_eq!(why["accounts"][0]["roles"][0]["causes"][0]["source"], "operator");
+    }
+
+    async fn the_last_administrator_is_protected(engine) {
+        let mut portal = Portal::new(engine, "ukcloud-portal", "support").await;
+        let (joe, eve) = (portal.person("joe").await, portal.person("eve").await);
+        portal.appoint(&joe, None, "administrator").await;
+        portal.admin = portal.sign_in("joe").await;
+        let top = portal.account("bluesky").await;
+        let mut admin = portal.admin.clone();
+        let given = portal.give(&top, &eve, "administrator").await.expect(201).body;
+        portal.take_as(&mut admin, &given).await.expect(204);
+        let why = portal.office.get(&mut admin, &format!("/logins/{joe}/roles")).await.expect(200).body;
+        let own = json!({ "id": why["accounts"][0]["roles"][0]["causes"][0]["assignment"] });
+        refused(&portal.take_as(&mut admin, &own).await, 409, "last administrator");
+    }
+
+    async fn an_administrator_of_both_accounts_gives_access_to_the_other_themselves(engine) {
+        let mut portal = Portal::new(engine, "ukcloud-portal", "administrator").await;
+        let (emea, apac) = (portal.account("bluesky/emea").await, portal.account("bluesky/apac").await);
+        let (joe, eve) = (portal.person("joe").await, portal.person("eve").await);
+        for (account, login) in [(&emea, &joe), (&apac, &joe), (&emea, &eve)] {
+            let role = if login == &joe { "administrator" } else { "billing" };
+            portal.give(account, login, role).await.expect(201);
+        }
+        let mut both = portal.sign_in("joe").await;
+        portal.give_as(&mut both, &apac, json!({ "login": eve, "role": "billing" })).await.expect(201);
+        assert!(portal.may(&eve, "invoices.view", &apac).await);
+    }
+
+    async fn services_are_for_whom_the_account_subscribes_to_them(engine) {
+        let mut portal = Portal::new(engine, "ukcloud-portal", "administrator").await;
+        let emea = portal.account("bluesky/emea").await;
+        let joe = portal.person("joe").await;
+        refused(&portal.give(&emea, &joe, "compute-user").await, 409, "does not subscribe");
+        portal.subscribe(&emea, "compute").await;
+        portal.give(&emea, &joe, "compute-user").await.expect(201);
+        assert!(portal.may(&joe, "compute.manage", &emea).await && !portal.may(&joe, "storage.view", &emea).await);
+    }
+}
