@@ -80,7 +80,8 @@ pub async fn appoint(settings: Settings, appointee: &Appointee) -> anyhow::Resul
     let app = App::build(settings, Clock::system()).await?;
     let Appointee { tenant: slug, from, user_name, role, account } = appointee;
     let tenant = app.store.doors().tenant_by_slug(slug).await?.with_context(|| format!("there is no tenant {slug:?}"))?;
-    let catalogue = app.catalogue(&tenant.catalogue).with_context(|| format!("there is no role catalogue {:?}", tenant.catalogue))?;
+    let catalogue =
+        app.catalogue(&tenant.catalogue).with_context(|| format!("there is no role catalogue {:?}", tenant.catalogue))?;
     let mut reader = app.store.read(tenant.id);
     let directories = reader.directories().await?.into_iter().map(|directory| (directory.slug, directory.id.uuid()));
     let connections = reader.connections().await?.into_iter().map(|connection| (connection.slug, connection.id.uuid()));

@@ -33,7 +33,8 @@ pub async fn appoint(
     caller: Caller<'_>,
 ) -> Result<(Assignment, bool)> {
     let key = appointment.role;
-    let role = catalogue.role(key).ok_or_else(|| Error::Invalid(format!("the catalogue {:?} has no role {key:?}", catalogue.slug)))?;
+    let role =
+        catalogue.role(key).ok_or_else(|| Error::Invalid(format!("the catalogue {:?} has no role {key:?}", catalogue.slug)))?;
     retry(|| async {
         let mut writer = store.write(tenant).await?;
         let tree = Tree::new(writer.accounts().await?);
@@ -43,7 +44,12 @@ pub async fn appoint(
         };
         writer.lock_accounts(&[account]).await?;
         if !role.scope.fits(tree.root()?.id == account) {
-            return Err(Error::Invalid(format!("{} cannot be given on {:?}: {}", role.name, tree.path(account), role.scope.says())));
+            return Err(Error::Invalid(format!(
+                "{} cannot be given on {:?}: {}",
+                role.name,
+                tree.path(account),
+                role.scope.says()
+            )));
         }
         let subscribed = writer.services_of(account).await?;
         if let Some(service) = &role.service
@@ -70,7 +76,9 @@ pub async fn appoint(
         let held = held.ok_or_else(Error::raced)?;
         if is_new {
             let details = json!({ "person": login.login.person_id, "before": [], "after": held, "reason": null });
-            writer.record(&[caller.event(EventKind::AssignmentGiven, appointment.login.uuid(), details)], caller.request_id).await?;
+            writer
+                .record(&[caller.event(EventKind::AssignmentGiven, appointment.login.uuid(), details)], caller.request_id)
+                .await?;
             writer.commit().await?;
         }
         Ok((held, is_new))

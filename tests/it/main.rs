@@ -6,6 +6,7 @@ mod admin;
 mod architecture;
 mod assertions;
 mod federation;
+mod isolation;
 mod portals;
 mod process;
 mod scim;

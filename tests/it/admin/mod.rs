@@ -53,7 +53,7 @@ impl Office {
         Self { idp: EvilIdp::start(noon()).await, world: World::with_clock(engine, clock.clone()).await, clock }
     }
 
-    async fn tenant(&self, slug: &str, profile: &str) -> Tenant {
+    pub(crate) async fn tenant(&self, slug: &str, profile: &str) -> Tenant {
         let text = describe(slug, profile, self.idp.issuer(), "if-provisioned") + &RULES.replace("{slug}", slug);
         self.world.described(slug, &text).await
     }

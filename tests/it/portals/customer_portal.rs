@@ -5,10 +5,22 @@ use crate::support::world::on_every_engine;
 
 /// Each role with what it may do, and what it may not.
 const ROLES: &[(&str, &[&str], &[&str])] = &[
-    ("administrator", &["people.manage", "roles.assign", "invoices.pay", "services.purchase", "infrastructure.manage", "tickets.technical"], &[]),
+    (
+        "administrator",
+        &["people.manage", "roles.assign", "invoices.pay", "services.purchase", "infrastructure.manage", "tickets.technical"],
+        &[],
+    ),
     (
         "financial",
-        &["invoices.view", "invoices.pay", "payment-details.manage", "tickets.billing", "tickets.sales", "tickets.provisioning", "tickets.cancellation"],
+        &[
+            "invoices.view",
+            "invoices.pay",
+            "payment-details.manage",
+            "tickets.billing",
+            "tickets.sales",
+            "tickets.provisioning",
+            "tickets.cancellation",
+        ],
         &["people.manage", "infrastructure.view", "tickets.technical", "services.purchase"],
     ),
     (
@@ -16,10 +28,21 @@ const ROLES: &[(&str, &[&str], &[&str])] = &[
         &["services.view", "services.purchase", "tickets.sales", "tickets.provisioning", "tickets.cancellation"],
         &["people.manage", "invoices.view", "tickets.technical", "tickets.billing"],
     ),
-    ("support", &["services.view", "tickets.technical"], &["invoices.view", "services.purchase", "tickets.billing", "infrastructure.manage"]),
+    (
+        "support",
+        &["services.view", "tickets.technical"],
+        &["invoices.view", "services.purchase", "tickets.billing", "infrastructure.manage"],
+    ),
     (
         "technical",
-        &["services.view", "services.manage", "infrastructure.view", "infrastructure.manage", "tickets.technical", "tickets.provisioning"],
+        &[
+            "services.view",
+            "services.manage",
+            "infrastructure.view",
+            "infrastructure.manage",
+            "tickets.technical",
+            "tickets.provisioning",
+        ],
         &["invoices.view", "tickets.billing", "people.manage", "services.purchase"],
     ),
 ];

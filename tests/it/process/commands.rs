@@ -172,10 +172,12 @@ on_every_engine! {
 #[test]
 fn a_catalogue_is_checked_where_it_is_written() {
     let home = Home::empty();
-    std::fs::write(home.path("mine.toml"), "name = \"Mine\"\n[[role]]\nkey = \"a\"\nname = \"A\"\ndescription = \"One.\"\n").unwrap();
+    std::fs::write(home.path("mine.toml"), "name = \"Mine\"\n[[role]]\nkey = \"a\"\nname = \"A\"\ndescription = \"One.\"\n")
+        .unwrap();
     let good = home.run(&["catalogue", "check", "mine.toml"]).expect(0);
     assert!(good.out.contains("\"Mine\" is a catalogue: 1 roles"), "{}", good.out);
-    std::fs::write(home.path("mine.toml"), "name = \"Mine\"\n[[role]]\nkey = \"A\"\nname = \"\"\ndescription = \"One.\"\n").unwrap();
+    std::fs::write(home.path("mine.toml"), "name = \"Mine\"\n[[role]]\nkey = \"A\"\nname = \"\"\ndescription = \"One.\"\n")
+        .unwrap();
     let bad = home.run(&["catalogue", "check", "mine.toml"]).expect(1);
     let lines: Vec<_> = bad.out.lines().map(|line| line.split(": ").next().unwrap()).collect();
     assert_eq!(lines, ["mine.toml:3", "mine.toml:4"], "{}", bad.out);

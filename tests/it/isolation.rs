@@ -1,0 +1,243 @@
+//! The wall between tenants, over every route that the service has: whatever ids somebody sends, nothing of another tenant is read or
+//! changed.
+//!
+//! Requests are made at random, from the routes as the sources name them, the ids of both tenants, and bodies in the shape of each
+//! surface. They are the same in each run, so that a failure can be told again.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use vestibule::store::Engine;
+
+use crate::admin::Office;
+use crate::support::http::{Browser, client};
+use crate::support::source::files;
+use crate::support::sql;
+use crate::support::world::{Tenant, on_every_engine};
+
+const REQUESTS: usize = 1_500;
+/// What the first ids of a tenant are of, by the names that routes have for them.
+const KINDS: [&str; 8] = ["directory", "connection", "account", "login", "group", "assignment", "token", "entry"];
+const LOGIN: usize = 3;
+const GROUP: usize = 4;
+const TOKEN: usize = 6;
+/// Written by anybody who begins to sign in somewhere, without a login.
+const PUBLIC: [&str; 1] = ["pending_sign_ins"];
+
+on_every_engine! {
+    async fn no_request_of_one_tenant_reads_or_changes_another(engine) {
+        let office = Office::new(engine).await;
+        let (ours, theirs) = (office.tenant("bluesky", "entra").await, office.tenant("redsky", "strict").await);
+        let mut admin = office.inside(&ours, "anne", "Cloud-Admins").await;
+        let mut their_admin = office.inside(&theirs, "zoltan-of-redsky", "Cloud-Admins").await;
+        let secrets = fill(&office, &theirs, &mut their_admin, "zz-red").await;
+        let own = fill(&office, &ours, &mut admin, "blue").await;
+        let before = snapshot(engine, &office.world.database.url, &theirs).await;
+        let templates = templates();
+        assert!(templates.len() > 35, "{templates:?}");
+        let http = client();
+        let mut dice = Dice(20_261_122);
+        let mut statuses = BTreeSet::new();
+        for number in 0..REQUESTS {
+            let template = dice.pick(&templates).clone();
+            let path = filled(&template, &mut dice, &own, &secrets);
+            let method = dice.pick(&[Method::GET, Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE]).clone();
+            let body = (method != Method::GET).then(|| body(&template, &mut dice, &own, &secrets).to_string());
+            let url = format!("{}{path}", office.world.base);
+            let sent = format!("{path} {}", body.clone().unwrap_or_default());
+            let kind = if path.starts_with("/scim") { "application/scim+json" } else { "application/json" };
+            // Who signs out has nothing more to ask.
+            let by = if template == "/sign-out" { 2 } else { dice.below(3) };
+            let by = if path.contains(&ours.directory.to_string()) && path.starts_with("/scim") { dice.below(5) / 4 } else { by };
+            let (status, text) = match by {
+                0 => {
+                    let mut request = http.request(method.clone(), &url).bearer_auth(&ours.scim.token).header("content-type", kind);
+                    if let Some(body) = body {
+                        request = request.body(body);
+                    }
+                    let answer = request.send().await.unwrap();
+                    (answer.status().as_u16(), answer.text().await.unwrap())
+                }
+                1 => {
+                    let mut browser = admin.clone();
+                    let visit = browser.send(method.clone(), &url, &[("sec-fetch-site", "same-origin"), ("content-type", kind)], body).await;
+                    (visit.status.as_u16(), visit.body)
+                }
+                _ => {
+                    let mut nobody = Browser::new();
+                    let visit = nobody.send(method.clone(), &url, &[("sec-fetch-site", "same-origin"), ("content-type", kind)], body).await;
+                    (visit.status.as_u16(), visit.body)
+                }
+            };
+            statuses.insert(status);
+            assert!(status < 500 || status == 501, "{number}: {method} {sent}: {status} {text}");
+            for secret in &secrets {
+                assert!(sent.contains(secret.as_str()) || !text.contains(secret.as_str()), "{number}: {method} {sent} told {secret}: {text}");
+            }
+        }
+        assert!([200, 201, 204, 400, 401, 404, 405].iter().all(|status| statuses.contains(status)), "the dice are loaded: {statuses:?}");
+        assert_eq!(snapshot(engine, &office.world.database.url, &theirs).await, before, "nothing of theirs has changed");
+    }
+}
+
+/// Fills a tenant by its own administrator. Answers what a stranger must not learn, or what one may play with oneself: ids and names.
+async fn fill(office: &Office, tenant: &Tenant, admin: &mut Browser, mark: &str) -> Vec<String> {
+    let mut found = vec![tenant.directory.to_string(), tenant.connection.to_string()];
+    let accounts = office.get(admin, "/accounts").await.expect(200).body;
+    let root = accounts["items"][0]["id"].as_str().unwrap().to_owned();
+    let new = json!({ "parent": root, "slug": mark, "name": format!("{mark}-account") });
+    let account =
+        office.send(admin, Method::POST, "/accounts", Some(&new)).await.expect(201).body["id"].as_str().unwrap().to_owned();
+    let user = json!({ "userName": format!("{mark}-joe"), "externalId": format!("{mark}-external"), "emails": [{ "value": format!("{mark}@mail.example") }] });
+    let login = tenant.scim.post("/Users", &full(user, "User")).await.expect(201).id();
+    let group = json!({ "displayName": format!("{mark}-group"), "members": [{ "value": login }] });
+    let group = tenant.scim.post("/Groups", &full(group, "Group")).await.expect(201).id();
+    let gift = json!({ "login": login, "role": "technical" });
+    let given = office.send(admin, Method::POST, &format!("/accounts/{account}/assignments"), Some(&gift)).await.expect(201).body;
+    let token = json!({ "name": format!("{mark}-token") });
+    let path = format!("/directories/{}/tokens", tenant.directory);
+    let token = office.send(admin, Method::POST, &path, Some(&token)).await.expect(201).body;
+    let log = office.get(admin, &format!("/directories/{}/provisioning-log", tenant.directory)).await.expect(200).body;
+    found.extend([account, login, group]);
+    found.extend([&given["id"], &token["id"], &log["items"][0]["id"]].map(|id| id.as_str().unwrap().to_owned()));
+    assert_eq!(found.len(), KINDS.len());
+    found.extend([
+        tenant.id.to_string(),
+        format!("{mark}-account"),
+        format!("{mark}-joe"),
+        format!("{mark}-external"),
+        format!("{mark}-group"),
+    ]);
+    found
+}
+
+fn full(mut resource: Value, kind: &str) -> Value {
+    resource["schemas"] = json!([format!("urn:ietf:params:scim:schemas:core:2.0:{kind}")]);
+    resource
+}
+
+/// Every address below which the sources put a handler, with its parameters in braces.
+fn templates() -> Vec<String> {
+    let mut found = BTreeSet::new();
+    for file in files("src/http", "rs") {
+        let name = file.to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&file).unwrap();
+        let text = text.split("#[cfg(test)]").next().unwrap().to_owned();
+        let prefixes: &[&str] = match () {
+            () if name.ends_with("/admin/mod.rs") => &["/api/v1"],
+            () if name.ends_with("/scim/mod.rs") => &["/scim/v2/{directory}", "/scim/{directory}"],
+            () => &[""],
+        };
+        let literals = text.split('"').skip(1).step_by(2).filter(|literal| literal.starts_with('/') && !literal.contains(' '));
+        for literal in literals.filter(|literal| !literal.starts_with("/v") && text.contains("route")) {
+            found.extend(prefixes.iter().map(|prefix| format!("{prefix}{literal}")));
+        }
+    }
+    found.into_iter().collect()
+}
+
+/// The template with an id of somebody in the place of each parameter.
+fn filled(template: &str, dice: &mut Dice, own: &[String], theirs: &[String]) -> String {
+    let mut path = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}').unwrap();
+        path.push_str(before);
+        let from = if dice.below(2) == 0 { own } else { theirs };
+        // Mostly of the right kind: what is refused for its kind alone proves little.
+        let fitting = KINDS.iter().position(|kind| *kind == name).or(match () {
+            () if before.ends_with("/Users/") => Some(LOGIN),
+            () if before.ends_with("/Groups/") => Some(GROUP),
+            () if before.ends_with("/tokens/") => Some(TOKEN),
+            () => None,
+        });
+        let at = fitting.filter(|_| dice.below(5) > 0).unwrap_or_else(|| dice.below(from.len()));
+        path.push_str(&from[at]);
+        rest = after;
+    }
+    path.push_str(rest);
+    match dice.below(6) {
+        0 => format!("{path}?filter=externalId%20eq%20%22{}%22", dice.pick(theirs)),
+        1 => format!("{path}?after={}&limit=5", dice.pick(theirs)),
+        _ => path,
+    }
+}
+
+/// A body that some surface takes, with ids of theirs where it names something.
+fn body(template: &str, dice: &mut Dice, own: &[String], theirs: &[String]) -> Value {
+    let from = if dice.below(3) == 0 { own } else { theirs };
+    let id = dice.pick(from).clone();
+    let mine = dice.pick(own).clone();
+    let operation =
+        |operation: Value| json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [operation] });
+    let bodies = [
+        json!({}),
+        json!({ "name": "Taken over" }),
+        json!({ "parent": id, "slug": "mine", "name": "Mine" }),
+        json!({ "parent": id }),
+        json!({ "state": "suspended" }),
+        json!({ "login": id, "role": "administrator" }),
+        json!({ "minutes": 5 }),
+        json!({ "overlap": 0 }),
+        json!({ "name": format!("token of {mine}"), "scopes": ["scim"] }),
+        operation(json!({ "op": "add", "path": "members", "value": [{ "value": id }] })),
+        operation(json!({ "op": "replace", "path": "active", "value": false })),
+        full(json!({ "userName": format!("new of {mine}"), "externalId": mine }), "User"),
+        full(json!({ "displayName": format!("new of {mine}"), "members": [{ "value": id }] }), "Group"),
+        json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": format!("members.value eq \"{id}\"") }),
+        json!({ "subject": { "type": "login", "id": id }, "action": { "name": "people.manage" }, "resource": { "type": "account", "id": mine } }),
+    ];
+    let fitting = match () {
+        () if template.ends_with("/accounts") => 2,
+        () if template.ends_with("/assignments") => 5,
+        () if template.ends_with("/tokens") => 8,
+        () if template.ends_with("/Users") => 11,
+        () if template.ends_with("/Groups") => 12,
+        () => dice.below(bodies.len()),
+    };
+    let at = if dice.below(3) == 0 { dice.below(bodies.len()) } else { fitting };
+    bodies[at].clone()
+}
+
+/// All rows of a tenant, table by table, as the database writes them down.
+async fn snapshot(engine: Engine, url: &str, tenant: &Tenant) -> Vec<String> {
+    let tables = match engine {
+        Engine::Postgres => {
+            "select table_name::text from information_schema.columns where column_name = 'tenant_id' and table_schema = current_schema() order by 1"
+        }
+        Engine::Sqlite => {
+            "select t.name from sqlite_master t join pragma_table_info(t.name) c on c.name = 'tenant_id' where t.type = 'table' order by 1"
+        }
+    };
+    let mut rows = Vec::new();
+    for table in sql::texts(url, tables).await.into_iter().filter(|table| !PUBLIC.contains(&table.as_str())) {
+        let id = tenant.id.to_string();
+        let statement = match engine {
+            Engine::Postgres => format!("select t::text from {table} t where tenant_id = '{id}' order by 1"),
+            Engine::Sqlite => {
+                let columns = sql::texts(url, &format!("select 'quote(' || name || ')' from pragma_table_info('{table}')")).await;
+                let (row, id) = (columns.join(" || ',' || "), id.replace('-', ""));
+                format!("select {row} from {table} where tenant_id = x'{id}' order by 1")
+            }
+        };
+        rows.extend(sql::texts(url, &statement).await.into_iter().map(|row| format!("{table}: {row}")));
+    }
+    assert!(rows.len() > 20, "{rows:?}");
+    rows
+}
+
+/// Numbers that look random and are the same in each run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, sides: usize) -> usize {
+        // Knuth's multiplier; the upper bits are the good ones.
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % sides
+    }
+
+    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+}
