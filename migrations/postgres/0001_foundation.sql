@@ -522,12 +522,15 @@ create table events (
   kind text collate "C" not null,
   actor jsonb not null,
   target_id uuid not null,
+  -- The account that it was about, or the home of whom or what it was about; null is the tenant as a whole.
+  account_id uuid,
   details jsonb not null,
   request_id text collate "C",
   constraint events_tenant unique (tenant_id, id)
 );
 create index events_by_tenant on events (tenant_id, at, id);
 create index events_by_target on events (tenant_id, target_id, at, id);
+create index events_by_account on events (tenant_id, account_id, at, id) where account_id is not null;
 
 create table deliveries (
   tenant_id uuid not null,

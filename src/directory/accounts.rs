@@ -230,7 +230,8 @@ impl Accounts<'_> {
     }
 
     async fn finish(&self, mut writer: Writer, kind: EventKind, account: AccountId, details: serde_json::Value) -> Result<()> {
-        writer.record(&[self.caller.event(kind, account.uuid(), details)], self.caller.request_id).await?;
+        let event = self.caller.event(kind, account.uuid(), details).at(account);
+        writer.record(&[event], self.caller.request_id).await?;
         Ok(writer.commit().await?)
     }
 

@@ -76,9 +76,8 @@ pub async fn appoint(
         let held = held.ok_or_else(Error::raced)?;
         if is_new {
             let details = json!({ "person": login.login.person_id, "before": [], "after": held, "reason": null });
-            writer
-                .record(&[caller.event(EventKind::AssignmentGiven, appointment.login.uuid(), details)], caller.request_id)
-                .await?;
+            let event = caller.event(EventKind::AssignmentGiven, appointment.login.uuid(), details).at(account);
+            writer.record(&[event], caller.request_id).await?;
             writer.commit().await?;
         }
         Ok((held, is_new))

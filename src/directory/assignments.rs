@@ -89,7 +89,7 @@ impl Assignments<'_> {
             here.keeps_one(&before, &here.administrators(&mut writer).await?)?;
             let made = writer.assignments_of(gift.login).await?.into_iter().find(|held| held.id == id).ok_or_else(Error::raced)?;
             let details = json!({ "person": login.login.person_id, "before": replaced, "after": made, "reason": gift.reason });
-            let event = self.caller.event(EventKind::AssignmentGiven, gift.login.uuid(), details);
+            let event = self.caller.event(EventKind::AssignmentGiven, gift.login.uuid(), details).at(gift.account);
             writer.record(&[event], self.caller.request_id).await?;
             writer.commit().await?;
             Ok(made)
@@ -120,7 +120,7 @@ impl Assignments<'_> {
             }
             here.keeps_one(&before, &here.administrators(&mut writer).await?)?;
             let details = json!({ "before": found, "reason": reason });
-            let event = self.caller.event(EventKind::AssignmentTaken, found.login_id.uuid(), details);
+            let event = self.caller.event(EventKind::AssignmentTaken, found.login_id.uuid(), details).at(found.account_id);
             writer.record(&[event], self.caller.request_id).await?;
             writer.commit().await?;
             Ok(())

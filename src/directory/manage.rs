@@ -136,7 +136,7 @@ impl Manage<'_> {
         check_slug("account", slug)?;
         let id = AccountId::new(self.caller.now);
         writer.insert_account(&AccountRow { id, parent_id: parent, slug, name }, self.caller.now).await?;
-        let event = self.caller.event(EventKind::AccountCreated, id.uuid(), json!({ "path": path }));
+        let event = self.caller.event(EventKind::AccountCreated, id.uuid(), json!({ "path": path })).at(id);
         writer.record(&[event], self.caller.request_id).await?;
         writer.commit().await?;
         Ok(Ensured { id, made: true })
@@ -266,7 +266,8 @@ impl Manage<'_> {
         let (within, body) = resolve_rule(spec, catalogue, &Tree::new(writer.accounts().await?))?;
         let id = RuleId::new(self.caller.now);
         writer.insert_rule(&NewRule { id, name: spec.name, origin: spec.origin, within, body: &body }, self.caller.now).await?;
-        let event = self.caller.event(EventKind::RuleCreated, id.uuid(), json!({ "name": spec.name, "when": spec.when }));
+        let event =
+            self.caller.event(EventKind::RuleCreated, id.uuid(), json!({ "name": spec.name, "when": spec.when })).at(within);
         writer.record(&[event], self.caller.request_id).await?;
         let mut after = None;
         loop {

@@ -54,6 +54,6 @@ pub struct Caller<'a> {
 
 impl Caller<'_> {
     fn event(&self, kind: EventKind, target: uuid::Uuid, details: serde_json::Value) -> Event {
-        Event { id: EventId::new(self.now), at: self.now, kind, actor: self.actor, target, details }
+        Event { id: EventId::new(self.now), at: self.now, kind, actor: self.actor, target, account: None, details }
     }
 }

@@ -257,7 +257,8 @@ impl Tokens<'_> {
     }
 
     async fn record(&self, writer: &mut Writer, kind: EventKind, id: TokenId, details: serde_json::Value) -> Result<()> {
-        let event: Event = self.caller.event(kind, id.uuid(), details);
+        let directory = writer.directory(self.directory).await?.ok_or(TokenError::NotFound("directory"))?;
+        let event: Event = self.caller.event(kind, id.uuid(), details).at(directory.home_account_id);
         Ok(writer.record(&[event], self.caller.request_id).await?)
     }
 

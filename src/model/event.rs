@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{ConnectionId, DirectoryId, EventId, LoginId, TokenId};
+use super::{AccountId, ConnectionId, DirectoryId, EventId, LoginId, TokenId};
 
 /// Who did it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,12 @@ macro_rules! kinds {
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
+            }
+
+            /// The kind of a stable name.
+            #[must_use]
+            pub fn named(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$name),)* _ => None }
             }
         }
     };
@@ -90,6 +96,17 @@ pub struct Event {
     pub actor: Actor,
     /// The id of what it happened to.
     pub target: uuid::Uuid,
+    /// The account that it was about: who may read that account's audit trail sees it. `None` is the home account of the login,
+    /// connection or directory that is the target, and for every other target the tenant as a whole.
+    pub account: Option<AccountId>,
     /// Names and ids that tell the story; no personal values and no secrets.
     pub details: serde_json::Value,
+}
+
+impl Event {
+    /// The same event, about an account.
+    #[must_use]
+    pub fn at(self, account: AccountId) -> Self {
+        Self { account: Some(account), ..self }
+    }
 }

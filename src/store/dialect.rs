@@ -10,6 +10,7 @@
 //! | `{ids $2}` | the ids of a JSON array, as a subquery | the same |
 //! | `{rows $2}` | a JSON array as a table `item` of one column `value` | the same |
 //! | `{uuid item.value ->> 'id'}` | a UUID from its text | the same |
+//! | `{within select …}` | `in (select …)`, for a subquery that ends at a limit and depends on another table: it is run once a row of that | the same |
 //! | `{alone text}` | true, once no other transaction holds the lock of this text | true: there is one writer |
 //! | `{each doc -> 'emails'}` | the elements of a JSON array as `element.value` | the same |
 //! | `{scalar element.value}` | the text of a JSON string | the same |
@@ -64,6 +65,9 @@ impl Engine {
             ("rows", Self::Sqlite) => format!("json_each({argument}) as item"),
             ("uuid", Self::Postgres) => format!("({argument})::uuid"),
             ("uuid", Self::Sqlite) => format!("unhex(replace({argument}, '-', ''))"),
+            // `in` would run the subquery for every row of the table that is looked at.
+            ("within", Self::Postgres) => format!("= any (array({argument}))"),
+            ("within", Self::Sqlite) => format!("in ({argument})"),
             ("alone", Self::Postgres) => format!("pg_advisory_xact_lock(hashtextextended({argument}, 0)) is not null"),
             ("alone", Self::Sqlite) => format!("{argument} is not null"),
             ("each", Self::Postgres) => format!(

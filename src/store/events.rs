@@ -1,14 +1,72 @@
 //! The audit trail. Rows are only ever added.
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Reader, Result, Writer, sql};
-use crate::model::Event;
+use super::{LogPosition, NEVER, Reader, Result, Writer, sql};
+use crate::model::{AccountId, Event, EventId, LoginId};
+
+macro_rules! event_columns {
+    () => {
+        "e.id, e.at, e.kind, e.actor, e.target_id, e.account_id, e.details, e.request_id"
+    };
+}
+
+macro_rules! event_conditions {
+    () => {
+        "(e.at, e.id) < ($2, $3) and e.at >= $4 and e.at < $5 and ($6 is null or e.kind = $6)
+           and ($7 is null or e.actor ->> 'login' = $7) and ($8 is null or e.request_id = $8)"
+    };
+}
+
+/// An event, as it was recorded.
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
+pub struct EventRow {
+    pub id: EventId,
+    pub at: DateTime<Utc>,
+    /// The stable name of its kind.
+    pub kind: String,
+    /// An [`crate::model::Actor`], as it was then.
+    #[sqlx(json)]
+    pub actor: serde_json::Value,
+    pub target_id: Uuid,
+    /// The account that it was about; `None` is the tenant as a whole.
+    pub account_id: Option<AccountId>,
+    #[sqlx(json)]
+    pub details: serde_json::Value,
+    pub request_id: Option<String>,
+}
+
+impl EventRow {
+    /// Its place in the audit trail.
+    #[must_use]
+    pub fn position(&self) -> LogPosition {
+        LogPosition { at: self.at, id: self.id.uuid() }
+    }
+}
+
+/// Which events are wanted; those of all conditions that are given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventQuery {
+    /// Only what is older than this place.
+    pub before: Option<LogPosition>,
+    /// At this instant or later.
+    pub from: Option<DateTime<Utc>>,
+    /// Before this instant.
+    pub to: Option<DateTime<Utc>>,
+    /// The stable name of a kind.
+    pub kind: Option<&'static str>,
+    /// The login that acted.
+    pub actor: Option<LoginId>,
+    pub target: Option<Uuid>,
+    pub request_id: Option<String>,
+}
 
 impl Writer {
-    /// Adds events, in the transaction that they tell of.
+    /// Adds events, in the transaction that they tell of. One that names no account belongs to the home of the login, connection or
+    /// directory that it happened to, if it is still there.
     pub async fn record(&mut self, events: &[Event], request_id: Option<&str>) -> Result<()> {
         // All events of one transaction carry one instant, and so one statement serves for all.
         let Some(first) = events.first() else { return Ok(()) };
@@ -20,6 +78,7 @@ impl Writer {
                     "kind": event.kind.as_str(),
                     "actor": event.actor,
                     "target": event.target,
+                    "account": event.account,
                     "details": event.details,
                 })
             })
@@ -27,9 +86,14 @@ impl Writer {
         sql!(
             self,
             execute(
-                "insert into events (tenant_id, id, at, kind, actor, target_id, details, request_id)
+                "insert into events (tenant_id, id, at, kind, actor, target_id, account_id, details, request_id)
                  select $1, {uuid item.value ->> 'id'}, $2, item.value ->> 'kind', item.value -> 'actor',
-                   {uuid item.value ->> 'target'}, item.value -> 'details', $4 from {rows $3} where true",
+                   {uuid item.value ->> 'target'},
+                   coalesce({uuid item.value ->> 'account'},
+                     (select l.home_account_id from logins l where l.tenant_id = $1 and l.id = {uuid item.value ->> 'target'}),
+                     (select c.home_account_id from connections c where c.tenant_id = $1 and c.id = {uuid item.value ->> 'target'}),
+                     (select d.home_account_id from directories d where d.tenant_id = $1 and d.id = {uuid item.value ->> 'target'})),
+                   item.value -> 'details', $4 from {rows $3} where true",
                 first.at,
                 Json(&rows),
                 request_id
@@ -47,5 +111,88 @@ impl Reader {
             fetch_all::<(String,)>("select kind from events where tenant_id = $1 and target_id = $2 order by at, id", target)
         )?;
         Ok(rows.into_iter().map(|(kind,)| kind).collect())
+    }
+
+    /// The tenant's events, newest first. Events that are added meanwhile change nothing about what follows a place.
+    pub async fn events(&mut self, query: &EventQuery, limit: u32) -> Result<Vec<EventRow>> {
+        let before = query.before.unwrap_or(LogPosition { at: NEVER, id: Uuid::max() });
+        let (from, to) = (query.from.unwrap_or(DateTime::UNIX_EPOCH), query.to.unwrap_or(NEVER));
+        let actor = query.actor.map(|login| login.to_string());
+        let request_id = query.request_id.as_deref();
+        if let Some(target) = query.target {
+            // They have an index of their own, which a database takes only when the text says so.
+            return sql!(
+                self,
+                fetch_all::<EventRow>(
+                    concat!(
+                        "select ",
+                        event_columns!(),
+                        " from events e where e.tenant_id = $1 and e.target_id = $9 and ",
+                        event_conditions!(),
+                        " order by e.at desc, e.id desc limit $10"
+                    ),
+                    before.at,
+                    before.id,
+                    from,
+                    to,
+                    query.kind,
+                    actor,
+                    request_id,
+                    target,
+                    i64::from(limit)
+                )
+            );
+        }
+        sql!(
+            self,
+            fetch_all::<EventRow>(
+                concat!(
+                    "select ",
+                    event_columns!(),
+                    " from events e where e.tenant_id = $1 and ",
+                    event_conditions!(),
+                    " order by e.at desc, e.id desc limit $9"
+                ),
+                before.at,
+                before.id,
+                from,
+                to,
+                query.kind,
+                actor,
+                request_id,
+                i64::from(limit)
+            )
+        )
+    }
+
+    /// The events of some accounts, newest first: of each account the newest that fit are read, and no more.
+    pub async fn events_of_accounts(&mut self, accounts: &[AccountId], query: &EventQuery, limit: u32) -> Result<Vec<EventRow>> {
+        let before = query.before.unwrap_or(LogPosition { at: NEVER, id: Uuid::max() });
+        let (from, to) = (query.from.unwrap_or(DateTime::UNIX_EPOCH), query.to.unwrap_or(NEVER));
+        let accounts: Vec<_> = accounts.iter().map(|account| json!({ "id": account })).collect();
+        sql!(
+            self,
+            fetch_all::<EventRow>(
+                concat!(
+                    "select ",
+                    event_columns!(),
+                    " from tenants t cross join {rows $9} cross join events e where t.tenant_id = $1 and e.id {within select e.id from events e
+                       where e.tenant_id = $1 and e.account_id = {uuid item.value ->> 'id'} and ",
+                    event_conditions!(),
+                    " and ($10 is null or e.target_id = $10) order by e.at desc, e.id desc limit $11}
+                     order by e.at desc, e.id desc limit $11"
+                ),
+                before.at,
+                before.id,
+                from,
+                to,
+                query.kind,
+                query.actor.map(|login| login.to_string()),
+                query.request_id.as_deref(),
+                Json(accounts),
+                query.target,
+                i64::from(limit)
+            )
+        )
     }
 }

@@ -40,6 +40,7 @@ use std::ops::{Deref, DerefMut};
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -52,6 +53,7 @@ pub use self::connections::NewConnection;
 pub use self::directories::{NewDirectory, Uniqueness};
 pub use self::doors::{Doors, TokenRow};
 pub use self::error::{Constraint, Error, Result};
+pub use self::events::{EventQuery, EventRow};
 pub use self::group_members::{GROUP_MEMBER_LAYOUT, GroupMemberRow};
 pub use self::groups::{GROUP_LAYOUT, GroupRow, NewGroup};
 pub use self::list::{Mark, Page, Start};
@@ -310,6 +312,9 @@ impl DerefMut for Writer {
         &mut self.reader
     }
 }
+
+/// Later than everything that is logged: the last second that both engines compare rightly.
+const NEVER: DateTime<Utc> = DateTime::from_timestamp(253_402_300_799, 0).expect("a second of the year 9999");
 
 /// How often a command that lost a race is begun again.
 const ATTEMPTS: u32 = 5;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Reader, Result, Writer, sql};
+use super::{NEVER, Reader, Result, Writer, sql};
 use crate::keys::Sealed;
 use crate::model::{ChangedRules, DirectoryId, TokenId};
 
@@ -131,8 +131,6 @@ pub struct DirectoryFigures {
     pub refused: i64,
 }
 
-/// Later than every entry: the last second that both engines compare rightly.
-const NEVER: DateTime<Utc> = DateTime::from_timestamp(253_402_300_799, 0).expect("a second of the year 9999");
 /// No status is this high.
 const ANY_STATUS: i64 = 1_000;
 

@@ -44,7 +44,7 @@ pub async fn create_group(
         writer.insert_group(to.directory.id, id, group, now).await?;
         let first = MemberStep::Add(members.to_vec());
         let changes = MemberChanges::take(&mut writer, &to, &held, id, &[first], unknown, false).await?;
-        let event = to.caller.event(EventKind::GroupCreated, id.uuid(), json!({ "members": changes.added.len() }));
+        let event = to.event(EventKind::GroupCreated, id.uuid(), json!({ "members": changes.added.len() }));
         writer.record(&[event], to.caller.request_id).await?;
         let rules = recompute(&mut writer, to.rules, &changes.touched.into_iter().collect::<Vec<_>>(), &to.caller).await?;
         let mut changed = Changed::made(&group.scim);
@@ -104,10 +104,10 @@ async fn write_group(
     if let Some(group) = &change.group {
         writer.update_group(id, group, now).await?;
         changed = Changed::between(&current.scim, &group.scim);
-        events.push(to.caller.event(EventKind::GroupUpdated, id.uuid(), json!({ "attributes": changed.attributes })));
+        events.push(to.event(EventKind::GroupUpdated, id.uuid(), json!({ "attributes": changed.attributes })));
     }
     if members.any() {
-        events.push(to.caller.event(
+        events.push(to.event(
             EventKind::MembersChanged,
             id.uuid(),
             json!({ "added": members.added.len(), "removed": members.removed.len() }),
@@ -168,7 +168,7 @@ async fn remove_group(
     lock_logins(writer, &within).await?;
     writer.delete_group(id).await?;
     writer.touch_groups(&parents, to.caller.now).await?;
-    let event = to.caller.event(EventKind::GroupDeleted, id.uuid(), json!({ "members": within.len() }));
+    let event = to.event(EventKind::GroupDeleted, id.uuid(), json!({ "members": within.len() }));
     writer.record(&[event], to.caller.request_id).await?;
     let rules = recompute(writer, to.rules, &within, &to.caller).await?;
     let changed = Changed::default();

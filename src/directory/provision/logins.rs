@@ -85,7 +85,7 @@ async fn bear_login(
         // Their people go on with the logins that they have; an administrator can see why none became the directory's.
         details["adoption"] = "ambiguous".into();
     }
-    writer.record(&[to.caller.event(EventKind::LoginCreated, id.uuid(), details)], to.caller.request_id).await?;
+    writer.record(&[to.event(EventKind::LoginCreated, id.uuid(), details)], to.caller.request_id).await?;
     let facts = FactsRow {
         login_id: id,
         directory_id: Some(to.directory.id),
@@ -113,7 +113,7 @@ async fn adopt_login(
     writer.adopt_login(&login, to.directory, document, to.caller.now).await?;
     let lifted = writer.lift_tombstones(pairs, to.caller.now).await?;
     let details = json!({ "person": login.person_id, "connection": login.connection_id, "tombstones_lifted": lifted });
-    let mut events = vec![to.caller.event(EventKind::LoginAdopted, id.uuid(), details)];
+    let mut events = vec![to.event(EventKind::LoginAdopted, id.uuid(), details)];
     events.extend(switch(writer, to, &login, document.active).await?);
     writer.record(&events, to.caller.request_id).await?;
     let rules = recompute(writer, to.rules, &[id], &to.caller).await?;
@@ -162,7 +162,7 @@ async fn write_login(
     let login = &current.login;
     let changed = Changed::between(&current.scim, &document.scim);
     writer.update_login(login, document, to.caller.now).await?;
-    let mut events = vec![to.caller.event(EventKind::LoginUpdated, login.id.uuid(), json!({ "attributes": changed.attributes }))];
+    let mut events = vec![to.event(EventKind::LoginUpdated, login.id.uuid(), json!({ "attributes": changed.attributes }))];
     events.extend(switch(writer, to, login, document.active).await?);
     writer.record(&events, to.caller.request_id).await?;
     let rules = recompute(writer, to.rules, &[login.id], &to.caller).await?;
@@ -174,9 +174,9 @@ async fn switch(writer: &mut Writer, to: &Provisioning<'_>, login: &Login, activ
     Ok(match (login.active, active) {
         (true, false) => {
             let ended = end_login(writer, login.id).await?;
-            Some(to.caller.event(EventKind::LoginDeactivated, login.id.uuid(), json!({ "sessions_ended": ended })))
+            Some(to.event(EventKind::LoginDeactivated, login.id.uuid(), json!({ "sessions_ended": ended })))
         }
-        (false, true) => Some(to.caller.event(EventKind::LoginReactivated, login.id.uuid(), json!({}))),
+        (false, true) => Some(to.event(EventKind::LoginReactivated, login.id.uuid(), json!({}))),
         _ => None,
     })
 }
@@ -242,7 +242,7 @@ async fn bury_login(writer: &mut Writer, to: &Provisioning<'_>, current: &LoginR
     writer.insert_tombstone(&tombstone, to.caller.now).await?;
     let ended = writer.end_sessions_of_login(id).await?;
     writer.delete_login(id).await?;
-    let event = to.caller.event(EventKind::LoginDeleted, id.uuid(), json!({ "person": login.person_id, "sessions_ended": ended }));
+    let event = to.event(EventKind::LoginDeleted, id.uuid(), json!({ "person": login.person_id, "sessions_ended": ended }));
     writer.record(&[event], to.caller.request_id).await?;
     // What is gone is gone: its values are not kept here either.
     let (changed, rules) = (Changed::default(), ChangedRules::default());

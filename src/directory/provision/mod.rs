@@ -9,7 +9,7 @@ mod logins;
 use super::recompute::RuleBook;
 use super::{Caller, Result};
 use crate::keys::Sealer;
-use crate::model::{Directory, TenantId};
+use crate::model::{Directory, Event, EventKind, TenantId};
 use crate::store::{Store, Writer};
 
 pub use super::members::{MemberNotes, MemberStep, NamedMember, UnknownMembers};
@@ -29,6 +29,11 @@ pub struct Provisioning<'a> {
 }
 
 impl Provisioning<'_> {
+    /// What happened to something that the directory has. It belongs to the directory's home account, as all that it has does.
+    fn event(&self, kind: EventKind, target: uuid::Uuid, details: serde_json::Value) -> Event {
+        self.caller.event(kind, target, details).at(self.directory.home_account_id)
+    }
+
     /// Begins the transaction of a command: rules stay as they are until it ends.
     async fn begin(&self) -> Result<Writer> {
         let mut writer = self.store.write(self.tenant).await?;

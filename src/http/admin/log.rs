@@ -1,15 +1,13 @@
 //! The provisioning log of a directory, and its trace mode.
 
 use axum::extract::{OriginalUri, Path, State};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, Utc};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::asker::{Asker, Body};
+use super::paging::{self, PAGE};
 use super::problem::Problem;
 use crate::app::App;
 use crate::directory::access::Permission;
@@ -17,11 +15,7 @@ use crate::directory::explain::{self, Refused};
 use crate::directory::settings::tolerance;
 use crate::directory::{log, reads};
 use crate::http::layers::RequestId;
-use crate::store::{LogPosition, LogQuery, LogRow, Outcome};
-
-/// How many entries a page has when the request does not say, and at most.
-const PAGE: u32 = 50;
-const LONGEST_PAGE: u32 = 200;
+use crate::store::{LogQuery, LogRow, Outcome};
 
 /// `GET /directories/{directory}/provisioning-log`: the entries, newest first.
 pub(super) async fn list(
@@ -35,7 +29,7 @@ pub(super) async fn list(
     let mut rows = app.store.read(asker.tenant()).provisioning_log(directory.id, &query, limit + 1).await?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
-    let next = rows.last().filter(|_| more).map(|row| written(row.position()));
+    let next = rows.last().filter(|_| more).map(|row| paging::written(row.position()));
     Ok(Body(json!({ "items": rows.iter().map(shown).collect::<Vec<_>>(), "next": next })))
 }
 
@@ -149,16 +143,7 @@ fn shown(row: &LogRow) -> Value {
 /// Reads the parameters of a list. One that is unknown is refused: a filter that is not applied would show the wrong entries.
 fn query(text: &str) -> Result<(LogQuery, u32), Problem> {
     let (mut query, mut limit) = (LogQuery::default(), PAGE);
-    let instant = |name: &str, value: &str| -> Result<Option<DateTime<Utc>>, Problem> {
-        let at = DateTime::parse_from_rfc3339(value)
-            .map_err(|_| Problem::invalid(format!("{name}: an instant such as 2026-01-31T12:00:00Z")))?;
-        Ok(Some(at.to_utc()))
-    };
-    let mut seen = std::collections::BTreeSet::new();
-    for (name, value) in url::form_urlencoded::parse(text.as_bytes()).into_owned() {
-        if !seen.insert(name.clone()) {
-            return Err(Problem::invalid(format!("{name}: give it once")));
-        }
+    for (name, value) in paging::parameters(text)? {
         match name.as_str() {
             "outcome" => {
                 query.outcome = Some(match value.as_str() {
@@ -174,18 +159,10 @@ fn query(text: &str) -> Result<(LogQuery, u32), Problem> {
             }
             "request_id" => query.request_id = Some(value),
             "rule" => query.rule = Some(value),
-            "from" => query.from = instant("from", &value)?,
-            "to" => query.to = instant("to", &value)?,
-            "after" => {
-                query.before = Some(read_position(&value).ok_or_else(|| Problem::invalid("after: the next of a former page"))?);
-            }
-            "limit" => {
-                limit = value
-                    .parse()
-                    .ok()
-                    .filter(|limit| (1..=LONGEST_PAGE).contains(limit))
-                    .ok_or_else(|| Problem::invalid(format!("limit: 1 to {LONGEST_PAGE}")))?;
-            }
+            "from" => query.from = Some(paging::instant("from", &value)?),
+            "to" => query.to = Some(paging::instant("to", &value)?),
+            "after" => query.before = Some(paging::after(&value)?),
+            "limit" => limit = paging::limit(&value)?,
             _ => {
                 return Err(Problem::invalid(
                     "there are the parameters outcome, operation, resource_type, resource_id, request_id, rule, from, to, after, limit",
@@ -196,32 +173,9 @@ fn query(text: &str) -> Result<(LogQuery, u32), Problem> {
     Ok((query, limit))
 }
 
-/// A place in the log, as a client keeps it. It is opaque, not secret: it holds an instant and the id of an entry.
-fn written(position: LogPosition) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{}.{}", position.at.timestamp_micros(), position.id))
-}
-
-fn read_position(text: &str) -> Option<LogPosition> {
-    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
-    let (at, id) = text.split_once('.')?;
-    // Beyond the years that both engines know there are no entries.
-    let at = DateTime::from_timestamp_micros(at.parse().ok().filter(|at| (0..253_402_300_799_000_000_i64).contains(at))?)?;
-    Some(LogPosition { at, id: id.parse().ok()? })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_place_comes_back_as_it_was() {
-        let at = DateTime::from_timestamp_micros(1_800_000_000_123_456).unwrap();
-        let position = LogPosition { at, id: Uuid::from_u128(7) };
-        assert_eq!(read_position(&written(position)), Some(position));
-        for other in ["", "x", "e30", &URL_SAFE_NO_PAD.encode("1.x"), &URL_SAFE_NO_PAD.encode(format!("-1.{}", Uuid::nil()))] {
-            assert_eq!(read_position(other), None, "{other}");
-        }
-    }
 
     #[test]
     fn parameters_are_read_and_wrong_ones_refused() {

@@ -7,6 +7,7 @@
 //! | `GET /accounts/{account}/roles` | the roles that can be given there |
 //! | `POST /accounts/{account}/assignments`, `DELETE /assignments/{assignment}` | gives a role by hand; takes it |
 //! | `GET /logins/{login}/roles` | what somebody holds on which account, and why |
+//! | `GET /events` | the audit trail, newest first |
 //! | `GET /directories` | the directories that who asks may see, with how they fare |
 //! | `GET /directories/{directory}/provisioning-log` | its entries, newest first, see [`log`] |
 //! | `GET /directories/{directory}/provisioning-log/last-failure` | what was refused last, explained |
@@ -21,7 +22,9 @@
 mod accounts;
 mod asker;
 mod directories;
+mod events;
 mod log;
+mod paging;
 mod problem;
 mod roles;
 mod tokens;
@@ -53,6 +56,7 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/accounts/{account}/assignments", post(roles::give))
         .route("/assignments/{assignment}", delete(roles::take))
         .route("/logins/{login}/roles", get(roles::why))
+        .route("/events", get(events::list))
         .route("/directories", get(directories::list))
         .route("/directories/{directory}/provisioning-log", get(log::list))
         .route("/directories/{directory}/provisioning-log/last-failure", get(log::last_failure))

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod asking;
+mod events;
 mod log;
 mod reads;
 mod roles;

@@ -225,6 +225,7 @@ on_every_engine! {
             kind: EventKind::TenantCreated,
             actor: Actor::Operator,
             target: house.tenant.uuid(),
+            account: None,
             details: serde_json::json!({}),
         };
         let mut writer = ground.store.write(house.tenant).await.unwrap();

@@ -28,6 +28,7 @@ const ACCEPTED: &[(&str, &str, &str)] = &[
     ("count_group_members", "SCAN gm", "what is counted comes out of the indexes, group by group"),
     ("directories", "USE TEMP B-TREE FOR ORDER BY", "a tenant has few directories"),
     ("directories", "directories_3 (tenant_id=?)", "all are wanted"),
+    ("events_of_accounts", "USE TEMP B-TREE FOR ORDER BY", "a page of each account"),
     ("held_roles", "SCAN h", "the same, with the path of each account"),
     ("held_roles", "SCAN up", "the accounts on the way to the root"),
     ("held_roles", "USE TEMP B-TREE FOR DISTINCT", "several rules may give one role"),

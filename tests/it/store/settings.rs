@@ -8,7 +8,7 @@ use vestibule::model::{
     Actor, ChangedRules, ClientId, ConnectionId, ConnectionState, DirectoryId, DomainId, Event, EventId, EventKind, JitPolicy,
     MissingClaim, OidcSettings, Protocol, Scope, Scopes, TenantId, TokenId, TokenState,
 };
-use vestibule::store::{LogEntry, LogQuery, NewClient, NewConnection, NewToken};
+use vestibule::store::{EventQuery, LogEntry, LogQuery, NewClient, NewConnection, NewToken};
 
 use super::{Ground, born, later, now, rows};
 use crate::support::source::files;
@@ -182,6 +182,7 @@ on_every_engine! {
             kind,
             actor: Actor::Directory { directory: house.directory, token: TokenId::new(now()) },
             target,
+            account: None,
             details: serde_json::json!({ "quote": "'", "nothing": null }),
         };
         let mut writer = ground.store.write(house.tenant).await.unwrap();
@@ -207,6 +208,16 @@ on_every_engine! {
         writer.commit().await.unwrap();
         let mut reader = ground.store.read(house.tenant);
         assert_eq!(reader.event_kinds(target).await.unwrap(), ["directory.created", "token.issued"]);
+        // Nobody said which account they were about: the directory's home.
+        let query = EventQuery { target: Some(target), ..EventQuery::default() };
+        let events = reader.events(&query, 10).await.unwrap();
+        let told: Vec<_> = events.iter().map(|row| (row.kind.as_str(), row.account_id, row.request_id.as_deref())).collect();
+        assert_eq!(told, ["token.issued", "directory.created"].map(|kind| (kind, Some(house.root), Some("request"))));
+        assert_eq!(events[0].details, serde_json::json!({ "quote": "'", "nothing": null }));
+        let after = EventQuery { before: Some(events[0].position()), ..EventQuery::default() };
+        assert_eq!(reader.events(&after, 10).await.unwrap(), events[1..]);
+        assert_eq!(reader.events_of_accounts(&[house.emea, house.root], &after, 10).await.unwrap(), events[1..]);
+        assert_eq!(reader.events_of_accounts(&[house.emea], &query, 10).await.unwrap(), []);
         let log = reader.provisioning_log(house.directory, &LogQuery::default(), 10).await.unwrap();
         assert_eq!(log.len(), 1);
         assert_eq!((log[0].status, log[0].scim_type.as_deref()), (409, Some("uniqueness")));

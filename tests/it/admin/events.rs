@@ -1,0 +1,144 @@
+//! The audit trail, as those who may audit read it.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{Office, problem};
+use crate::support::http::Browser;
+use crate::support::world::{Tenant, on_every_engine};
+
+/// The id of the account of a path.
+async fn account(office: &Office, browser: &mut Browser, path: &str) -> String {
+    let list = office.get(browser, "/accounts").await.expect(200).body;
+    let found = list["items"].as_array().unwrap().iter().find(|item| item["path"] == path);
+    found.unwrap_or_else(|| panic!("{path} is not among {list}"))["id"].as_str().unwrap().to_owned()
+}
+
+async fn person(tenant: &Tenant, name: &str) -> String {
+    tenant.scim.post("/Users", &json!({ "userName": name, "externalId": name })).await.expect(201).id()
+}
+
+async fn give(office: &Office, browser: &mut Browser, account: &str, login: &str) {
+    let body = json!({ "login": login, "role": "support", "reason": "asked for" });
+    office.send(browser, Method::POST, &format!("/accounts/{account}/assignments"), Some(&body)).await.expect(201);
+}
+
+/// The items of a list.
+async fn items(office: &Office, browser: &mut Browser, query: &str) -> Vec<Value> {
+    office.get(browser, &format!("/events{query}")).await.expect(200).body["items"].as_array().unwrap().clone()
+}
+
+fn kinds(items: &[Value]) -> Vec<&str> {
+    items.iter().map(|item| item["kind"].as_str().unwrap()).collect()
+}
+
+on_every_engine! {
+    async fn an_act_is_found_with_who_did_it_by_which_login_to_what_and_why(engine) {
+        let office = Office::new(engine).await;
+        let blue = office.tenant("bluesky", "entra").await;
+        let mut root = office.inside(&blue, "anne", "Cloud-Admins").await;
+        let emea = account(&office, &mut root, "bluesky/emea").await;
+        let (joe, eve) = (person(&blue, "joe").await, person(&blue, "eve").await);
+        give(&office, &mut root, &emea, &joe).await;
+        give(&office, &mut root, &emea, &eve).await;
+        let given = items(&office, &mut root, &format!("?kind=assignment.given&target={joe}")).await;
+        let [event] = given.as_slice() else { panic!("{given:#?}") };
+        let anne = event["actor"]["login"].as_str().unwrap();
+        assert_eq!(event["actor"], json!({ "kind": "login", "login": anne }));
+        assert_eq!((&event["target"], &event["account"]), (&json!(joe), &json!({ "id": emea, "path": "bluesky/emea" })));
+        assert_eq!((&event["details"]["before"], &event["details"]["after"]["role"]), (&json!([]), &json!("support")));
+        // Each filter finds it, and with another value does not.
+        let request = event["request_id"].as_str().unwrap();
+        for (filter, found) in [
+            (format!("actor={anne}"), true),
+            (format!("actor={joe}"), false),
+            (format!("request_id={request}"), true),
+            (format!("request_id={}", "0".repeat(8)), false),
+            (format!("target={eve}"), false),
+            ("kind=assignment.taken".to_owned(), false),
+            ("from=2027-01-15T08:00:00Z&to=2027-01-15T08:00:01Z".to_owned(), true),
+            ("to=2027-01-15T08:00:00Z".to_owned(), false),
+            ("from=2027-01-15T08:00:00.000001Z".to_owned(), false),
+        ] {
+            let items = items(&office, &mut root, &format!("?limit=200&{filter}")).await;
+            assert_eq!(items.contains(event), found, "{filter}: {items:#?}");
+        }
+        for bad in ["?kind=none", "?since=1", "?limit=0", "?actor=anne", "?after=x"] {
+            problem(&office.get(&mut root, &format!("/events{bad}")).await, 400, "invalid-request");
+        }
+    }
+
+    async fn pages_go_on_and_hold_each_event_once(engine) {
+        let office = Office::new(engine).await;
+        let blue = office.tenant("bluesky", "entra").await;
+        let mut root = office.inside(&blue, "anne", "Cloud-Admins").await;
+        let mut child = office.inside(&blue, "emil", "Cloud-EMEA-Admins").await;
+        let emea = account(&office, &mut root, "bluesky/emea").await;
+        for name in ["joe", "eve", "tom", "kim", "pat"] {
+            let login = person(&blue, name).await;
+            give(&office, &mut root, &emea, &login).await;
+        }
+        for (name, mut browser) in [("root", root.clone()), ("child", child.clone())] {
+            let all = items(&office, &mut browser, "?limit=200").await;
+            assert!(all.len() >= 5, "{all:#?}");
+            assert!(all.windows(2).all(|pair| (pair[0]["at"].as_str(), pair[0]["id"].as_str()) > (pair[1]["at"].as_str(), pair[1]["id"].as_str())));
+            let (mut paged, mut query) = (Vec::new(), "?limit=2".to_owned());
+            loop {
+                let page = office.get(&mut browser, &format!("/events{query}")).await.expect(200).body;
+                paged.extend(page["items"].as_array().unwrap().clone());
+                let Some(next) = page["next"].as_str() else { break };
+                // What is added meanwhile is newer than every page to come.
+                give(&office, &mut root, &emea, &person(&blue, &format!("{name}-{}", paged.len())).await).await;
+                query = format!("?limit=2&after={next}");
+            }
+            assert_eq!(paged, all);
+        }
+        let filtered = items(&office, &mut child, "?kind=assignment.given&limit=3").await;
+        assert_eq!(kinds(&filtered), ["assignment.given"; 3]);
+    }
+
+    async fn whoever_audits_a_subtree_sees_what_was_about_it_and_nobody_sees_another_tenant(engine) {
+        let office = Office::new(engine).await;
+        let (blue, red) = (office.tenant("bluesky", "entra").await, office.tenant("redsky", "entra").await);
+        let mut root = office.inside(&blue, "anne", "Cloud-Admins").await;
+        let mut child = office.inside(&blue, "emil", "Cloud-EMEA-Admins").await;
+        let mut helper = office.inside(&blue, "hugo", "Cloud-Helpers").await;
+        let mut foreign = office.inside(&red, "rita", "Cloud-Admins").await;
+        let emea = account(&office, &mut root, "bluesky/emea").await;
+        let apac = account(&office, &mut root, "bluesky/apac").await;
+        let berlin = json!({ "parent": emea, "slug": "berlin", "name": "Berlin" });
+        let berlin = office.send(&mut root, Method::POST, "/accounts", Some(&berlin)).await.expect(201).id();
+        let joe = person(&blue, "joe").await;
+        for account in [&emea, &apac, &berlin] {
+            give(&office, &mut root, account, &joe).await;
+        }
+        let paths = |items: &[Value]| -> Vec<String> {
+            items.iter().map(|item| item["account"]["path"].as_str().unwrap_or("-").to_owned()).collect()
+        };
+        let given = "?kind=assignment.given&limit=200";
+        assert_eq!(paths(&items(&office, &mut root, given).await), ["bluesky/emea/berlin", "bluesky/apac", "bluesky/emea"]);
+        assert_eq!(paths(&items(&office, &mut child, given).await), ["bluesky/emea/berlin", "bluesky/emea"]);
+        assert_eq!(items(&office, &mut child, &format!("?target={joe}")).await.len(), 2);
+        // The whole tenant's own, and what the directory at the root does, are the root's.
+        let all = items(&office, &mut root, "?limit=200").await;
+        for kind in ["tenant.created", "login.created", "session.signed_in", "roles.changed", "token.issued", "connection.created"] {
+            assert!(kinds(&all).contains(&kind), "{kind}: {:?}", kinds(&all));
+        }
+        let at_the_root = |kind: &str| all.iter().filter(|item| item["kind"] == kind).all(|item| item["account"]["path"] == "bluesky");
+        for kind in ["login.created", "session.signed_in", "roles.changed", "group.created", "token.issued", "connection.created", "directory.created"] {
+            assert!(at_the_root(kind), "{kind}: {all:#?}");
+        }
+        let theirs = items(&office, &mut child, "?limit=200").await;
+        assert!(paths(&theirs).iter().all(|path| path.starts_with("bluesky/emea")), "{theirs:#?}");
+        // Of what another tenant has, there is nothing, whatever is asked.
+        let abroad = items(&office, &mut foreign, "?limit=200").await;
+        assert!(paths(&abroad).iter().all(|path| path == "-" || path.starts_with("redsky")), "{abroad:#?}");
+        assert_eq!(items(&office, &mut foreign, &format!("?target={joe}")).await, Vec::<Value>::new());
+        let place = office.get(&mut root, "/events?limit=1").await.expect(200).body["next"].as_str().unwrap().to_owned();
+        assert!(paths(&items(&office, &mut foreign, &format!("?after={place}")).await).iter().all(|path| !path.starts_with("bluesky")));
+        // Who may not audit, and who is nobody.
+        problem(&office.get(&mut helper, "/events").await, 401, "unauthenticated");
+        problem(&office.get(&mut Browser::new(), "/events").await, 401, "unauthenticated");
+        problem(&office.token(&blue, "log").await.get("/events").await, 403, "forbidden");
+    }
+}
