@@ -114,10 +114,16 @@ impl Reach {
     /// What the login holds at an account, with causes, also what is shadowed. Nothing at an account of another tenant.
     #[must_use]
     pub fn roles(&self, account: AccountId) -> Vec<EffectiveRole<'_>> {
+        self.roles_of(account, &self.held)
+    }
+
+    /// What an active login with these assignments holds at an account, with causes, also what is shadowed.
+    #[must_use]
+    pub fn roles_of<'a>(&'a self, account: AccountId, held: &'a [Assignment]) -> Vec<EffectiveRole<'a>> {
         static NONE: BTreeSet<String> = BTreeSet::new();
         let path = self.tree.up(account);
         let services = self.services.get(&account).unwrap_or(&NONE);
-        effective_roles(&self.catalogue, Place { path: &path, services }, &self.held)
+        effective_roles(&self.catalogue, Place { path: &path, services }, held)
     }
 
     /// Whether the login has the permission on an account, for the whole of it.

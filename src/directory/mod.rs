@@ -9,6 +9,7 @@
 //! | [`tokens::Tokens`] | the operator, an administrator | its own checks | `token.*` |
 //! | [`accounts::Accounts`], [`assignments::Assignments`] | an administrator | their permissions on the account, and the catalogue | `account.*`, `service.*`, `assignment.*` |
 //! | [`appoint::appoint`] | the operator | the catalogue | `assignment.given` |
+//! | [`extract::Extract`] | an administrator | its own checks | `permissions.extracted` |
 //! | [`manage`], [`settings`] | the operator | its own checks | `*.created`, `directory.changed` |
 //!
 //! Each is one transaction with its events in it: it happened whole, or not at all. [`decide`] and [`mapping`] are pure. A command
@@ -23,6 +24,7 @@ pub mod decide;
 pub mod effective;
 mod error;
 pub mod explain;
+pub mod extract;
 pub mod log;
 pub mod manage;
 pub mod mapping;

@@ -55,6 +55,8 @@ kinds! {
     AssignmentGiven = "assignment.given",
     /// A role that a hand gave was taken by one.
     AssignmentTaken = "assignment.taken",
+    /// Somebody took an extract of who may do what.
+    PermissionsExtracted = "permissions.extracted",
     ConnectionCreated = "connection.created",
     DomainCreated = "domain.created",
     DirectoryCreated = "directory.created",

@@ -41,7 +41,56 @@ pub struct HolderRow {
     pub person_id: PersonId,
 }
 
+/// A login that was given something, as the extract of permissions shows it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct LoginOfExtract {
+    pub id: LoginId,
+    pub person_id: PersonId,
+    pub user_name: String,
+    /// The login is active, and its person is.
+    pub active: bool,
+}
+
 impl Reader {
+    /// The logins that were given something on these accounts, whether it counts or not, by id, after `after`.
+    pub async fn logins_given(
+        &mut self,
+        accounts: &[AccountId],
+        after: Option<LoginId>,
+        limit: u32,
+    ) -> Result<Vec<LoginOfExtract>> {
+        let after = after.unwrap_or(LoginId::from_uuid(uuid::Uuid::nil()));
+        sql!(
+            self,
+            fetch_all::<LoginOfExtract>(
+                "select l.id, l.person_id, l.user_name, l.active and p.state = 'active' as active
+                 from logins l join persons p on p.id = l.person_id
+                 where l.tenant_id = $1 and l.id > $2 and exists (
+                   select 1 from assignments a where a.tenant_id = $1 and a.login_id = l.id and a.account_id in {ids $3})
+                 order by l.id limit $4",
+                after,
+                Json(accounts),
+                i64::from(limit)
+            )
+        )
+    }
+
+    /// What these logins were given, whether it counts or not, in the order in which they were given it.
+    pub async fn assignments_of_logins(&mut self, logins: &[LoginId]) -> Result<Vec<Assignment>> {
+        sql!(
+            self,
+            fetch_all::<Assignment>(
+                concat!(
+                    "select ",
+                    assignment_columns!(),
+                    assignments!(),
+                    "where a.tenant_id = $1 and a.login_id in {ids $2} order by a.login_id, a.id"
+                ),
+                Json(logins)
+            )
+        )
+    }
+
     /// What a login was given, whether it counts or not.
     pub async fn assignments_of(&mut self, login: LoginId) -> Result<Vec<Assignment>> {
         sql!(

@@ -47,7 +47,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 pub use self::accounts::AccountRow;
-pub use self::assignments::{HolderRow, NewAssignment};
+pub use self::assignments::{HolderRow, LoginOfExtract, NewAssignment};
 pub use self::clients::NewClient;
 pub use self::connections::NewConnection;
 pub use self::directories::{NewDirectory, Uniqueness};

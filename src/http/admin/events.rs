@@ -30,7 +30,7 @@ pub(super) async fn list(State(app): State<App>, asker: Asker, uri: OriginalUri)
 }
 
 /// What somebody may audit.
-pub(super) enum Audited {
+enum Audited {
     /// All of the tenant.
     Tenant,
     /// These accounts, at least one.
@@ -38,7 +38,7 @@ pub(super) enum Audited {
 }
 
 /// What who asks may audit. Nothing is forbidden.
-pub(super) fn audited(reach: &Reach) -> Result<Audited, Problem> {
+fn audited(reach: &Reach) -> Result<Audited, Problem> {
     if reach.tree().root().is_ok_and(|root| reach.allows(Permission::ViewAudit, root.id)) {
         return Ok(Audited::Tenant);
     }
@@ -48,6 +48,14 @@ pub(super) fn audited(reach: &Reach) -> Result<Audited, Problem> {
         return Err(Problem::with(Kind::Forbidden, format!("this needs {} on an account", Permission::ViewAudit.as_str())));
     }
     Ok(Audited::Accounts(accounts))
+}
+
+/// The accounts that who asks may audit, each after the one above it.
+pub(super) fn audited_accounts(reach: &Reach) -> Result<Vec<AccountId>, Problem> {
+    Ok(match audited(reach)? {
+        Audited::Tenant => reach.tree().downwards().into_iter().map(|account| account.id).collect(),
+        Audited::Accounts(accounts) => accounts,
+    })
 }
 
 fn shown(reach: &Reach, row: &EventRow) -> Value {

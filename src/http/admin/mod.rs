@@ -8,6 +8,7 @@
 //! | `POST /accounts/{account}/assignments`, `DELETE /assignments/{assignment}` | gives a role by hand; takes it |
 //! | `GET /logins/{login}/roles` | what somebody holds on which account, and why |
 //! | `GET /events` | the audit trail, newest first |
+//! | `GET /permissions`, `GET /permissions.csv` | who may do what where, and why |
 //! | `GET /directories` | the directories that who asks may see, with how they fare |
 //! | `GET /directories/{directory}/provisioning-log` | its entries, newest first, see [`log`] |
 //! | `GET /directories/{directory}/provisioning-log/last-failure` | what was refused last, explained |
@@ -23,6 +24,7 @@ mod accounts;
 mod asker;
 mod directories;
 mod events;
+mod extract;
 mod log;
 mod paging;
 mod problem;
@@ -57,6 +59,8 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/assignments/{assignment}", delete(roles::take))
         .route("/logins/{login}/roles", get(roles::why))
         .route("/events", get(events::list))
+        .route("/permissions", get(extract::json))
+        .route("/permissions.csv", get(extract::csv))
         .route("/directories", get(directories::list))
         .route("/directories/{directory}/provisioning-log", get(log::list))
         .route("/directories/{directory}/provisioning-log/last-failure", get(log::last_failure))

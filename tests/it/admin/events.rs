@@ -141,4 +141,85 @@ on_every_engine! {
         problem(&office.get(&mut Browser::new(), "/events").await, 401, "unauthenticated");
         problem(&office.token(&blue, "log").await.get("/events").await, 403, "forbidden");
     }
+
+    async fn the_extract_says_who_may_do_what_where_and_why(engine) {
+        let office = Office::new(engine).await;
+        let (blue, red) = (office.tenant("bluesky", "entra").await, office.tenant("redsky", "entra").await);
+        let mut root = office.inside(&blue, "anne", "Cloud-Admins").await;
+        let mut child = office.inside(&blue, "emil", "Cloud-EMEA-Admins").await;
+        let mut foreign = office.inside(&red, "rita", "Cloud-Admins").await;
+        let emea = account(&office, &mut root, "bluesky/emea").await;
+        let apac = account(&office, &mut root, "bluesky/apac").await;
+        let formula = "=cmd|' /c calc'!A1,\"";
+        let (joe, eve) = (person(&blue, formula).await, person(&blue, "eve").await);
+        person(&blue, "nobody").await;
+        give(&office, &mut root, &emea, &joe).await;
+        give(&office, &mut root, &apac, &eve).await;
+        let told = |lines: &[Value]| -> Vec<String> {
+            let text = |line: &Value, name: &str| line[name].as_str().unwrap().to_owned();
+            let one = |line: &Value| {
+                let [name, account, role, source] = ["user_name", "account", "role", "source"].map(|name| text(line, name));
+                format!("{name} {account} {role} {source} from {} {}", text(line, "given_at"), line["counts"])
+            };
+            lines.iter().map(one).collect()
+        };
+        let lines = office.get(&mut root, "/permissions").await.expect(200).body;
+        let anne = |account: &str| format!("anne {account} administrator rule from bluesky true");
+        let emil = "emil bluesky/emea administrator rule from bluesky/emea true".to_owned();
+        let joes = format!("{formula} bluesky/emea support manual from bluesky/emea true");
+        let eves = "eve bluesky/apac support manual from bluesky/apac true".to_owned();
+        let mut all = told(lines["items"].as_array().unwrap());
+        all.sort();
+        let mut expected = vec![anne("bluesky"), anne("bluesky/apac"), anne("bluesky/emea"), emil.clone(), eves.clone(), joes.clone()];
+        expected.sort();
+        assert_eq!(all, expected);
+        let first = &lines["items"][0];
+        assert_eq!((&first["cause"], &first["shadowed_by"], &lines["next"]), (&json!("Administrators"), &Value::Null, &Value::Null));
+        // Pages of one login each hold the same.
+        let (mut paged, mut query) = (Vec::new(), "?limit=1".to_owned());
+        loop {
+            let page = office.get(&mut root, &format!("/permissions{query}")).await.expect(200).body;
+            paged.extend(page["items"].as_array().unwrap().clone());
+            let Some(next) = page["next"].as_str() else { break };
+            query = format!("?limit=1&after={next}");
+        }
+        assert_eq!(json!(paged), lines["items"]);
+        // Who audits a subtree sees what counts in it, also what comes from above; and nobody sees another tenant.
+        let theirs = office.get(&mut child, "/permissions").await.expect(200).body;
+        let mut theirs = told(theirs["items"].as_array().unwrap());
+        theirs.sort();
+        let mut expected = vec![anne("bluesky/emea"), emil, joes];
+        expected.sort();
+        assert_eq!(theirs, expected);
+        let abroad = office.get(&mut foreign, "/permissions").await.expect(200).body;
+        let abroad = told(abroad["items"].as_array().unwrap());
+        assert!(abroad.len() == 3 && abroad.iter().all(|line| line.starts_with("rita redsky")), "{abroad:?}");
+        // As CSV: one record a line, and no formula.
+        let headers = [("sec-fetch-site", "same-origin")];
+        let visit = root.send(Method::GET, &office.at("/permissions.csv"), &headers, None).await;
+        assert_eq!((visit.status.as_u16(), visit.headers["content-type"].to_str().unwrap()), (200, "text/csv; charset=utf-8; header=present"));
+        let records: Vec<_> = visit.body.split_terminator("\r\n").collect();
+        assert_eq!(records.len(), 1 + all.len(), "{}", visit.body);
+        assert!(records[0].starts_with("person,login,user_name,active,account,role,"), "{}", records[0]);
+        assert!(visit.body.contains(",\"'=cmd|' /c calc'!A1,\"\"\",true,bluesky/emea,support,"), "{}", visit.body);
+        // Somebody who leaves counts for nothing, and is still told of.
+        blue.scim.patch(&format!("/Users/{eve}"), &json!({
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+            "Operations": [{ "op": "replace", "path": "active", "value": false }],
+        })).await.expect(200);
+        let lines = office.get(&mut root, "/permissions").await.expect(200).body;
+        let eves = lines["items"].as_array().unwrap().iter().find(|line| line["user_name"] == "eve").unwrap().clone();
+        assert_eq!((&eves["active"], &eves["counts"]), (&json!(false), &json!(false)));
+        // To take one is an act.
+        let taken = items(&office, &mut root, "?kind=permissions.extracted&limit=200").await;
+        let formats: Vec<_> = taken.iter().map(|item| (item["account"]["path"].as_str(), item["details"]["format"].as_str().unwrap())).collect();
+        assert!(formats.contains(&(None, "csv")) && formats.contains(&(Some("bluesky/emea"), "json")), "{formats:?}");
+        for path in ["/permissions?format=xml", "/permissions?after=x", "/permissions.csv?limit=1"] {
+            problem(&office.get(&mut root, path).await, 400, "invalid-request");
+        }
+        let token = office.token(&blue, "log").await;
+        for path in ["/permissions", "/permissions.csv"] {
+            problem(&token.get(path).await, 403, "forbidden");
+        }
+    }
 }

@@ -82,6 +82,12 @@ on_every_engine! {
         writer.delete_service(mail.id).await.unwrap();
         assert_eq!((writer.instances_of(house.emea).await.unwrap(), writer.services().await.unwrap()), (vec![], vec![disk]));
         assert_eq!(writer.assignments_of(joe).await.unwrap().len(), 2);
+        assert_eq!(writer.assignments_of_logins(&[joe]).await.unwrap(), writer.assignments_of(joe).await.unwrap());
+        let accounts: Vec<_> = writer.accounts().await.unwrap().iter().map(|account| account.id).collect();
+        let given = writer.logins_given(&accounts, None, 10).await.unwrap();
+        assert!(given.iter().any(|login| login.id == joe && login.active && login.user_name == "joe"), "{given:?}");
+        assert!(writer.logins_given(&accounts, given.last().map(|login| login.id), 10).await.unwrap().is_empty());
+        assert!(writer.logins_given(&[], None, 10).await.unwrap().is_empty());
     }
 
     async fn who_holds_roles_on_accounts_is_found_if_they_are_active(engine) {
