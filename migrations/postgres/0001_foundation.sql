@@ -532,6 +532,26 @@ create index events_by_tenant on events (tenant_id, at, id);
 create index events_by_target on events (tenant_id, target_id, at, id);
 create index events_by_account on events (tenant_id, account_id, at, id) where account_id is not null;
 
+-- The chain over the events, in the order in which they were sealed: positions from 1 without a gap. No foreign key: a seal is the witness
+-- of an event, also of one that is gone.
+create table event_seals (
+  tenant_id uuid not null references tenants (tenant_id),
+  position bigint not null,
+  event_id uuid not null,
+  at timestamptz not null,
+  digest bytea not null,
+  chain bytea not null,
+  constraint event_seals_key primary key (tenant_id, position),
+  constraint event_seals_event unique (tenant_id, event_id)
+);
+
+-- What one replica at a time does.
+create table leases (
+  name text collate "C" not null primary key,
+  holder uuid not null,
+  until timestamptz not null
+);
+
 create table deliveries (
   tenant_id uuid not null,
   id uuid not null primary key,
@@ -595,10 +615,11 @@ create table marks (
 -- Events are append-only, whoever holds the connection.
 create function refuse_change() returns trigger language plpgsql as $$
 begin
-  raise exception 'events are append-only';
+  raise exception '% are append-only', tg_table_name;
 end
 $$;
 create trigger events_append_only before update or delete on events for each row execute function refuse_change();
+create trigger event_seals_append_only before update or delete on event_seals for each row execute function refuse_change();
 
 -- The operator's own tenant: who runs Vestibule, apart from every customer.
 insert into tenants (tenant_id, slug, name, catalogue, reserved, state, epoch, created_at)

@@ -532,6 +532,26 @@ create index events_by_tenant on events (tenant_id, at, id);
 create index events_by_target on events (tenant_id, target_id, at, id);
 create index events_by_account on events (tenant_id, account_id, at, id) where account_id is not null;
 
+-- The chain over the events, in the order in which they were sealed: positions from 1 without a gap. No foreign key: a seal is the witness
+-- of an event, also of one that is gone.
+create table event_seals (
+  tenant_id blob not null references tenants (tenant_id),
+  position integer not null,
+  event_id blob not null,
+  at text not null,
+  digest blob not null,
+  chain blob not null,
+  constraint event_seals_key primary key (tenant_id, position),
+  constraint event_seals_event unique (tenant_id, event_id)
+) strict;
+
+-- What one replica at a time does.
+create table leases (
+  name text not null primary key,
+  holder blob not null,
+  until text not null
+) strict;
+
 create table deliveries (
   tenant_id blob not null,
   id blob not null primary key,
@@ -598,6 +618,12 @@ create trigger events_not_changed before update on events begin
 end;
 create trigger events_not_deleted before delete on events begin
   select raise(abort, 'events are append-only');
+end;
+create trigger event_seals_not_changed before update on event_seals begin
+  select raise(abort, 'event_seals are append-only');
+end;
+create trigger event_seals_not_deleted before delete on event_seals begin
+  select raise(abort, 'event_seals are append-only');
 end;
 
 -- The operator's own tenant: who runs Vestibule, apart from every customer.

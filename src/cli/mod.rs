@@ -3,6 +3,7 @@
 //! `main` parses [`Arguments`] and calls [`run`]; each command loads the settings itself, because `doctor` has something to say
 //! also where they are wrong.
 
+mod audit;
 pub mod bootstrap;
 pub mod demo;
 pub mod doctor;
@@ -58,9 +59,18 @@ pub enum Command {
     /// Look at the installation and say what is wrong and what to do.
     Doctor {
         /// Print one JSON object instead of lines.
-        #[arg(long)]
+        #[arg(long, global = true)]
         json: bool,
+        #[command(subcommand)]
+        about: Option<DoctorCommand>,
     },
+}
+
+/// What `doctor` looks at by itself, because it takes long.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum DoctorCommand {
+    /// Walk the chain over every tenant's audit trail, and say whether an event was changed or removed.
+    Audit,
 }
 
 /// What can be done with role catalogues.
@@ -78,7 +88,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let settings = Settings::load(arguments.config.as_deref(), std::env::vars_os());
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::serve(settings?).await,
-        Command::Doctor { json } => doctor::doctor(settings.as_ref(), json).await,
+        Command::Doctor { json, about: Some(DoctorCommand::Audit) } => audit::audit(&settings?, json).await,
+        Command::Doctor { json, about: None } => doctor::doctor(settings.as_ref(), json).await,
         // A catalogue is checked where it is written, which need not be where the service runs.
         Command::Catalogue(CatalogueCommand::Check { file }) => manage::check_catalogue(&file),
         Command::Appoint(appointee) => manage::appoint(settings?, &appointee).await,
@@ -104,7 +115,10 @@ mod tests {
         for line in ["vestibule doctor --json --config v.toml", "vestibule --config v.toml doctor --json"] {
             let arguments = parse(line);
             assert_eq!(arguments.config, Some("v.toml".into()));
-            assert!(matches!(arguments.command, Some(Command::Doctor { json: true })));
+            assert!(matches!(arguments.command, Some(Command::Doctor { json: true, about: None })));
+        }
+        for line in ["vestibule doctor audit --json", "vestibule doctor --json audit"] {
+            assert!(matches!(parse(line).command, Some(Command::Doctor { json: true, about: Some(DoctorCommand::Audit) })));
         }
         assert!(Arguments::try_parse_from(["vestibule", "bootstrap"]).is_err());
     }

@@ -20,6 +20,7 @@ pub mod accounts;
 pub mod appoint;
 pub mod assignments;
 pub mod catalogue;
+pub mod chain;
 pub mod decide;
 pub mod effective;
 mod error;

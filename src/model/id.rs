@@ -107,6 +107,8 @@ ids! {
     ClientId
     /// An audit entry.
     EventId
+    /// A process that holds a lease.
+    HolderId
     /// A signing key.
     KeyId
     /// The record of one sign-in attempt; its text is the reference number on the page.

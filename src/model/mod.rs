@@ -27,7 +27,7 @@ pub use connection::{Binding, Connection, ConnectionState, JitPolicy, MissingCla
 pub use directory::{Directory, DirectorySettings, Group, NoPatchStatus, PatchStatus, UnknownMemberPolicy};
 pub use event::{Actor, Event, EventKind};
 pub use id::{
-    AccountId, AssignmentId, ClientId, ConnectionId, DirectoryId, DomainId, EventId, GroupId, InstanceId, KeyId, LoginId,
+    AccountId, AssignmentId, ClientId, ConnectionId, DirectoryId, DomainId, EventId, GroupId, HolderId, InstanceId, KeyId, LoginId,
     PendingId, PersonId, RuleId, ServiceId, SessionId, Sid, TenantId, TokenId, TraceId,
 };
 pub use identity::{Email, ExternalIdentity, Login, LoginKind, Slot, Subject, SubjectKind};

@@ -10,6 +10,7 @@
 //! | `{ids $2}` | the ids of a JSON array, as a subquery | the same |
 //! | `{rows $2}` | a JSON array as a table `item` of one column `value` | the same |
 //! | `{uuid item.value ->> 'id'}` | a UUID from its text | the same |
+//! | `{bytes item.value ->> 'digest'}` | bytes from their hexadecimal text | the same |
 //! | `{within select …}` | `in (select …)`, for a subquery that ends at a limit and depends on another table: it is run once a row of that | the same |
 //! | `{alone text}` | true, once no other transaction holds the lock of this text | true: there is one writer |
 //! | `{each doc -> 'emails'}` | the elements of a JSON array as `element.value` | the same |
@@ -65,6 +66,8 @@ impl Engine {
             ("rows", Self::Sqlite) => format!("json_each({argument}) as item"),
             ("uuid", Self::Postgres) => format!("({argument})::uuid"),
             ("uuid", Self::Sqlite) => format!("unhex(replace({argument}, '-', ''))"),
+            ("bytes", Self::Postgres) => format!("decode({argument}, 'hex')"),
+            ("bytes", Self::Sqlite) => format!("unhex({argument})"),
             // `in` would run the subquery for every row of the table that is looked at.
             ("within", Self::Postgres) => format!("= any (array({argument}))"),
             ("within", Self::Sqlite) => format!("in ({argument})"),

@@ -8,7 +8,7 @@ use sqlx::types::Json;
 
 use super::{PendingRow, Reader, Result, door};
 use crate::keys::HashedToken;
-use crate::model::{ConnectionId, Directory, DirectoryId, DirectorySettings, Scopes, Session, Tenant, TenantId, TokenId};
+use crate::model::{ConnectionId, Directory, DirectoryId, DirectorySettings, HolderId, Scopes, Session, Tenant, TenantId, TokenId};
 
 /// Looks across tenants.
 #[derive(Debug)]
@@ -157,6 +157,12 @@ impl Doors {
         )
     }
 
+    /// Every tenant, the operator's too.
+    pub async fn tenant_ids(&mut self) -> Result<Vec<TenantId>> {
+        let rows = door!(self, fetch_all::<(TenantId,)>("select tenant_id from tenants order by tenant_id"))?;
+        Ok(rows.into_iter().map(|(tenant,)| tenant).collect())
+    }
+
     /// Every directory of every tenant, with its settings: for what is done to all of them now and then.
     pub async fn all_directories(&mut self) -> Result<Vec<(TenantId, DirectoryId, DirectorySettings)>> {
         let rows = door!(
@@ -180,6 +186,23 @@ impl super::Writer {
     pub async fn set_mark(&mut self, key: &str, value: &str) -> Result<()> {
         door!(self, execute("insert into marks (key, value) values ($1, $2) on conflict (key) do nothing", key, value))?;
         Ok(())
+    }
+
+    /// Takes a lease, or holds it longer: nobody else has it until `until`. Answers `false` when somebody else has it now. Held by a
+    /// transaction that is not ended, it is waited for.
+    pub async fn take_lease(&mut self, name: &str, holder: HolderId, now: DateTime<Utc>, until: DateTime<Utc>) -> Result<bool> {
+        let rows = door!(
+            self,
+            execute(
+                "insert into leases (name, holder, until) values ($1, $2, $3)
+                 on conflict (name) do update set holder = $2, until = $3 where leases.holder = $2 or leases.until <= $4",
+                name,
+                holder,
+                until,
+                now
+            )
+        )?;
+        Ok(rows > 0)
     }
 
     /// Removes sessions and pending sign-ins whose time is over, everywhere.

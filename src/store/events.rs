@@ -14,6 +14,8 @@ macro_rules! event_columns {
     };
 }
 
+pub(super) use event_columns;
+
 macro_rules! event_conditions {
     () => {
         "(e.at, e.id) < ($2, $3) and e.at >= $4 and e.at < $5 and ($6 is null or e.kind = $6)

@@ -1,7 +1,9 @@
 //! What happens by itself: rows whose time is over go, reads of directories in trace mode are written down, and the database is kept
 //! aware of how its tables grow.
 //!
-//! Every replica does all of it. What one has removed, the next does not find.
+//! Every replica does all of it. What one has removed, the next does not find. Only [`sealing`] is done by one at a time, which holds a lease.
+
+pub mod sealing;
 
 use std::time::Duration;
 
@@ -35,11 +37,12 @@ pub struct Purged {
 }
 
 /// Begins all work. It ends when what is answered is dropped.
-pub fn start(store: &Store, clock: &Clock, reads: &ReadLog) -> [AbortOnDropHandle<()>; 3] {
+pub fn start(store: &Store, clock: &Clock, reads: &ReadLog) -> [AbortOnDropHandle<()>; 4] {
     let purging = tokio::spawn(keep_purging(store.clone(), clock.clone()));
     let writing = tokio::spawn(keep_writing(store.clone(), reads.clone()));
     let looking = tokio::spawn(keep_statistics(store.clone()));
-    [purging, writing, looking].map(AbortOnDropHandle::new)
+    let sealing = tokio::spawn(sealing::keep_sealing(store.clone(), clock.clone()));
+    [purging, writing, looking, sealing].map(AbortOnDropHandle::new)
 }
 
 async fn keep_purging(store: Store, clock: Clock) {

@@ -2,8 +2,12 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use chrono::TimeDelta;
 use serde_json::Value;
-use vestibule::store::Engine;
+use vestibule::clock::Clock;
+use vestibule::model::HolderId;
+use vestibule::store::{Engine, Store};
+use vestibule::work::sealing;
 
 use super::{Home, read};
 use crate::support::postgres;
@@ -117,6 +121,33 @@ on_every_engine! {
         let database = json["checks"].as_array().unwrap().iter().find(|check| check["name"] == "database").unwrap();
         assert_eq!((&json["status"], &database["status"]), (&"fail".into(), &"fail".into()), "{json}");
         assert!(database["hint"].is_string() && !json.to_string().contains("hunter2"), "{json}");
+    }
+
+    async fn doctor_says_whether_the_audit_trail_is_what_was_written(engine) {
+        let home = Home::new(engine).await;
+        std::fs::write(home.path("bluesky.toml"), home.described("http://127.0.0.1:1")).unwrap();
+        home.run(&["bootstrap", "bluesky.toml"]).expect(0);
+        let young = home.run(&["doctor", "audit"]).expect(0);
+        assert!(young.out.contains("ok    bluesky  0 events are sealed") && young.out.contains("not sealed yet"), "{}", young.out);
+        let store = Store::open(&home.url(), 2).await.unwrap();
+        let tomorrow = Clock::fixed(Clock::system().now() + TimeDelta::days(1));
+        let sealed = sealing::seal(&store, &tomorrow, HolderId::new(tomorrow.now()), TimeDelta::days(1)).await.unwrap();
+        assert!(sealed.is_some_and(|sealed| sealed > 5), "{sealed:?}");
+        let whole: Value = serde_json::from_str(&home.run(&["doctor", "audit", "--json"]).expect(0).out).unwrap();
+        let tenant = |report: &Value| report["tenants"].as_array().unwrap().iter().find(|one| one["tenant"] == "bluesky").unwrap().clone();
+        let told = tenant(&whole);
+        assert_eq!((&whole["status"], &told["unsealed"], &told["broken"]), (&"ok".into(), &0.into(), &Value::Null));
+        assert!(told["sealed"].as_i64().unwrap() > 5 && told["head"].as_str().unwrap().len() == 64, "{told}");
+        match engine {
+            Engine::Sqlite => sql::change(&home.url(), "drop trigger events_not_changed").await,
+            Engine::Postgres => sql::change(&home.url(), "drop trigger events_append_only on events").await,
+        };
+        sql::change(&home.url(), "update events set kind = 'nothing' where kind = 'connection.created'").await;
+        let human = home.run(&["doctor", "audit"]).expect(1);
+        assert!(human.out.contains("fail  bluesky") && human.out.contains("the event is not what was sealed"), "{}", human.out);
+        let json: Value = serde_json::from_str(&home.run(&["doctor", "audit", "--json"]).expect(1).out).unwrap();
+        assert_eq!((&json["status"], &tenant(&json)["broken"]["fault"]), (&"fail".into(), &"event_changed".into()), "{json}");
+        store.close().await;
     }
 
     async fn serve_refuses_the_database_of_a_demo(engine) {

@@ -13,6 +13,7 @@ mod provisioning_log;
 mod roles;
 mod schema;
 mod schemas_agree;
+mod seals;
 mod settings;
 mod sign_in;
 mod statements;

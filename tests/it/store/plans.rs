@@ -43,7 +43,9 @@ const ACCEPTED: &[(&str, &str, &str)] = &[
     ("services", "USE TEMP B-TREE FOR ORDER BY", "an account has few services"),
     ("services", "services_2 (tenant_id=?)", "all are wanted"),
     ("sync_roles", "SCAN assignments", "walked only when the statement has broken a reference already"),
+    ("tenant_ids", "SCAN tenants", "all are wanted"),
     ("tenants", "SCAN tenants", "all are wanted"),
+    ("unsealed", "(tenant_id=?)", "doctor counts them all"),
 ];
 
 async fn plan(pool: &SqlitePool, text: &str) -> Vec<String> {

@@ -8,8 +8,8 @@ use vestibule::store::{Engine, MIGRATIONS};
 use super::schema::{self, Schema};
 use super::{Ground, rows};
 
-/// Tables that no tenant owns: the operator's role catalogues, and marks on the database.
-const OF_NO_TENANT: &[&str] = &["marks", "roles"];
+/// Tables that no tenant owns: the operator's role catalogues, marks on the database, and what one replica at a time does.
+const OF_NO_TENANT: &[&str] = &["leases", "marks", "roles"];
 
 async fn schemas() -> (Ground, Schema, Ground, Schema) {
     let sqlite = Ground::fresh(Engine::Sqlite).await;

@@ -1,0 +1,93 @@
+//! `vestibule doctor audit`: whether the audit trail is what was written.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use chrono::TimeDelta;
+use serde::Serialize;
+
+use super::doctor::Status;
+use crate::app;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::directory::chain::{self, Fault, Verdict};
+use crate::store::MigrationState;
+
+/// How long an event may wait for its seal before it is spoken of.
+const PATIENCE: TimeDelta = TimeDelta::minutes(10);
+
+#[derive(Debug, Serialize)]
+struct Report {
+    status: Status,
+    tenants: Vec<Told>,
+}
+
+/// What was found of one tenant.
+#[derive(Debug, Serialize)]
+struct Told {
+    tenant: String,
+    status: Status,
+    #[serde(flatten)]
+    verdict: Verdict,
+}
+
+/// Walks every tenant's chain, says how it is, and changes nothing. The exit code is 1 when one is broken.
+pub(super) async fn audit(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
+    let store = app::open(settings).await?;
+    if !matches!(store.migration_state().await?, MigrationState::Current) {
+        anyhow::bail!("the database is not at this program's schema: run `vestibule migrate`");
+    }
+    let now = Clock::system().now();
+    let mut report = Report { status: Status::Ok, tenants: Vec::new() };
+    for id in store.doors().tenant_ids().await? {
+        let tenant = store.read(id).tenant_row().await?.map(|tenant| tenant.slug).unwrap_or_default();
+        let verdict = chain::verify(&store, id).await.with_context(|| format!("the events of {tenant} could not be read"))?;
+        let status = match (&verdict.broken, verdict.unsealed_since) {
+            (Some(_), _) => Status::Fail,
+            (None, Some(since)) if since < now - PATIENCE => Status::Warn,
+            (None, _) => Status::Ok,
+        };
+        report.status = report.status.max(status);
+        report.tenants.push(Told { tenant, status, verdict });
+    }
+    store.close().await;
+    let mut out = std::io::stdout().lock();
+    if json {
+        serde_json::to_writer_pretty(&mut out, &report)?;
+        writeln!(out)?;
+    } else {
+        for told in &report.tenants {
+            out.write_all(told.lines().as_bytes())?;
+        }
+    }
+    Ok(if report.status == Status::Fail { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+impl Told {
+    fn lines(&self) -> String {
+        let Self { tenant, status, verdict: Verdict { sealed, head, broken, unsealed, unsealed_since } } = self;
+        let mut lines = format!("{status:<4}  {tenant}  {sealed} events are sealed and as they were; the chain ends in {head}\n");
+        if let Some(broken) = broken {
+            let what = match broken.fault {
+                Fault::SealMissing => "the seal is gone",
+                Fault::EventMissing => "the event is gone",
+                Fault::EventChanged => "the event is not what was sealed",
+                Fault::ChainBroken => "the seal does not follow from the one before it",
+            };
+            let event = broken.event.map(|event| format!(", event {event}")).unwrap_or_default();
+            lines.push_str(&format!(
+                "      {tenant}  broken at position {}{event}: {what}\n      → somebody changed the database itself: compare it with a backup (docs/operations.md)\n",
+                broken.position
+            ));
+        }
+        if let Some(since) = unsealed_since {
+            lines
+                .push_str(&format!("      {tenant}  {unsealed} events are not sealed yet, the oldest of {}\n", since.to_rfc3339()));
+        }
+        if *status == Status::Warn {
+            lines.push_str("      → events are sealed by `vestibule serve`, two minutes after they happen; see its log\n");
+        }
+        lines
+    }
+}
