@@ -526,11 +526,32 @@ create table events (
   account_id blob,
   details text not null,
   request_id text,
+  -- SHA-256 of its sealed personal values, if it has some.
+  values_digest blob,
   constraint events_tenant unique (tenant_id, id)
 ) strict;
 create index events_by_tenant on events (tenant_id, at, id);
 create index events_by_target on events (tenant_id, target_id, at, id);
 create index events_by_account on events (tenant_id, account_id, at, id) where account_id is not null;
+
+-- Personal values of events: who may be erased. The event holds the SHA-256 of the sealed text, so that the chain stays whole without the key.
+create table event_values (
+  tenant_id blob not null,
+  event_id blob not null,
+  person_id blob not null,
+  sealed blob not null,
+  constraint event_values_key primary key (tenant_id, event_id),
+  constraint event_values_event foreign key (tenant_id, event_id) references events (tenant_id, id)
+) strict;
+
+-- The key of a person's values in events, itself sealed. Without it they are gone for good, also from backups of the table above.
+create table person_keys (
+  tenant_id blob not null references tenants (tenant_id),
+  person_id blob not null,
+  key_sealed blob not null,
+  created_at text not null,
+  constraint person_keys_key primary key (tenant_id, person_id)
+) strict;
 
 -- The chain over the events, in the order in which they were sealed: positions from 1 without a gap. No foreign key: a seal is the witness
 -- of an event, also of one that is gone.

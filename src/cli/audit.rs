@@ -73,6 +73,8 @@ impl Told {
                 Fault::SealMissing => "the seal is gone",
                 Fault::EventMissing => "the event is gone",
                 Fault::EventChanged => "the event is not what was sealed",
+                Fault::ValuesMissing => "its personal values are gone",
+                Fault::ValuesChanged => "its personal values are not what was recorded",
                 Fault::ChainBroken => "the seal does not follow from the one before it",
             };
             let event = broken.event.map(|event| format!(", event {event}")).unwrap_or_default();

@@ -75,7 +75,7 @@ pub async fn appoint(
         });
         let held = held.ok_or_else(Error::raced)?;
         if is_new {
-            let details = json!({ "person": login.login.person_id, "before": [], "after": held, "reason": null });
+            let details = json!({ "person": login.login.person_id, "before": [], "after": held });
             let event = caller.event(EventKind::AssignmentGiven, appointment.login.uuid(), details).at(account);
             writer.record(&[event], caller.request_id).await?;
             writer.commit().await?;

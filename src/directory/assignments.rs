@@ -11,8 +11,10 @@ use serde_json::json;
 use super::access::{Permission, Reach, permits};
 use super::catalogue::{Catalogue, FirstHolder, Role};
 use super::effective::{Place, effective_roles};
+use super::personal::record_personal;
 use super::{Caller, Error, Result};
-use crate::model::{Account, AccountId, Assignment, AssignmentId, AssignmentSource, EventKind, LoginId, PersonId, TenantId};
+use crate::keys::Sealer;
+use crate::model::{Account, AccountId, Assignment, AssignmentId, AssignmentSource, Event, EventKind, LoginId, PersonId, TenantId};
 use crate::store::{HolderRow, NewAssignment, Store, Writer, retry};
 
 /// Characters of a reason.
@@ -26,6 +28,8 @@ pub struct Assignments<'a> {
     /// The login that asks.
     pub by: LoginId,
     pub reach: &'a Reach,
+    /// Seals the keys of persons.
+    pub sealer: &'a Sealer,
     pub caller: Caller<'a>,
 }
 
@@ -88,9 +92,9 @@ impl Assignments<'_> {
             writer.insert_assignment(&new, self.caller.now).await?;
             here.keeps_one(&before, &here.administrators(&mut writer).await?)?;
             let made = writer.assignments_of(gift.login).await?.into_iter().find(|held| held.id == id).ok_or_else(Error::raced)?;
-            let details = json!({ "person": login.login.person_id, "before": replaced, "after": made, "reason": gift.reason });
+            let details = json!({ "person": login.login.person_id, "before": replaced, "after": made });
             let event = self.caller.event(EventKind::AssignmentGiven, gift.login.uuid(), details).at(gift.account);
-            writer.record(&[event], self.caller.request_id).await?;
+            self.record(&mut writer, event, login.login.person_id, gift.reason.as_deref()).await?;
             writer.commit().await?;
             Ok(made)
         })
@@ -119,13 +123,25 @@ impl Assignments<'_> {
                 return Err(Error::NotFound("assignment"));
             }
             here.keeps_one(&before, &here.administrators(&mut writer).await?)?;
-            let details = json!({ "before": found, "reason": reason });
+            let login = writer.any_login(found.login_id).await?.ok_or_else(Error::raced)?.login;
+            let details = json!({ "person": login.person_id, "before": found });
             let event = self.caller.event(EventKind::AssignmentTaken, found.login_id.uuid(), details).at(found.account_id);
-            writer.record(&[event], self.caller.request_id).await?;
+            self.record(&mut writer, event, login.person_id, reason).await?;
             writer.commit().await?;
             Ok(())
         })
         .await
+    }
+
+    /// Records an act. Its reason is about the person, and theirs to have erased.
+    async fn record(&self, writer: &mut Writer, event: Event, person: PersonId, reason: Option<&str>) -> Result<()> {
+        match reason {
+            Some(reason) => {
+                let values = json!({ "reason": reason });
+                record_personal(writer, self.sealer, &event, person, &values, self.caller).await
+            }
+            None => Ok(writer.record(&[event], self.caller.request_id).await?),
+        }
     }
 
     /// Whether who asks may give this at all, by the catalogue.

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 use super::Result;
 use crate::model::{EventId, TenantId};
@@ -32,6 +33,10 @@ pub enum Fault {
     EventChanged,
     /// The seal does not follow from the one before it.
     ChainBroken,
+    /// The sealed personal values of the event are gone. To erase them, only their key is destroyed.
+    ValuesMissing,
+    /// They are not what was recorded.
+    ValuesChanged,
 }
 
 /// The first place at which a chain is not whole.
@@ -70,6 +75,7 @@ pub fn digest(tenant: TenantId, event: &EventRow) -> [u8; 32] {
     put(&mut bytes, event.account_id.map(|account| *account.uuid().as_bytes()).as_ref().map(<[u8; 16]>::as_slice));
     put(&mut bytes, Some(&canonical(&event.details)));
     put(&mut bytes, event.request_id.as_deref().map(str::as_bytes));
+    put(&mut bytes, event.values_digest.as_deref());
     Sha256::digest(&bytes).into()
 }
 
@@ -152,8 +158,13 @@ pub async fn verify(store: &Store, tenant: TenantId) -> Result<Verdict> {
         let ids: Vec<_> = seals.iter().map(|seal| seal.event_id).collect();
         let events = reader.events_by_id(&ids).await?;
         let events: HashMap<_, _> = events.into_iter().map(|event| (event.id.uuid(), event)).collect();
+        let personal: Vec<_> = events.values().filter(|event| event.values_digest.is_some()).map(|event| event.id).collect();
+        let values = reader.event_values(&personal).await?;
+        let values: HashMap<_, _> = values.into_iter().map(|row| (row.event_id.uuid(), row.sealed.digest())).collect();
         for seal in seals {
-            if let Some(fault) = fault(tenant, sealed, &chain, &seal, events.get(&seal.event_id.uuid())) {
+            let event = events.get(&seal.event_id.uuid());
+            let fault = fault(tenant, sealed, &chain, &seal, event).or_else(|| values_fault(event?, &values));
+            if let Some(fault) = fault {
                 let (position, event) = match fault {
                     Fault::SealMissing => (sealed + 1, None),
                     _ => (seal.position, Some(seal.event_id)),
@@ -181,10 +192,18 @@ fn fault(tenant: TenantId, before: i64, chain: &[u8], seal: &SealRow, event: Opt
     (link(chain, &seal.digest).as_slice() != seal.chain.as_slice()).then_some(Fault::ChainBroken)
 }
 
+/// What is wrong with the personal values of an event.
+fn values_fault(event: &EventRow, values: &HashMap<Uuid, [u8; 32]>) -> Option<Fault> {
+    let recorded = event.values_digest.as_deref()?;
+    match values.get(&event.id.uuid()) {
+        None => Some(Fault::ValuesMissing),
+        Some(found) => (found.as_slice() != recorded).then_some(Fault::ValuesChanged),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use uuid::Uuid;
 
     use super::*;
     use crate::model::AccountId;
@@ -199,6 +218,7 @@ mod tests {
             account_id: None,
             details: json!({ "b": [1, 2], "a": null }),
             request_id: None,
+            values_digest: None,
         }
     }
 
@@ -215,6 +235,7 @@ mod tests {
             EventRow { details: json!({ "b": [2, 1], "a": null }), ..event() },
             EventRow { details: json!({ "b": [1, 2] }), ..event() },
             EventRow { request_id: Some(String::new()), ..event() },
+            EventRow { values_digest: Some(vec![0; 32]), ..event() },
         ];
         let mut digests: Vec<_> = others.iter().map(|event| digest(tenant, event)).collect();
         digests.extend([digest(tenant, &event()), digest(TenantId::from_uuid(Uuid::nil()), &event())]);

@@ -31,6 +31,7 @@ pub mod manage;
 pub mod mapping;
 mod members;
 mod nesting;
+mod personal;
 pub mod provision;
 pub mod reads;
 mod recompute;
@@ -42,6 +43,7 @@ pub mod tree;
 use chrono::{DateTime, Utc};
 
 pub use self::error::{Error, Result, StoreError};
+pub use self::personal::{PersonalValues, erase_person_key, personal_values};
 pub use self::recompute::RuleBook;
 
 use crate::model::{Actor, Event, EventId, EventKind};

@@ -132,6 +132,14 @@ impl Place {
 #[sqlx(transparent)]
 pub struct Sealed(Vec<u8>);
 
+impl Sealed {
+    /// SHA-256 of the sealed bytes: shows whether they were changed, and tells nothing of the value.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        Sha256::digest(&self.0).into()
+    }
+}
+
 impl fmt::Debug for Sealed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Sealed(..)")

@@ -57,6 +57,8 @@ kinds! {
     AssignmentTaken = "assignment.taken",
     /// Somebody took an extract of who may do what.
     PermissionsExtracted = "permissions.extracted",
+    /// The key of a person's values in events was destroyed.
+    PersonKeyErased = "person.key_erased",
     ConnectionCreated = "connection.created",
     DomainCreated = "domain.created",
     DirectoryCreated = "directory.created",

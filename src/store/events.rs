@@ -5,12 +5,13 @@ use serde_json::json;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{LogPosition, NEVER, Reader, Result, Writer, sql};
-use crate::model::{AccountId, Event, EventId, LoginId};
+use super::{LogPosition, NEVER, Reader, Result, Writer, hex, sql};
+use crate::keys::Sealed;
+use crate::model::{AccountId, Event, EventId, LoginId, PersonId};
 
 macro_rules! event_columns {
     () => {
-        "e.id, e.at, e.kind, e.actor, e.target_id, e.account_id, e.details, e.request_id"
+        "e.id, e.at, e.kind, e.actor, e.target_id, e.account_id, e.details, e.request_id, e.values_digest"
     };
 }
 
@@ -39,6 +40,8 @@ pub struct EventRow {
     #[sqlx(json)]
     pub details: serde_json::Value,
     pub request_id: Option<String>,
+    /// SHA-256 of its sealed personal values, if it has some.
+    pub values_digest: Option<Vec<u8>>,
 }
 
 impl EventRow {
@@ -70,39 +73,71 @@ impl Writer {
     /// Adds events, in the transaction that they tell of. One that names no account belongs to the home of the login, connection or
     /// directory that it happened to, if it is still there.
     pub async fn record(&mut self, events: &[Event], request_id: Option<&str>) -> Result<()> {
-        // All events of one transaction carry one instant, and so one statement serves for all.
-        let Some(first) = events.first() else { return Ok(()) };
-        let rows: Vec<_> = events
-            .iter()
-            .map(|event| {
-                json!({
-                    "id": event.id,
-                    "kind": event.kind.as_str(),
-                    "actor": event.actor,
-                    "target": event.target,
-                    "account": event.account,
-                    "details": event.details,
-                })
-            })
-            .collect();
+        let rows: Vec<_> = events.iter().map(|event| written(event, None)).collect();
+        self.insert_events(events.first().map(|event| event.at), rows, request_id).await
+    }
+
+    /// Adds an event with personal values, which are sealed under the person's own key.
+    pub async fn record_personal(
+        &mut self,
+        event: &Event,
+        person: PersonId,
+        values: &Sealed,
+        request_id: Option<&str>,
+    ) -> Result<()> {
+        self.insert_events(Some(event.at), vec![written(event, Some(values))], request_id).await?;
         sql!(
             self,
             execute(
-                "insert into events (tenant_id, id, at, kind, actor, target_id, account_id, details, request_id)
+                "insert into event_values (tenant_id, event_id, person_id, sealed) values ($1, $2, $3, $4)",
+                event.id,
+                person,
+                values
+            )
+        )?;
+        Ok(())
+    }
+
+    async fn insert_events(
+        &mut self,
+        at: Option<DateTime<Utc>>,
+        rows: Vec<serde_json::Value>,
+        request_id: Option<&str>,
+    ) -> Result<()> {
+        // All events of one transaction carry one instant, and so one statement serves for all.
+        let Some(at) = at else { return Ok(()) };
+        sql!(
+            self,
+            execute(
+                "insert into events (tenant_id, id, at, kind, actor, target_id, account_id, details, values_digest,
+                   request_id)
                  select $1, {uuid item.value ->> 'id'}, $2, item.value ->> 'kind', item.value -> 'actor',
                    {uuid item.value ->> 'target'},
                    coalesce({uuid item.value ->> 'account'},
                      (select l.home_account_id from logins l where l.tenant_id = $1 and l.id = {uuid item.value ->> 'target'}),
                      (select c.home_account_id from connections c where c.tenant_id = $1 and c.id = {uuid item.value ->> 'target'}),
                      (select d.home_account_id from directories d where d.tenant_id = $1 and d.id = {uuid item.value ->> 'target'})),
-                   item.value -> 'details', $4 from {rows $3} where true",
-                first.at,
+                   item.value -> 'details', {bytes item.value ->> 'values_digest'}, $4 from {rows $3} where true",
+                at,
                 Json(&rows),
                 request_id
             )
         )?;
         Ok(())
     }
+}
+
+/// An event, as the insert reads it.
+fn written(event: &Event, values: Option<&Sealed>) -> serde_json::Value {
+    json!({
+        "id": event.id,
+        "kind": event.kind.as_str(),
+        "actor": event.actor,
+        "target": event.target,
+        "account": event.account,
+        "details": event.details,
+        "values_digest": values.map(|values| hex(&values.digest())),
+    })
 }
 
 impl Reader {

@@ -27,6 +27,7 @@ mod memberships;
 mod migrations;
 pub mod order;
 mod pairs;
+mod person_keys;
 mod persons;
 mod provisioning_log;
 mod roles;
@@ -63,6 +64,7 @@ pub use self::memberships::MemberRow;
 pub use self::migrations::{MIGRATIONS, MigrationState};
 pub use self::order::Order;
 pub use self::pairs::ProvedRow;
+pub use self::person_keys::EventValuesRow;
 pub use self::provisioning_log::{DirectoryFigures, LogEntry, LogPosition, LogQuery, LogRow, Outcome};
 pub use self::roles::{GrantRow, HeldRoleRow, HeldRow, NewRule, RoleRow};
 pub use self::seals::{LastSeal, NewSeal, SealRow, Unsealed};
@@ -317,6 +319,11 @@ impl DerefMut for Writer {
 
 /// Later than everything that is logged: the last second that both engines compare rightly.
 const NEVER: DateTime<Utc> = DateTime::from_timestamp(253_402_300_799, 0).expect("a second of the year 9999");
+
+/// Bytes as the `{bytes …}` of a statement reads them.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// How often a command that lost a race is begun again.
 const ATTEMPTS: u32 = 5;

@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::types::Json;
 
 use super::events::event_columns;
-use super::{EventRow, Reader, Result, Writer, sql};
+use super::{EventRow, LogPosition, Reader, Result, Writer, hex, sql};
 use crate::model::EventId;
 
 /// The end of a tenant's chain.
@@ -58,19 +58,20 @@ impl Reader {
         )
     }
 
-    /// Events from `from` on and before `to` that are not sealed, oldest first.
-    pub async fn unsealed_events(&mut self, from: DateTime<Utc>, to: DateTime<Utc>, limit: u32) -> Result<Vec<EventRow>> {
+    /// Events behind a place, and before `to`, that are not sealed; oldest first.
+    pub async fn unsealed_events(&mut self, after: LogPosition, to: DateTime<Utc>, limit: u32) -> Result<Vec<EventRow>> {
         sql!(
             self,
             fetch_all::<EventRow>(
                 concat!(
                     "select ",
                     event_columns!(),
-                    " from events e where e.tenant_id = $1 and e.at >= $2 and e.at < $3
+                    " from events e where e.tenant_id = $1 and (e.at, e.id) > ($2, $3) and e.at < $4
                        and not exists (select 1 from event_seals s where s.tenant_id = $1 and s.event_id = e.id)
-                     order by e.at, e.id limit $4"
+                     order by e.at, e.id limit $5"
                 ),
-                from,
+                after.at,
+                after.id,
                 to,
                 i64::from(limit)
             )
@@ -116,7 +117,6 @@ impl Reader {
 impl Writer {
     /// Adds seals to the end of the chain. A second chain cannot begin: a position and an event are sealed once.
     pub async fn insert_seals(&mut self, seals: &[NewSeal], now: DateTime<Utc>) -> Result<()> {
-        let hex = |bytes: &[u8; 32]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let rows: Vec<_> = seals
             .iter()
             .map(|seal| {

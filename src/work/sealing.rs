@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta};
 use tokio::time::MissedTickBehavior;
+use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::directory::chain;
 use crate::model::{HolderId, TenantId};
-use crate::store::{Result, Store};
+use crate::store::{EventRow, LogPosition, Result, Store};
 
 /// How often new events are looked for.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -19,20 +20,20 @@ pub const SETTLED: TimeDelta = TimeDelta::seconds(90);
 pub const LEASE: TimeDelta = TimeDelta::seconds(30);
 /// How many events are sealed by one transaction: others want to write meanwhile.
 const BATCH: u32 = 500;
-/// How far before the last sealed event others are looked for that appeared late.
-const LOOK_BACK: TimeDelta = TimeDelta::minutes(10);
-/// The same, every [`THOROUGH`] passes.
-const LOOK_FAR_BACK: TimeDelta = TimeDelta::days(1);
-const THOROUGH: u32 = 720;
+/// How far before the last sealed event others are looked for that appeared late: now and then, because everything since is looked at again.
+const LOOK_BACK: [(u32, TimeDelta); 2] = [(ROUND, TimeDelta::days(1)), (12, TimeDelta::minutes(10))];
+/// Passes until everything begins again.
+const ROUND: u32 = 720;
 const NAME: &str = "event-seals";
 
 pub(super) async fn keep_sealing(store: Store, clock: Clock) {
     let holder = HolderId::new(clock.now());
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    for pass in (0..THOROUGH).cycle() {
+    for pass in (0..ROUND).cycle() {
         ticks.tick().await;
-        let look_back = if pass == 0 { LOOK_FAR_BACK } else { LOOK_BACK };
+        let due = LOOK_BACK.into_iter().find(|(every, _)| pass % every == 0);
+        let look_back = due.map_or(TimeDelta::zero(), |(_, look_back)| look_back);
         match seal(&store, &clock, holder, look_back).await {
             Ok(sealed) => tracing::trace!(?sealed, "sealed events"),
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "events could not be sealed"),
@@ -53,35 +54,37 @@ pub async fn seal(store: &Store, clock: &Clock, holder: HolderId, look_back: Tim
     writer.commit().await?;
     let mut sealed = 0;
     for tenant in store.doors().tenant_ids().await? {
-        loop {
-            let Some(some) = seal_batch(store, clock, tenant, holder, look_back).await? else { return Ok(None) };
-            sealed += u64::from(some);
-            if some < BATCH {
-                break;
-            }
+        // Most tenants have nothing to seal most of the time, and that takes no transaction.
+        let mut reader = store.read(tenant);
+        let last = reader.last_seal().await?.and_then(|last| last.event_at);
+        let mut after = LogPosition { at: last.map_or(DateTime::UNIX_EPOCH, |at| at - look_back), id: Uuid::nil() };
+        while !reader.unsealed_events(after, clock.now() - SETTLED, 1).await?.is_empty() {
+            let Some(events) = seal_batch(store, clock, tenant, holder, after).await? else { return Ok(None) };
+            sealed += events.len() as u64;
+            // What lies before is sealed, and need not be looked at again for the next batch.
+            after = events.last().map_or(after, EventRow::position);
         }
     }
     Ok(Some(sealed))
 }
 
-async fn seal_batch(store: &Store, clock: &Clock, tenant: TenantId, holder: HolderId, look_back: TimeDelta) -> Result<Option<u32>> {
+/// Seals the next events behind a place. Answers them, or `None` when another holder has the lease.
+async fn seal_batch(
+    store: &Store,
+    clock: &Clock,
+    tenant: TenantId,
+    holder: HolderId,
+    after: LogPosition,
+) -> Result<Option<Vec<EventRow>>> {
     let now = clock.now();
-    let from = |event_at: Option<DateTime<Utc>>| event_at.map_or(DateTime::UNIX_EPOCH, |at| at - look_back);
-    // Most tenants have nothing to seal most of the time, and that takes no transaction.
-    let mut reader = store.read(tenant);
-    let last = reader.last_seal().await?;
-    if reader.unsealed_events(from(last.and_then(|last| last.event_at)), now - SETTLED, 1).await?.is_empty() {
-        return Ok(Some(0));
-    }
     let mut writer = store.write(tenant).await?;
     // Whoever takes the lease over waits for the end of this transaction, and so sees its seals.
     if !writer.take_lease(NAME, holder, now, now + LEASE).await? {
         return Ok(None);
     }
     let last = writer.last_seal().await?;
-    let since = from(last.as_ref().and_then(|last| last.event_at));
-    let events = writer.unsealed_events(since, now - SETTLED, BATCH).await?;
+    let events = writer.unsealed_events(after, now - SETTLED, BATCH).await?;
     writer.insert_seals(&chain::seal(tenant, last.as_ref(), &events), now).await?;
     writer.commit().await?;
-    Ok(Some(u32::try_from(events.len()).unwrap_or(BATCH)))
+    Ok(Some(events))
 }

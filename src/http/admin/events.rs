@@ -8,6 +8,7 @@ use super::paging::{self, PAGE};
 use super::problem::{Kind, Problem};
 use crate::app::App;
 use crate::directory::access::{Permission, Reach};
+use crate::directory::{PersonalValues, personal_values};
 use crate::model::{AccountId, EventKind};
 use crate::store::{EventQuery, EventRow};
 
@@ -25,7 +26,9 @@ pub(super) async fn list(State(app): State<App>, asker: Asker, uri: OriginalUri)
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let next = rows.last().filter(|_| more).map(|row| paging::written(row.position()));
-    let items: Vec<_> = rows.iter().map(|row| shown(reach, row)).collect();
+    let ids: Vec<_> = rows.iter().filter(|row| row.values_digest.is_some()).map(|row| row.id).collect();
+    let values = personal_values(&app.store, asker.tenant(), &app.sealer, &ids).await?;
+    let items: Vec<_> = rows.iter().map(|row| shown(reach, row, values.get(&row.id))).collect();
     Ok(Body(json!({ "items": items, "next": next })))
 }
 
@@ -58,7 +61,13 @@ pub(super) fn audited_accounts(reach: &Reach) -> Result<Vec<AccountId>, Problem>
     })
 }
 
-fn shown(reach: &Reach, row: &EventRow) -> Value {
+fn shown(reach: &Reach, row: &EventRow, values: Option<&PersonalValues>) -> Value {
+    let values = match values {
+        Some(PersonalValues::Kept(values)) => values.clone(),
+        Some(PersonalValues::Erased) => json!("erased"),
+        Some(PersonalValues::Unreadable) => json!("unreadable"),
+        None => Value::Null,
+    };
     let account = row.account_id.map(|id| json!({ "id": id, "path": reach.tree().path(id) }));
     json!({
         "id": row.id,
@@ -68,6 +77,7 @@ fn shown(reach: &Reach, row: &EventRow) -> Value {
         "target": row.target_id,
         "account": account,
         "details": row.details,
+        "values": values,
         "request_id": row.request_id,
     })
 }

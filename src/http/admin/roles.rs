@@ -91,7 +91,14 @@ pub(super) async fn take(
 
 fn assignments<'a>(app: &'a App, asker: &'a Asker, id: &'a RequestId) -> Result<Assignments<'a>, Problem> {
     let (reach, by) = (asker.reach()?, asker.login()?);
-    Ok(Assignments { store: &app.store, tenant: asker.tenant(), by, reach, caller: id.caller(app, asker.actor()) })
+    Ok(Assignments {
+        store: &app.store,
+        tenant: asker.tenant(),
+        by,
+        reach,
+        sealer: &app.sealer,
+        caller: id.caller(app, asker.actor()),
+    })
 }
 
 /// `GET /logins/{login}/roles`: what somebody holds on each account that who asks may see people of, and why.

@@ -1,10 +1,18 @@
 //! The audit trail, as those who may audit read it.
 
+use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
+use vestibule::clock::Clock;
+use vestibule::directory::chain::{Fault, verify};
+use vestibule::directory::{Caller, erase_person_key};
+use vestibule::model::{Actor, HolderId, PersonId};
+use vestibule::store::Engine;
+use vestibule::work::sealing;
 
-use super::{Office, problem};
+use super::{Office, noon, problem};
 use crate::support::http::Browser;
+use crate::support::sql;
 use crate::support::world::{Tenant, on_every_engine};
 
 /// The id of the account of a path.
@@ -47,6 +55,7 @@ on_every_engine! {
         assert_eq!(event["actor"], json!({ "kind": "login", "login": anne }));
         assert_eq!((&event["target"], &event["account"]), (&json!(joe), &json!({ "id": emea, "path": "bluesky/emea" })));
         assert_eq!((&event["details"]["before"], &event["details"]["after"]["role"]), (&json!([]), &json!("support")));
+        assert_eq!(event["values"], json!({ "reason": "asked for" }));
         // Each filter finds it, and with another value does not.
         let request = event["request_id"].as_str().unwrap();
         for (filter, found) in [
@@ -221,5 +230,66 @@ on_every_engine! {
         for path in ["/permissions", "/permissions.csv"] {
             problem(&token.get(path).await, 403, "forbidden");
         }
+    }
+
+    async fn a_reason_is_erased_with_the_key_of_the_person_and_the_chain_stays_whole(engine) {
+        let office = Office::new(engine).await;
+        let blue = office.tenant("bluesky", "entra").await;
+        let store = &office.world.app.store;
+        let mut root = office.inside(&blue, "anne", "Cloud-Admins").await;
+        let emea = account(&office, &mut root, "bluesky/emea").await;
+        let apac = account(&office, &mut root, "bluesky/apac").await;
+        let (joe, eve) = (person(&blue, "joe").await, person(&blue, "eve").await);
+        give(&office, &mut root, &emea, &joe).await;
+        give(&office, &mut root, &emea, &eve).await;
+        let given = items(&office, &mut root, &format!("?kind=assignment.given&target={joe}")).await;
+        let assignment = given[0]["details"]["after"]["id"].as_str().unwrap();
+        office.send(&mut root, Method::DELETE, &format!("/assignments/{assignment}?reason=left+us"), None).await.expect(204);
+        let told = async |browser: &mut Browser, login: &str| -> Vec<Value> {
+            let of = items(&office, browser, &format!("?target={login}&limit=200")).await;
+            of.iter().filter(|item| item["kind"].as_str().unwrap().starts_with("assignment.")).map(|item| item["values"].clone()).collect()
+        };
+        assert_eq!(told(&mut root, &joe).await, [json!({ "reason": "left us" }), json!({ "reason": "asked for" })]);
+        // In the database there is no word of it.
+        let url = &office.world.database.url;
+        let (details, sealed) = match engine {
+            Engine::Postgres => ("details::text", "position(convert_to('asked for', 'UTF8') in sealed) > 0"),
+            Engine::Sqlite => ("details", "instr(sealed, cast('asked for' as blob)) > 0"),
+        };
+        let details = sql::texts(url, &format!("select {details} from events where kind like 'assignment.%'")).await;
+        assert!(details.len() == 3 && details.iter().all(|text| !text.contains("asked for") && !text.contains("left us")), "{details:?}");
+        assert_eq!(sql::number(url, "select count(*) from event_values").await, 3);
+        assert_eq!(sql::number(url, &format!("select count(*) from event_values where {sealed}")).await, 0);
+        let clock = Clock::fixed(office.clock.now() + TimeDelta::hours(1));
+        sealing::seal(store, &clock, HolderId::new(noon()), TimeDelta::days(1)).await.unwrap();
+        let person_id: PersonId = given[0]["details"]["person"].as_str().unwrap().parse().unwrap();
+        let caller = Caller { actor: Actor::Operator, now: office.clock.now(), request_id: None };
+        assert!(erase_person_key(store, blue.id, person_id, caller).await.unwrap());
+        assert!(!erase_person_key(store, blue.id, person_id, caller).await.unwrap(), "it is gone");
+        assert_eq!(told(&mut root, &joe).await, [json!("erased"), json!("erased")]);
+        assert_eq!(told(&mut root, &eve).await, [json!({ "reason": "asked for" })]);
+        let erased = items(&office, &mut root, "?kind=person.key_erased").await;
+        assert_eq!((erased.len(), &erased[0]["target"], &erased[0]["actor"]["kind"]), (1, &json!(person_id), &json!("operator")));
+        // What comes after is kept again, and what was erased stays so.
+        give(&office, &mut root, &apac, &joe).await;
+        assert_eq!(told(&mut root, &joe).await, [json!({ "reason": "asked for" }), json!("erased"), json!("erased")]);
+        sealing::seal(store, &clock, HolderId::new(noon()), TimeDelta::days(1)).await.unwrap();
+        let clock = Clock::fixed(office.clock.now() + TimeDelta::hours(2));
+        sealing::seal(store, &clock, HolderId::new(noon()), TimeDelta::days(1)).await.unwrap();
+        let verdict = verify(store, blue.id).await.unwrap();
+        assert_eq!((verdict.broken, verdict.unsealed), (None, 0));
+        // Values that were taken away or exchanged are seen.
+        sql::change(url, &format!("update event_values set sealed = (select o.digest from event_seals o order by o.position limit 1) where person_id = {}", quoted(engine, &person_id.to_string()))).await;
+        assert_eq!(verify(store, blue.id).await.unwrap().broken.unwrap().fault, Fault::ValuesChanged);
+        sql::change(url, "delete from event_values").await;
+        assert_eq!(verify(store, blue.id).await.unwrap().broken.unwrap().fault, Fault::ValuesMissing);
+    }
+}
+
+/// An id in a statement of an engine.
+fn quoted(engine: Engine, id: &str) -> String {
+    match engine {
+        Engine::Postgres => format!("'{id}'"),
+        Engine::Sqlite => format!("x'{}'", id.replace('-', "")),
     }
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use vestibule::clock::Clock;
 use vestibule::directory::chain::{Fault, seal as seals_of, verify};
-use vestibule::model::{Actor, Event, EventId, EventKind, HolderId, TenantId};
-use vestibule::store::{Engine, Store};
+use vestibule::keys::{KeyRing, Place, Sealer};
+use vestibule::model::{Actor, Event, EventId, EventKind, HolderId, PersonId, TenantId};
+use vestibule::store::{Engine, EventValuesRow, LogPosition, Store};
 use vestibule::work::sealing::{LEASE, SETTLED, seal};
 
 use super::{Ground, House, born, later, now, raw, rows};
@@ -118,7 +119,7 @@ on_every_engine! {
         // Without a lease there is no second chain either.
         let mut reader = ground.store.read(house.tenant);
         record(&ground.store, &house, &[event(&house, later(2))]).await;
-        let events = reader.unsealed_events(now(), later(9), 10).await.unwrap();
+        let events = reader.unsealed_events(LogPosition { at: now(), id: uuid::Uuid::max() }, later(9), 10).await.unwrap();
         let last = reader.last_seal().await.unwrap();
         let seals = seals_of(house.tenant, last.as_ref(), &events);
         for works in [true, false] {
@@ -186,5 +187,33 @@ on_every_engine! {
             let event = ids.iter().find(|(at, _)| *at == position).map(|(_, id)| EventId::from_uuid(*id));
             assert_eq!(broken.event, event.filter(|_| named), "{text}");
         }
+    }
+
+    async fn personal_values_lie_beside_their_event_under_the_key_of_the_person(engine) {
+        let ground = Ground::fresh(engine).await;
+        let (house, other) = (ground.tenant("bluesky").await, ground.tenant("redsky").await);
+        let (joe, sealer) = (PersonId::new(now()), Sealer::new(KeyRing::generate()));
+        let place = Place { table: "t", column: "c", row: joe.uuid() };
+        let (key, second, values) = (sealer.seal(&place, b"key"), sealer.seal(&place, b"second"), sealer.seal(&place, b"values"));
+        let told = event(&house, now());
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        writer.record_personal(&told, joe, &values, Some("request")).await.unwrap();
+        writer.insert_person_key(joe, &key, now()).await.unwrap();
+        writer.insert_person_key(joe, &second, now()).await.unwrap();
+        assert_eq!(writer.person_key(joe).await.unwrap(), Some(key.clone()), "the first one stays");
+        writer.commit().await.unwrap();
+        let mut reader = ground.store.read(house.tenant);
+        let row = reader.events_by_id(&[told.id]).await.unwrap().remove(0);
+        assert_eq!(row.values_digest, Some(values.digest().to_vec()));
+        let found = reader.event_values(&[told.id]).await.unwrap();
+        assert_eq!(found, [EventValuesRow { event_id: told.id, person_id: joe, sealed: values.clone(), key_sealed: Some(key) }]);
+        assert_eq!(ground.store.read(other.tenant).event_values(&[told.id]).await.unwrap(), []);
+        for (tenant, done) in [(other.tenant, false), (house.tenant, true), (house.tenant, false)] {
+            let mut writer = ground.store.write(tenant).await.unwrap();
+            assert_eq!(writer.delete_person_key(joe).await.unwrap(), done);
+            writer.commit().await.unwrap();
+        }
+        let found = reader.event_values(&[told.id]).await.unwrap();
+        assert_eq!((&found[0].sealed, &found[0].key_sealed), (&values, &None));
     }
 }
