@@ -58,7 +58,7 @@ impl App {
         let catalogues = catalogues(&settings)?;
         let caller = Caller { actor: Actor::System, now: clock.now(), request_id: None };
         catalogue::sync(&store, &catalogues, caller).await.context("cannot write the role catalogues")?;
-        let catalogues: Vec<_> = catalogues.into_iter().map(Arc::new).collect();
+        let catalogues: Arc<[_]> = catalogues.into_iter().map(Arc::new).collect();
         let allow = settings.net.allow.iter().map(ToString::to_string).collect();
         let client =
             net::Client::new(net::Settings { allow, ..net::Settings::default() }).context("cannot set up outgoing calls")?;
@@ -69,8 +69,8 @@ impl App {
             limits: DirectoryLimits::new(clock.clone()),
             clock,
             metrics: Metrics::new(),
-            rules: RuleBook::default(),
-            catalogues: catalogues.into(),
+            rules: RuleBook::new(catalogues.clone()),
+            catalogues,
             reads: ReadLog::default(),
             settings: Arc::new(settings),
         })

@@ -13,11 +13,11 @@ use serde::Deserialize;
 
 use crate::app::App;
 use crate::directory::Caller;
-use crate::directory::manage::{ConnectionSpec, DirectorySpec, Manage, RuleSpec};
+use crate::directory::manage::{ConnectionSpec, DirectorySpec, GrantSpec, Manage, RuleSpec};
 use crate::directory::tokens::{TokenSpec, Tokens};
 use crate::keys::PlainToken;
 use crate::model::{
-    Actor, Binding, ConnectionId, DirectoryId, DirectorySettings, JitPolicy, OidcSettings, RuleOrigin, Scopes, TenantId,
+    Actor, Binding, ConnectionId, DirectoryId, DirectorySettings, JitPolicy, OidcSettings, Pattern, RuleOrigin, Scopes, TenantId,
 };
 
 /// The whole file.
@@ -125,16 +125,30 @@ struct Rule {
     /// `directory:SLUG` or `connection:SLUG`.
     from: String,
     within: String,
+    /// May be left out where there is a `match`.
+    #[serde(default)]
     when: String,
+    #[serde(rename = "match")]
+    pattern: Option<Pattern>,
     grant: Vec<Grant>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Grant {
+    /// The key of a role, or `{name}` of a part of the pattern.
     role: String,
-    /// Path below `within`; `.` is `within` itself.
+    /// Path below `within`, `.` for `within` itself, or `{name}` of a part of the pattern.
     account: String,
+    /// Which role each value of the part is.
+    #[serde(default, rename = "as")]
+    names: BTreeMap<String, String>,
+}
+
+impl Grant {
+    fn spec(&self) -> GrantSpec<'_> {
+        GrantSpec { role: &self.role, account: &self.account, names: &self.names }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -240,7 +254,7 @@ fn caller(app: &App) -> Caller<'static> {
 }
 
 fn manage(app: &App) -> Manage<'_> {
-    Manage { store: &app.store, sealer: &app.sealer, caller: caller(app) }
+    Manage { store: &app.store, sealer: &app.sealer, rules: &app.rules, caller: caller(app) }
 }
 
 /// A time of the file, which must say its zone.
@@ -300,8 +314,14 @@ async fn ensure_tenant(app: &App, spec: &Tenant, report: &mut Report) -> anyhow:
         };
         let origin =
             origin.with_context(|| format!("rule {:?}: from must be directory:SLUG or connection:SLUG of this file", rule.name))?;
-        let grants: Vec<_> = rule.grant.iter().map(|grant| (grant.role.clone(), grant.account.clone())).collect();
-        let rule_spec = RuleSpec { name: &rule.name, origin, within: &rule.within, when: &rule.when, grants: &grants };
+        let rule_spec = RuleSpec {
+            name: &rule.name,
+            origin,
+            within: &rule.within,
+            when: &rule.when,
+            pattern: rule.pattern.as_ref(),
+            grants: rule.grant.iter().map(Grant::spec).collect(),
+        };
         let made = manage(app).ensure_rule(tenant, &rule_spec, catalogue).await?.made;
         report.made(made, || format!("rule {:?}", rule.name));
     }

@@ -1,7 +1,7 @@
 //! The account tree and what its accounts subscribe to, changed by hand.
 //!
 //! Every change of the tree takes the tenant's rules alone: rules name accounts, and two changes of one tree that do not see one another
-//! could make a loop of it.
+//! could make a loop of it. Where a rule finds accounts by what they are called, everybody's roles are computed anew.
 
 use std::collections::BTreeSet;
 
@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::access::{Permission, Reach};
 use super::manage::check_slug;
+use super::recompute::{RuleBook, recompute_patterns};
 use super::tree::Tree;
 use super::{Caller, Error, Result};
 use crate::model::{Account, AccountId, AccountState, EventKind, Instance, InstanceId, Service, ServiceId, TenantId};
@@ -26,6 +27,7 @@ pub const LONGEST_INSTANCE: usize = 200;
 pub struct Accounts<'a> {
     pub store: &'a Store,
     pub tenant: TenantId,
+    pub rules: &'a RuleBook,
     pub reach: &'a Reach,
     pub caller: Caller<'a>,
 }
@@ -76,6 +78,7 @@ impl Accounts<'_> {
             };
             let row = AccountRow { id: account.id, parent_id: account.parent_id, slug: &account.slug, name: &account.name };
             writer.insert_account(&row, self.caller.now).await?;
+            recompute_patterns(&mut writer, self.rules, &self.caller).await?;
             let path = format!("{}/{}", tree.path(new.parent), new.slug);
             self.finish(writer, EventKind::AccountCreated, account.id, json!({ "path": path })).await?;
             Ok(account)
@@ -103,6 +106,9 @@ impl Accounts<'_> {
                 return Ok(after);
             }
             writer.update_account(&after).await?;
+            if (after.parent_id, &after.slug) != (before.parent_id, &before.slug) {
+                recompute_patterns(&mut writer, self.rules, &self.caller).await?;
+            }
             self.finish(writer, EventKind::AccountChanged, id, json!({ "before": before, "after": after })).await?;
             Ok(after)
         })

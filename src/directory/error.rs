@@ -33,6 +33,9 @@ pub enum Error {
     /// It does not go with what is there; the text says with what.
     #[error("{0}")]
     Conflict(String),
+    /// Somebody changed it since the version that the change is for.
+    #[error("it was changed meanwhile; read it again")]
+    Stale,
     /// A saved rule can no longer be read.
     #[error("the rule {0:?} cannot be read")]
     BrokenRule(String),

@@ -3,20 +3,22 @@
 //! Every function makes what is missing and leaves what is there as it is, even where it differs: a second run of the same
 //! file never undoes what somebody changed since. Each is one transaction with its event.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use super::catalogue::Catalogue;
-use super::recompute::{RuleBook, recompute};
+use super::recompute::{RuleBook, recompute_everybody, recompute_patterns};
+use super::rules::{Draft, checked};
 use super::settings::{effective, uniqueness};
 use super::tree::Tree;
-use super::{Caller, Error, Result, mapping};
+use super::{Caller, Error, Result};
 use crate::keys::{HashedToken, Place, Sealer};
 use crate::model::{
-    AccountId, Binding, ClientId, ConnectionId, DirectoryId, DirectorySettings, DomainId, EventKind, Grant, JitPolicy,
-    MissingClaim, OidcSettings, Protocol, RuleBody, RuleId, RuleOrigin, TenantId,
+    AccountId, Binding, ClientId, ConnectionId, DirectoryId, DirectorySettings, DomainId, EventKind, Given, Grant, JitPolicy,
+    MissingClaim, OidcSettings, Pattern, Protocol, Rule, RuleBody, RuleId, RuleOrigin, TenantId,
 };
 use crate::scim::profile::Profile;
 use crate::store::{AccountRow, NewClient, NewConnection, NewDirectory, NewRule, Store};
@@ -35,6 +37,7 @@ const EMAIL_CLAIMS: &[&str] = &["email", "preferred_username", "upn", "unique_na
 pub struct Manage<'a> {
     pub store: &'a Store,
     pub sealer: &'a Sealer,
+    pub rules: &'a RuleBook,
     pub caller: Caller<'a>,
 }
 
@@ -67,9 +70,20 @@ pub struct RuleSpec<'a> {
     pub origin: RuleOrigin,
     /// Path of the subtree that the rule may give roles in.
     pub within: &'a str,
+    /// May be empty where there is a pattern.
     pub when: &'a str,
-    /// Role and path of the account below `within`; `.` is `within` itself.
-    pub grants: &'a [(String, String)],
+    pub pattern: Option<&'a Pattern>,
+    pub grants: Vec<GrantSpec<'a>>,
+}
+
+/// What a rule gives.
+#[derive(Clone, Copy, Debug)]
+pub struct GrantSpec<'a> {
+    /// Its key, or `{name}` of a part of the pattern.
+    pub role: &'a str,
+    /// Its path below the rule's subtree, `.` for the top of that, or `{name}` of a part of the pattern.
+    pub account: &'a str,
+    pub names: &'a BTreeMap<String, String>,
 }
 
 /// What an `ensure` found or made.
@@ -115,6 +129,7 @@ impl Manage<'_> {
     /// When the parent is not there, or there is another root.
     pub async fn ensure_account(&self, tenant: TenantId, path: &str, name: &str) -> Result<Ensured<AccountId>> {
         let mut writer = self.store.write(tenant).await?;
+        writer.change_rules(self.caller.now).await?;
         let tree = Tree::new(writer.accounts().await?);
         if let Some(id) = tree.find(path) {
             return Ok(Ensured { id, made: false });
@@ -136,6 +151,7 @@ impl Manage<'_> {
         check_slug("account", slug)?;
         let id = AccountId::new(self.caller.now);
         writer.insert_account(&AccountRow { id, parent_id: parent, slug, name }, self.caller.now).await?;
+        recompute_patterns(&mut writer, self.rules, &self.caller).await?;
         let event = self.caller.event(EventKind::AccountCreated, id.uuid(), json!({ "path": path })).at(id);
         writer.record(&[event], self.caller.request_id).await?;
         writer.commit().await?;
@@ -263,21 +279,14 @@ impl Manage<'_> {
         if let Some(found) = writer.rules().await?.into_iter().find(|rule| rule.name == spec.name) {
             return Ok(Ensured { id: found.id, made: false });
         }
-        let (within, body) = resolve_rule(spec, catalogue, &Tree::new(writer.accounts().await?))?;
+        let draft = resolve_rule(spec, catalogue, &Tree::new(writer.accounts().await?))?;
         let id = RuleId::new(self.caller.now);
-        writer.insert_rule(&NewRule { id, name: spec.name, origin: spec.origin, within, body: &body }, self.caller.now).await?;
-        let event =
-            self.caller.event(EventKind::RuleCreated, id.uuid(), json!({ "name": spec.name, "when": spec.when })).at(within);
+        let Draft { name, origin, within, body } = draft;
+        writer.insert_rule(&NewRule { id, name: &name, origin, within, body: &body }, self.caller.now).await?;
+        let after = Rule { id, name, origin, within, body, version: 1 };
+        let event = self.caller.event(EventKind::RuleCreated, id.uuid(), json!({ "after": after })).at(within);
         writer.record(&[event], self.caller.request_id).await?;
-        let mut after = None;
-        loop {
-            let logins = writer.login_ids(after, 1_000).await?;
-            recompute(&mut writer, &RuleBook::default(), &logins, &self.caller).await?;
-            after = logins.last().copied();
-            if after.is_none() {
-                break;
-            }
-        }
+        recompute_everybody(&mut writer, self.rules, &self.caller).await?;
         writer.commit().await?;
         Ok(Ensured { id, made: true })
     }
@@ -307,22 +316,25 @@ impl Manage<'_> {
     }
 }
 
-fn resolve_rule(spec: &RuleSpec<'_>, catalogue: &Catalogue, tree: &Tree) -> Result<(AccountId, RuleBody)> {
+/// The rule with its paths made ids, checked like one that comes by the API. The operator may give everything.
+fn resolve_rule(spec: &RuleSpec<'_>, catalogue: &Catalogue, tree: &Tree) -> Result<Draft> {
     let named = |text: String| Error::Invalid(format!("rule {:?}: {text}", spec.name));
-    mapping::compile_condition(spec.when).map_err(|error| named(error.to_string()))?;
     let within = tree.find(spec.within).ok_or_else(|| named(format!("there is no account {:?}", spec.within)))?;
     let mut grants = Vec::new();
-    for (role, below) in spec.grants {
-        let entry =
-            catalogue.role(role).ok_or_else(|| named(format!("the catalogue {:?} has no role {role:?}", catalogue.slug)))?;
-        let path = if below == "." { spec.within.to_owned() } else { format!("{}/{below}", spec.within) };
-        let account = tree.find(&path).ok_or_else(|| named(format!("there is no account {path:?}")))?;
-        if !entry.scope.fits(path.split('/').count() == 1) {
-            return Err(named(format!("the role {role:?} cannot be given on {path:?}: {}", entry.scope.says())));
-        }
-        grants.push(Grant { role: role.clone(), account });
+    for grant in &spec.grants {
+        let account = match Given::<AccountId>::try_from(grant.account.to_owned()) {
+            Ok(Given::Captured(part)) => Given::Captured(part),
+            Ok(Given::Fixed(_)) | Err(_) => {
+                let path = if grant.account == "." { spec.within.to_owned() } else { format!("{}/{}", spec.within, grant.account) };
+                Given::Fixed(tree.find(&path).ok_or_else(|| named(format!("there is no account {path:?}")))?)
+            }
+        };
+        let role = Given::try_from(grant.role.to_owned()).map_err(&named)?;
+        grants.push(Grant { role, account, names: grant.names.clone() });
     }
-    Ok((within, RuleBody { when: spec.when.to_owned(), grants }))
+    let body = RuleBody { when: spec.when.to_owned(), pattern: spec.pattern.cloned(), grants };
+    let draft = Draft { name: spec.name.to_owned(), origin: spec.origin, within, body };
+    checked(&draft, catalogue, tree).map_err(|error| named(error.to_string()))
 }
 
 pub(super) fn check_slug(what: &str, slug: &str) -> Result<()> {

@@ -10,6 +10,7 @@
 //! | [`accounts::Accounts`], [`assignments::Assignments`] | an administrator | their permissions on the account, and the catalogue | `account.*`, `service.*`, `assignment.*` |
 //! | [`appoint::appoint`] | the operator | the catalogue | `assignment.given` |
 //! | [`extract::Extract`] | an administrator | its own checks | `permissions.extracted` |
+//! | [`rules::Rules`] | an administrator | the catalogue, for what they may give | `rule.*`, `roles.changed` |
 //! | [`manage`], [`settings`] | the operator | its own checks | `*.created`, `directory.changed` |
 //!
 //! Each is one transaction with its events in it: it happened whole, or not at all. [`decide`] and [`mapping`] are pure. A command
@@ -31,10 +32,12 @@ pub mod manage;
 pub mod mapping;
 mod members;
 mod nesting;
+pub mod pattern;
 mod personal;
 pub mod provision;
 pub mod reads;
 mod recompute;
+pub mod rules;
 pub mod settings;
 pub mod sign_in;
 pub mod tokens;

@@ -7,38 +7,92 @@ use chrono::{DateTime, Utc};
 use moka::sync::Cache;
 use serde_json::json;
 
-use super::mapping::{self, CompiledRule};
+use super::catalogue::Catalogue;
+use super::mapping::{self, CompiledRule, Surroundings};
+use super::tree::Tree;
 use super::{Caller, Result};
-use crate::model::{AssignmentId, ChangedRules, EventKind, LoginId, RuleId, TenantId};
-use crate::store::{FactsRow, GrantRow, HeldRow, Writer};
+use crate::model::{AssignmentId, ChangedRules, EventKind, LoginId, Rule, RuleId, TenantId};
+use crate::store::{FactsRow, GrantRow, HeldRow, Reader, Writer};
 
 /// How many logins are read and written at once, to bound memory whatever the size of a group.
-const CHUNK: usize = 1_000;
+pub(super) const CHUNK: usize = 1_000;
+/// The same, as the store counts.
+pub(super) const CHUNK_ROWS: i64 = 1_000;
 
 /// For how many tenants compiled rules are kept. Those of others are compiled again when they are next needed.
 const KEPT: u64 = 1_000;
 
-/// Compiled rules of tenants, each set by its version: to compile hundreds of filters costs more than to change a login. Cheap to clone.
+/// Compiled rules of tenants, each set by its version: to compile hundreds of filters costs more than to change a login. Every change of
+/// the account tree is a version too, because patterns name accounts. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct RuleBook(Cache<(TenantId, i64), Arc<[CompiledRule]>>);
-
-impl Default for RuleBook {
-    fn default() -> Self {
-        Self(Cache::new(KEPT))
-    }
+pub struct RuleBook {
+    kept: Cache<(TenantId, i64), Arc<[CompiledRule]>>,
+    catalogues: Arc<[Arc<Catalogue>]>,
 }
 
 impl RuleBook {
+    /// An empty book, for tenants with these catalogues.
+    #[must_use]
+    pub fn new(catalogues: Arc<[Arc<Catalogue>]>) -> Self {
+        Self { kept: Cache::new(KEPT), catalogues }
+    }
+
     /// The tenant's rules. They are kept only while the transaction shares them: what is not committed has no version of its own.
     async fn rules(&self, writer: &mut Writer) -> Result<Arc<[CompiledRule]>> {
-        let Some(version) = writer.shared_rules() else { return Ok(mapping::compile(&writer.rules().await?)?.into()) };
-        let key = (writer.tenant(), version);
-        if let Some(kept) = self.0.get(&key) {
+        let key = writer.shared_rules().map(|version| (writer.tenant(), version));
+        if let Some(kept) = key.and_then(|key| self.kept.get(&key)) {
             return Ok(kept);
         }
-        let rules: Arc<[CompiledRule]> = mapping::compile(&writer.rules().await?)?.into();
-        self.0.insert(key, rules.clone());
+        let saved = writer.rules().await?;
+        let rules: Arc<[CompiledRule]> = self.compile(writer, &saved).await?.into();
+        if let Some(key) = key {
+            self.kept.insert(key, rules.clone());
+        }
         Ok(rules)
+    }
+
+    /// Compiles rules for the tenant as it is now.
+    ///
+    /// # Errors
+    /// When one of them cannot be read.
+    pub(super) async fn compile(&self, reader: &mut Reader, rules: &[Rule]) -> Result<Vec<CompiledRule>> {
+        if rules.is_empty() {
+            return Ok(Vec::new());
+        }
+        let tenant = reader.tenant_row().await?;
+        let catalogue = tenant.and_then(|tenant| self.catalogues.iter().find(|known| known.slug == tenant.catalogue));
+        let tree = Tree::new(reader.accounts().await?);
+        mapping::compile(rules, Surroundings { tree: &tree, catalogue: catalogue.map(|catalogue| &**catalogue) })
+    }
+}
+
+/// Recomputes the rule assignments of everybody, in the transaction that changed the rules or the account tree.
+///
+/// The caller holds the tenant's rules alone.
+pub(super) async fn recompute_everybody(writer: &mut Writer, book: &RuleBook, caller: &Caller<'_>) -> Result<ChangedRules> {
+    let rules = book.rules(writer).await?;
+    everybody(writer, &rules, caller).await
+}
+
+/// Recomputes the rule assignments of everybody, if some rule finds accounts by what they are called.
+pub(super) async fn recompute_patterns(writer: &mut Writer, book: &RuleBook, caller: &Caller<'_>) -> Result<()> {
+    let rules = book.rules(writer).await?;
+    if rules.iter().any(CompiledRule::has_pattern) {
+        everybody(writer, &rules, caller).await?;
+    }
+    Ok(())
+}
+
+async fn everybody(writer: &mut Writer, rules: &[CompiledRule], caller: &Caller<'_>) -> Result<ChangedRules> {
+    let mut changed = ChangedRules::default();
+    let mut after = None;
+    loop {
+        let logins = writer.login_ids(after, CHUNK_ROWS).await?;
+        after = logins.last().copied();
+        if after.is_none() {
+            return Ok(changed);
+        }
+        recompute_chunk(writer, rules, &logins, caller, &mut changed).await?;
     }
 }
 
@@ -55,12 +109,22 @@ pub(super) async fn recompute(
     let rules = book.rules(writer).await?;
     let mut changed = ChangedRules::default();
     for chunk in logins.chunks(CHUNK) {
-        let locked = writer.lock_logins(chunk).await?;
-        let held = writer.rule_assignments(&locked).await?;
-        let facts = writer.facts(&locked).await?;
-        apply(writer, changes(&rules, held, &facts, caller.now), caller, &mut changed).await?;
+        recompute_chunk(writer, &rules, chunk, caller, &mut changed).await?;
     }
     Ok(changed)
+}
+
+async fn recompute_chunk(
+    writer: &mut Writer,
+    rules: &[CompiledRule],
+    logins: &[LoginId],
+    caller: &Caller<'_>,
+    changed: &mut ChangedRules,
+) -> Result<()> {
+    let locked = writer.lock_logins(logins).await?;
+    let held = writer.rule_assignments(&locked).await?;
+    let facts = writer.facts(&locked).await?;
+    apply(writer, changes(rules, held, &facts, caller.now), caller, changed).await
 }
 
 /// Gives a login that was made in this transaction what the rules want: it holds nothing, and nobody else knows it.

@@ -72,6 +72,8 @@ kinds! {
     TokenRevoked = "token.revoked",
     ClientCreated = "client.created",
     RuleCreated = "rule.created",
+    RuleChanged = "rule.changed",
+    RuleDeleted = "rule.deleted",
     LoginCreated = "login.created",
     /// A directory took over a login that signing in had made.
     LoginAdopted = "login.adopted",

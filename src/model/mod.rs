@@ -33,6 +33,6 @@ pub use id::{
 pub use identity::{Email, ExternalIdentity, Login, LoginKind, Slot, Subject, SubjectKind};
 pub use member::{MemberId, MemberKind, Membership, MembershipType};
 pub use person::{Person, PersonState};
-pub use role::{Assignment, AssignmentSource, ChangedRules, Grant, Rule, RuleBody, RuleOrigin};
+pub use role::{Assignment, AssignmentSource, ChangedRules, Given, Grant, Pattern, Rule, RuleBody, RuleOrigin};
 pub use session::Session;
 pub use token::{NoScope, NotAScope, Scope, Scopes, Token, TokenState};

@@ -134,7 +134,7 @@ impl From<Error> for Failure {
             Error::Cycle(id) => ScimError::invalid_value(format!(
                 "members: the group {id} cannot be a member, because this group is that group or is within it"
             )),
-            Error::BrokenRule(_) | Error::Invalid(_) | Error::Forbidden(_) | Error::Conflict(_) => {
+            Error::BrokenRule(_) | Error::Invalid(_) | Error::Forbidden(_) | Error::Conflict(_) | Error::Stale => {
                 tracing::error!(error = &error as &dyn std::error::Error, "provisioning is blocked by the tenant's settings");
                 ScimError::new(500, "the settings of this tenant do not allow it; its administrator has to look at its rules")
             }

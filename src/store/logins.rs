@@ -60,6 +60,15 @@ pub struct LoginRow {
     pub scim: serde_json::Value,
 }
 
+/// What a login is called, for lists of people.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, sqlx::FromRow)]
+pub struct LoginName {
+    pub id: LoginId,
+    pub person_id: PersonId,
+    pub user_name: String,
+    pub home_account_id: AccountId,
+}
+
 /// What rules read of a login.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FactsRow {
@@ -183,6 +192,17 @@ impl Reader {
                 groups: groups.remove(&login_id).unwrap_or_default(),
             })
             .collect())
+    }
+
+    /// What these logins are called, by their ids.
+    pub async fn login_names(&mut self, logins: &[LoginId]) -> Result<Vec<LoginName>> {
+        sql!(
+            self,
+            fetch_all::<LoginName>(
+                "select id, person_id, user_name, home_account_id from logins where tenant_id = $1 and id in {ids $2} order by id",
+                Json(logins)
+            )
+        )
     }
 
     /// Whether a live login of the namespace has this user name, folded.

@@ -59,7 +59,7 @@ pub use self::events::{EventQuery, EventRow};
 pub use self::group_members::{GROUP_MEMBER_LAYOUT, GroupMemberRow};
 pub use self::groups::{GROUP_LAYOUT, GroupRow, NewGroup};
 pub use self::list::{Mark, Page, Start};
-pub use self::logins::{FactsRow, GroupFact, LoginDocument, LoginRow, NewLogin, USER_LAYOUT};
+pub use self::logins::{FactsRow, GroupFact, LoginDocument, LoginName, LoginRow, NewLogin, USER_LAYOUT};
 pub use self::memberships::MemberRow;
 pub use self::migrations::{MIGRATIONS, MigrationState};
 pub use self::order::Order;

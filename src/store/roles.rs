@@ -70,6 +70,23 @@ struct RuleColumns {
     version: i64,
 }
 
+impl RuleColumns {
+    fn rule(self) -> Option<Rule> {
+        // The schema holds exactly one of the two.
+        let origin = self.directory_id.map(RuleOrigin::Directory).or(self.connection_id.map(RuleOrigin::Connection))?;
+        let Json(body) = self.body;
+        Some(Rule { id: self.id, name: self.name, origin, within: self.within_id, body, version: self.version })
+    }
+}
+
+/// The two columns of which one says where the facts of a rule come from.
+fn origin_columns(origin: RuleOrigin) -> (Option<DirectoryId>, Option<ConnectionId>) {
+    match origin {
+        RuleOrigin::Directory(id) => (Some(id), None),
+        RuleOrigin::Connection(id) => (None, Some(id)),
+    }
+}
+
 impl Reader {
     /// The tenant's rules, in their order.
     pub async fn rules(&mut self) -> Result<Vec<Rule>> {
@@ -79,15 +96,19 @@ impl Reader {
                 "select id, name, directory_id, connection_id, within_id, body, version from rules where tenant_id = $1 order by position, id"
             )
         )?;
-        Ok(rows
-            .into_iter()
-            .filter_map(|row| {
-                // The schema holds exactly one of the two.
-                let origin = row.directory_id.map(RuleOrigin::Directory).or(row.connection_id.map(RuleOrigin::Connection))?;
-                let Json(body) = row.body;
-                Some(Rule { id: row.id, name: row.name, origin, within: row.within_id, body, version: row.version })
-            })
-            .collect())
+        Ok(rows.into_iter().filter_map(RuleColumns::rule).collect())
+    }
+
+    /// A rule of the tenant.
+    pub async fn rule(&mut self, id: RuleId) -> Result<Option<Rule>> {
+        let row = sql!(
+            self,
+            fetch_optional::<RuleColumns>(
+                "select id, name, directory_id, connection_id, within_id, body, version from rules where tenant_id = $1 and id = $2",
+                id
+            )
+        )?;
+        Ok(row.and_then(RuleColumns::rule))
     }
 
     /// What rules gave these logins.
@@ -165,10 +186,7 @@ impl Writer {
 
     /// Makes a rule, as the last one.
     pub async fn insert_rule(&mut self, new: &NewRule<'_>, now: DateTime<Utc>) -> Result<()> {
-        let (directory, connection) = match new.origin {
-            RuleOrigin::Directory(id) => (Some(id), None),
-            RuleOrigin::Connection(id) => (None, Some(id)),
-        };
+        let (directory, connection) = origin_columns(new.origin);
         sql!(
             self,
             execute(
@@ -183,6 +201,33 @@ impl Writer {
                 now
             )
         )?;
+        Ok(())
+    }
+
+    /// Changes a rule, which keeps its place among the others.
+    pub async fn update_rule(&mut self, rule: &Rule, now: DateTime<Utc>) -> Result<()> {
+        let (directory, connection) = origin_columns(rule.origin);
+        sql!(
+            self,
+            execute(
+                "update rules set name = $3, directory_id = $4, connection_id = $5, within_id = $6, body = $7, version = $8, updated_at = $9
+                 where tenant_id = $1 and id = $2",
+                rule.id,
+                &rule.name,
+                directory,
+                connection,
+                rule.within,
+                Json(&rule.body),
+                rule.version,
+                now
+            )
+        )?;
+        Ok(())
+    }
+
+    /// Forgets a rule. What it gave goes when roles are computed anew.
+    pub async fn delete_rule(&mut self, id: RuleId) -> Result<()> {
+        sql!(self, execute("delete from rules where tenant_id = $1 and id = $2", id))?;
         Ok(())
     }
 

@@ -16,9 +16,9 @@ use crate::support::source::files;
 use crate::support::sql;
 use crate::support::world::{Tenant, on_every_engine};
 
-const REQUESTS: usize = 1_500;
+const REQUESTS: usize = 2_000;
 /// What the first ids of a tenant are of, by the names that routes have for them.
-const KINDS: [&str; 8] = ["directory", "connection", "account", "login", "group", "assignment", "token", "entry"];
+const KINDS: [&str; 9] = ["directory", "connection", "account", "login", "group", "assignment", "token", "entry", "rule"];
 const LOGIN: usize = 3;
 const GROUP: usize = 4;
 const TOKEN: usize = 6;
@@ -37,7 +37,7 @@ on_every_engine! {
         let templates = templates();
         assert!(templates.len() > 35, "{templates:?}");
         let http = client();
-        let mut dice = Dice(20_261_122);
+        let mut dice = Dice(20_261_124);
         let mut statuses = BTreeSet::new();
         // What our own client has asked for by SCIM stands in our own provisioning log.
         let mut asked = BTreeSet::new();
@@ -105,8 +105,13 @@ async fn fill(office: &Office, tenant: &Tenant, admin: &mut Browser, mark: &str)
     let path = format!("/directories/{}/tokens", tenant.directory);
     let token = office.send(admin, Method::POST, &path, Some(&token)).await.expect(201).body;
     let log = office.get(admin, &format!("/directories/{}/provisioning-log", tenant.directory)).await.expect(200).body;
-    found.extend([account, login, group]);
-    found.extend([&given["id"], &token["id"], &log["items"][0]["id"]].map(|id| id.as_str().unwrap().to_owned()));
+    found.extend([account.clone(), login, group]);
+    let rule = json!({
+        "name": format!("{mark}-rule"), "from": { "directory": tenant.directory }, "within": account, "when": "userName pr and title pr",
+        "grants": [{ "role": "technical", "account": account }],
+    });
+    let rule = office.send(admin, Method::POST, "/rules", Some(&rule)).await.expect(201).body;
+    found.extend([&given["id"], &token["id"], &log["items"][0]["id"], &rule["id"]].map(|id| id.as_str().unwrap().to_owned()));
     assert_eq!(found.len(), KINDS.len());
     found.extend([
         tenant.id.to_string(),
@@ -114,6 +119,7 @@ async fn fill(office: &Office, tenant: &Tenant, admin: &mut Browser, mark: &str)
         format!("{mark}-joe"),
         format!("{mark}-external"),
         format!("{mark}-group"),
+        format!("{mark}-rule"),
     ]);
     found
 }
@@ -177,6 +183,10 @@ fn body(template: &str, dice: &mut Dice, own: &[String], theirs: &[String]) -> V
     let mine = dice.pick(own).clone();
     let operation =
         |operation: Value| json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [operation] });
+    let rule = json!({
+        "name": format!("rule of {mine}"), "from": { "directory": dice.pick(&[&own[0], &theirs[0]]) }, "within": dice.pick(&[&own[2], &theirs[2]]),
+        "when": "userName pr and title pr", "grants": [{ "role": "technical", "account": dice.pick(&[&own[2], &theirs[2]]) }],
+    });
     let bodies = [
         json!({}),
         json!({ "name": "Taken over" }),
@@ -193,6 +203,9 @@ fn body(template: &str, dice: &mut Dice, own: &[String], theirs: &[String]) -> V
         full(json!({ "displayName": format!("new of {mine}"), "members": [{ "value": id }] }), "Group"),
         json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": format!("members.value eq \"{id}\"") }),
         json!({ "subject": { "type": "login", "id": id }, "action": { "name": "people.manage" }, "resource": { "type": "account", "id": mine } }),
+        rule.clone(),
+        json!({ "id": id, "rule": null }),
+        json!({ "id": mine, "rule": rule }),
     ];
     let fitting = match () {
         () if template.ends_with("/accounts") => 2,
@@ -200,6 +213,8 @@ fn body(template: &str, dice: &mut Dice, own: &[String], theirs: &[String]) -> V
         () if template.ends_with("/tokens") => 8,
         () if template.ends_with("/Users") => 11,
         () if template.ends_with("/Groups") => 12,
+        () if template.ends_with("/rules") || template.ends_with("/rules/{rule}") => 15,
+        () if template.ends_with("/rules/preview") => [15, 16, 17][dice.below(3)],
         () => dice.below(bodies.len()),
     };
     let at = if dice.below(3) == 0 { dice.below(bodies.len()) } else { fitting };

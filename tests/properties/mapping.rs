@@ -6,9 +6,12 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
-use vestibule::directory::mapping::{CompiledRule, Wanted, compile, diff, wanted};
+use vestibule::directory::catalogue::Catalogue;
+use vestibule::directory::mapping::{CompiledRule, Surroundings, Wanted, compile, diff, wanted};
+use vestibule::directory::tree::Tree;
 use vestibule::model::{
-    AccountId, AssignmentId, ConnectionId, DirectoryId, Grant, LoginId, MembershipType, Rule, RuleBody, RuleId, RuleOrigin,
+    Account, AccountId, AccountState, AssignmentId, ConnectionId, DirectoryId, Given, Grant, LoginId, MembershipType, Pattern,
+    Rule, RuleBody, RuleId, RuleOrigin,
 };
 use vestibule::scim::schema::ResourceKind;
 use vestibule::scim::search_form;
@@ -44,29 +47,77 @@ fn condition() -> impl Strategy<Value = String> {
     ]
 }
 
+/// The accounts: a root, and two below it.
+fn tree() -> Tree {
+    let account = |(number, slug): (usize, &str)| Account {
+        id: account(number),
+        parent_id: (number > 0).then(|| account(0)),
+        slug: slug.to_owned(),
+        name: slug.to_owned(),
+        state: AccountState::Active,
+    };
+    Tree::new(["top", "a", "b"].into_iter().enumerate().map(account).collect())
+}
+
+fn catalogue() -> Catalogue {
+    let role = |key| format!("[[role]]\nkey = \"{key}\"\nname = \"N\"\ndescription = \"D.\"\n");
+    Catalogue::parse("x", &format!("name = \"X\"\n{}{}", role("administrator"), role("support"))).expect("a catalogue")
+}
+
+fn account(number: usize) -> AccountId {
+    AccountId::from_uuid(uuid(3, number))
+}
+
 fn grant() -> impl Strategy<Value = Grant> {
-    (select(vec!["administrator", "support"]), 0..3usize)
-        .prop_map(|(role, account)| Grant { role: role.to_owned(), account: AccountId::from_uuid(uuid(3, account)) })
+    (select(vec!["administrator", "support"]), 0..3usize).prop_map(|(role, number)| Grant::fixed(role, account(number)))
+}
+
+/// A grant of a rule with the pattern below.
+fn captured() -> impl Strategy<Value = Grant> {
+    let role = prop_oneof![Just(Given::Captured("role".to_owned())), Just(Given::Fixed("support".to_owned()))];
+    let place =
+        prop_oneof![Just(Given::Captured("account".to_owned())), (0..3usize).prop_map(|number| Given::Fixed(account(number)))];
+    (role, place).prop_map(|(role, account)| {
+        let names = [("x", "administrator"), ("y", "support"), ("z", "gone")];
+        Grant { role, account, names: names.map(|(value, role)| (value.to_owned(), role.to_owned())).into() }
+    })
+}
+
+fn body() -> impl Strategy<Value = RuleBody> {
+    let plain = (condition(), vec(grant(), 0..3)).prop_map(|(when, grants)| RuleBody { when, pattern: None, grants });
+    let attribute = select(vec!["groups.display", "claims.dept", "userName"]);
+    let when = prop_oneof![Just(String::new()), condition()];
+    let by_pattern = (when, attribute, vec(captured(), 0..3)).prop_map(|(when, attribute, grants)| RuleBody {
+        when,
+        pattern: Some(Pattern { attribute: attribute.into(), pattern: "(?<account>[a-c])-?(?<role>[x-z])?".into() }),
+        grants,
+    });
+    prop_oneof![plain, by_pattern]
 }
 
 fn rules() -> impl Strategy<Value = Vec<Rule>> {
-    vec((origin(), condition(), vec(grant(), 0..3)), 0..6).prop_map(|rules| {
-        let rule = |(number, (origin, when, grants))| Rule {
+    vec((origin(), body()), 0..6).prop_map(|rules| {
+        let rule = |(number, (origin, body))| Rule {
             id: RuleId::from_uuid(uuid(4, number)),
             name: format!("rule {number}"),
             origin,
-            within: AccountId::from_uuid(uuid(3, 0)),
-            body: RuleBody { when, grants },
+            within: account(0),
+            body,
             version: 1,
         };
         rules.into_iter().enumerate().map(rule).collect()
     })
 }
 
+/// Text, and often what follows the pattern.
+fn value() -> impl Strategy<Value = String> {
+    prop_oneof![text(), select(vec!["a", "a-x", "B-Y", "a-z", "c-x"]).prop_map(str::to_owned)]
+}
+
 fn groups() -> impl Strategy<Value = Vec<GroupFact>> {
     let kind = select(vec![MembershipType::Direct, MembershipType::Indirect]);
     let fact =
-        (0..4usize, text(), kind).prop_map(|(id, display, kind)| GroupFact { value: uuid(5, id).to_string(), display, kind });
+        (0..4usize, value(), kind).prop_map(|(id, display, kind)| GroupFact { value: uuid(5, id).to_string(), display, kind });
     vec(fact, 0..3)
 }
 
@@ -74,7 +125,7 @@ type Claims = BTreeMap<ConnectionId, BTreeMap<String, Vec<String>>>;
 
 fn claims() -> impl Strategy<Value = Claims> {
     let names = select(vec!["dept", "groups", "http://x.example/role"]).prop_map(str::to_owned);
-    btree_map((0..2usize).prop_map(connection), btree_map(names, vec(text(), 0..3), 0..3), 0..3)
+    btree_map((0..2usize).prop_map(connection), btree_map(names, vec(value(), 0..3), 0..3), 0..3)
 }
 
 /// What the store knows of a login. Its document also has groups and claims of its own, which nobody may believe.
@@ -92,7 +143,8 @@ fn facts_row() -> impl Strategy<Value = FactsRow> {
 }
 
 fn compiled(rules: &[Rule]) -> Vec<CompiledRule> {
-    compile(rules).expect("the filters are ones that facts have")
+    let around = Surroundings { tree: &tree(), catalogue: Some(&catalogue()) };
+    compile(rules, around).expect("the filters are ones that facts have")
 }
 
 fn held(wanted: &BTreeSet<Wanted>) -> Vec<HeldRow> {
@@ -145,6 +197,31 @@ proptest! {
     }
 
     #[test]
+    fn only_what_rules_gave_is_taken(before in (rules(), facts_row()), after in (rules(), facts_row()), hidden in any::<prop::sample::Index>()) {
+        // What is not among the rows that rules gave, as what a hand gave, is neither taken nor makes up for what rules want.
+        let mut rows = held(&wanted(&compiled(&before.0), &before.1));
+        let by_hand = (!rows.is_empty()).then(|| rows.remove(hidden.index(rows.len())));
+        let expected = wanted(&compiled(&after.0), &after.1);
+        let change = diff(&rows, &expected);
+        prop_assert!(change.revoke.iter().all(|id| rows.iter().any(|row| row.id == *id)));
+        if let Some(row) = by_hand {
+            let same = Wanted { rule: row.source_id, account: row.account_id, role: row.role };
+            prop_assert_eq!(change.grant.contains(&same), expected.contains(&same));
+            prop_assert!(!change.revoke.contains(&row.id));
+        }
+    }
+
+    #[test]
+    fn an_account_that_comes_adds_only_to_what_patterns_give_there(rules in rules(), facts in facts_row()) {
+        let all = tree();
+        let without: Vec<_> = all.downwards().into_iter().filter(|found| found.id != account(1)).cloned().collect();
+        let around = |tree| compile(&rules, Surroundings { tree, catalogue: Some(&catalogue()) }).map(|rules| wanted(&rules, &facts));
+        let (before, after) = (around(&Tree::new(without)).expect("readable"), around(&all).expect("readable"));
+        prop_assert!(before.is_subset(&after));
+        prop_assert!(after.difference(&before).all(|wanted| wanted.account == account(1)));
+    }
+
+    #[test]
     fn whoever_is_not_active_gets_nothing(rules in rules(), facts in facts_row()) {
         let facts = FactsRow { active: false, ..facts };
         prop_assert!(wanted(&compiled(&rules), &facts).is_empty());
@@ -177,8 +254,18 @@ proptest! {
         for wanted in wanted(&compiled(&rules), &facts) {
             let rule = rules.iter().find(|rule| rule.id == wanted.rule).unwrap();
             prop_assert!(known(rule.origin));
-            let grant = Grant { role: wanted.role, account: wanted.account };
-            prop_assert!(rule.body.grants.contains(&grant), "nothing is given that no rule names");
+            let names = |grant: &Grant| {
+                let role = match &grant.role {
+                    Given::Fixed(role) => *role == wanted.role,
+                    Given::Captured(_) => grant.names.values().any(|role| *role == wanted.role) && wanted.role != "gone",
+                };
+                let place = match grant.account {
+                    Given::Fixed(account) => account == wanted.account,
+                    Given::Captured(_) => [account(1), account(2)].contains(&wanted.account),
+                };
+                role && place
+            };
+            prop_assert!(rule.body.grants.iter().any(names), "nothing is given that no rule names");
         }
     }
 }

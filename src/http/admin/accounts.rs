@@ -138,7 +138,8 @@ pub(super) async fn remove_instance(
 }
 
 fn accounts<'a>(app: &'a App, asker: &'a Asker, id: &'a RequestId) -> Result<Accounts<'a>, Problem> {
-    Ok(Accounts { store: &app.store, tenant: asker.tenant(), reach: asker.reach()?, caller: id.caller(app, asker.actor()) })
+    let (reach, caller) = (asker.reach()?, id.caller(app, asker.actor()));
+    Ok(Accounts { store: &app.store, tenant: asker.tenant(), rules: &app.rules, reach, caller })
 }
 
 fn shown(reach: &Reach, account: &Account) -> Value {

@@ -9,6 +9,8 @@
 //! | `GET /logins/{login}/roles` | what somebody holds on which account, and why |
 //! | `GET /events` | the audit trail, newest first |
 //! | `GET /permissions`, `GET /permissions.csv` | who may do what where, and why |
+//! | `GET`, `POST /rules`; `GET`, `PUT`, `DELETE /rules/{rule}` | the mapping rules; makes, changes and deletes one |
+//! | `POST /rules/preview` | what that would change |
 //! | `GET /directories` | the directories that who asks may see, with how they fare |
 //! | `GET /directories/{directory}/provisioning-log` | its entries, newest first, see [`log`] |
 //! | `GET /directories/{directory}/provisioning-log/last-failure` | what was refused last, explained |
@@ -29,6 +31,7 @@ mod log;
 mod paging;
 mod problem;
 mod roles;
+mod rules;
 mod tokens;
 
 use axum::Router;
@@ -61,6 +64,9 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/events", get(events::list))
         .route("/permissions", get(extract::json))
         .route("/permissions.csv", get(extract::csv))
+        .route("/rules", get(rules::list).post(rules::create))
+        .route("/rules/preview", post(rules::preview))
+        .route("/rules/{rule}", get(rules::read).put(rules::change).delete(rules::delete))
         .route("/directories", get(directories::list))
         .route("/directories/{directory}/provisioning-log", get(log::list))
         .route("/directories/{directory}/provisioning-log/last-failure", get(log::last_failure))

@@ -29,6 +29,8 @@ pub(in crate::http) enum Kind {
     MethodNotAllowed,
     /// What is there does not go with the request.
     Conflict,
+    /// It is not of the version that the request is for (RFC 9110 section 13.1.1).
+    PreconditionFailed,
     TooLarge,
     UnsupportedMediaType,
     TooManyRequests,
@@ -47,6 +49,7 @@ impl Kind {
             StatusCode::NOT_FOUND => Self::NotFound,
             StatusCode::METHOD_NOT_ALLOWED => Self::MethodNotAllowed,
             StatusCode::CONFLICT => Self::Conflict,
+            StatusCode::PRECONDITION_FAILED => Self::PreconditionFailed,
             StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge,
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,
             StatusCode::TOO_MANY_REQUESTS => Self::TooManyRequests,
@@ -84,6 +87,12 @@ impl Kind {
             Self::Conflict => {
                 (StatusCode::CONFLICT, "conflict", "It does not go with what is there", "look at what is there first")
             }
+            Self::PreconditionFailed => (
+                StatusCode::PRECONDITION_FAILED,
+                "precondition-failed",
+                "Somebody changed it meanwhile",
+                "read it again, and send the change with the version that it has now",
+            ),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", "send less in one request"),
             Self::UnsupportedMediaType => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -147,6 +156,7 @@ impl From<directory::Error> for Problem {
             directory::Error::Invalid(detail) => return Self::invalid(detail.clone()),
             directory::Error::Forbidden(detail) => return Self::with(Kind::Forbidden, detail.clone()),
             directory::Error::Conflict(detail) => return Self::with(Kind::Conflict, detail.clone()),
+            directory::Error::Stale => return Self::new(Kind::PreconditionFailed),
             directory::Error::Store(error) if error.is_unavailable() => {
                 tracing::error!(error = error as &dyn std::error::Error, "the administration API could not reach the database");
                 return Self::new(Kind::Unavailable);
@@ -225,6 +235,7 @@ mod tests {
             Kind::NotFound,
             Kind::MethodNotAllowed,
             Kind::Conflict,
+            Kind::PreconditionFailed,
             Kind::TooLarge,
             Kind::UnsupportedMediaType,
             Kind::TooManyRequests,

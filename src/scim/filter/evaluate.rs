@@ -71,6 +71,18 @@ impl ResolvedPath {
         if self.multi_valued { found.as_array().is_some_and(|elements| elements.iter().any(on_value)) } else { on_value(found) }
     }
 
+    /// The texts at the path of a document in search form.
+    #[must_use]
+    pub fn texts<'d>(&self, document: &'d Value) -> Vec<&'d str> {
+        let Some(found) = self.find(document) else { return Vec::new() };
+        let elements = if self.multi_valued { found.as_array().unwrap_or_default() } else { std::slice::from_ref(found) };
+        let text = |element: &'d Value| match self.sub_attribute {
+            None => element.as_str(),
+            Some(sub) => element.as_object()?.get(sub)?.as_str(),
+        };
+        elements.iter().filter_map(text).collect()
+    }
+
     /// What stands at the path, without its sub-attribute.
     pub(in crate::scim) fn find<'d>(&self, document: &'d Value) -> Option<&'d Value> {
         let document = document.as_object()?;

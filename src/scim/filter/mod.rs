@@ -266,6 +266,16 @@ impl FilterError {
     }
 }
 
+/// Reads the name of an attribute whose values are text; one with sub-attributes stands for its `value` (F06).
+pub fn text_path(text: &str, scope: Scope, profile: Profile) -> Result<ResolvedPath, FilterError> {
+    // Every text begins with nothing, and nothing but text begins with something.
+    let any = Filter::Compare { path: AttrPath::parse(text)?, op: CompareOp::Sw, literal: Literal::String(String::new()) };
+    match resolve(&any, scope, profile)? {
+        Expression::Test(Test::Compare { path, .. }) => Ok(path),
+        _ => Err(FilterError::NotFilterable { path: text.to_owned() }),
+    }
+}
+
 /// Reads and resolves the `filter` parameter of a request, with the tolerances that were needed.
 pub fn read(text: &str, scope: Scope, profile: Profile) -> Result<(ResolvedFilter, Vec<Coercion>), ScimError> {
     Filter::parse(text)

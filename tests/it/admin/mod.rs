@@ -6,6 +6,7 @@ mod events;
 mod log;
 mod reads;
 mod roles;
+mod rules;
 
 use chrono::{DateTime, Utc};
 use reqwest::Method;

@@ -25,7 +25,7 @@ async fn set(engine: Engine, profile: &str, settings: &str) -> (World, Tenant) {
 /// Changes the settings of the tenant's directory, or says why not.
 async fn change(world: &World, tenant: &Tenant, settings: &DirectorySettings) -> Result<(), String> {
     let caller = Caller { actor: Actor::Operator, now: world.app.clock.now(), request_id: None };
-    let manage = Manage { store: &world.app.store, sealer: &world.app.sealer, caller };
+    let manage = Manage { store: &world.app.store, sealer: &world.app.sealer, rules: &world.app.rules, caller };
     manage.change_directory_settings(tenant.id, tenant.directory, settings).await.map_err(|error| error.to_string())
 }
 

@@ -88,6 +88,9 @@ on_every_engine! {
         }
         assert_eq!(paged, all);
         assert_eq!(reader.login_ids(None, 2).await.unwrap(), all[..2]);
+        let names = reader.login_names(&[all[1], all[0]]).await.unwrap();
+        assert_eq!(names.iter().map(|name| (name.id, name.home_account_id)).collect::<Vec<_>>(), [(all[0], house.root), (all[1], house.root)]);
+        assert_eq!(reader.login_names(&[]).await.unwrap(), []);
         assert_eq!(reader.login_ids(Some(all[1]), 2).await.unwrap(), all[2..]);
         let mut writer = ground.store.write(house.tenant).await.unwrap();
         assert_eq!(writer.lock_logins(&[LoginId::new(now()), all[2], all[0]]).await.unwrap(), [all[0], all[2]]);

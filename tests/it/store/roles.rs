@@ -12,7 +12,8 @@ async fn rule(ground: &Ground, house: &House, name: &str, origin: RuleOrigin) ->
     let id = RuleId::new(now());
     let body = RuleBody {
         when: r#"userName eq "joe""#.to_owned(),
-        grants: vec![Grant { role: "administrator".to_owned(), account: house.emea }],
+        grants: vec![Grant::fixed("administrator", house.emea)],
+        ..RuleBody::default()
     };
     writer.insert_rule(&NewRule { id, name, origin, within: house.root, body: &body }, now()).await.unwrap();
     writer.commit().await.unwrap();
@@ -36,10 +37,43 @@ on_every_engine! {
         assert_eq!(rules[0].origin, RuleOrigin::Directory(house.directory));
         assert_eq!(rules[1].origin, RuleOrigin::Connection(house.connection));
         assert_eq!((rules[1].name.as_str(), rules[1].within, rules[1].version), ("a", house.root, 1));
-        assert_eq!(rules[1].body.grants[0].account, house.emea);
+        assert_eq!(rules[1].body.grants, [Grant::fixed("administrator", house.emea)]);
         drop(writer);
         let version = rows!(ground.store, (i64,), "select version from rule_sets where tenant_id = $1", house.tenant);
         assert_eq!(version, [(2,)]);
+    }
+
+    async fn a_rule_is_changed_in_its_place_and_deleted(engine) {
+        let ground = Ground::fresh(engine).await;
+        let (house, other) = (ground.tenant("bluesky").await, ground.tenant("redsky").await);
+        let first = rule(&ground, &house, "first", RuleOrigin::Directory(house.directory)).await;
+        let second = rule(&ground, &house, "second", RuleOrigin::Directory(house.directory)).await;
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        let before = writer.rule(first).await.unwrap().unwrap();
+        assert_eq!((before.id, before.version), (first, 1));
+        let after = vestibule::model::Rule {
+            name: "renamed".to_owned(),
+            origin: RuleOrigin::Connection(house.connection),
+            within: house.emea,
+            body: RuleBody { when: "userName pr".to_owned(), ..before.body },
+            version: 2,
+            ..before
+        };
+        writer.update_rule(&after, later(1)).await.unwrap();
+        let rules = writer.rules().await.unwrap();
+        assert_eq!((&rules[0], rules[1].id), (&after, second));
+        writer.commit().await.unwrap();
+        // Another tenant sees none of it, and changes none.
+        let mut foreign = ground.store.write(other.tenant).await.unwrap();
+        assert_eq!(foreign.rule(first).await.unwrap(), None);
+        foreign.delete_rule(first).await.unwrap();
+        foreign.update_rule(&vestibule::model::Rule { name: "theirs".to_owned(), ..after.clone() }, later(2)).await.unwrap();
+        foreign.commit().await.unwrap();
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        assert_eq!(writer.rule(first).await.unwrap(), Some(after));
+        writer.delete_rule(first).await.unwrap();
+        assert_eq!(writer.rule(first).await.unwrap(), None);
+        assert_eq!(writer.rules().await.unwrap().len(), 1);
     }
 
     async fn granting_and_revoking_twice_is_once(engine) {
