@@ -1,5 +1,6 @@
 //! `vestibule doctor audit`: whether the audit trail is what was written.
 
+use std::fmt;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -58,16 +59,16 @@ pub(super) async fn audit(settings: &Settings, json: bool) -> anyhow::Result<Exi
         writeln!(out)?;
     } else {
         for told in &report.tenants {
-            out.write_all(told.lines().as_bytes())?;
+            write!(out, "{told}")?;
         }
     }
     Ok(if report.status == Status::Fail { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-impl Told {
-    fn lines(&self) -> String {
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { tenant, status, verdict: Verdict { sealed, head, broken, unsealed, unsealed_since } } = self;
-        let mut lines = format!("{status:<4}  {tenant}  {sealed} events are sealed and as they were; the chain ends in {head}\n");
+        writeln!(f, "{status:<4}  {tenant}  {sealed} events are sealed and as they were; the chain ends in {head}")?;
         if let Some(broken) = broken {
             let what = match broken.fault {
                 Fault::SealMissing => "the seal is gone",
@@ -78,18 +79,15 @@ impl Told {
                 Fault::ChainBroken => "the seal does not follow from the one before it",
             };
             let event = broken.event.map(|event| format!(", event {event}")).unwrap_or_default();
-            lines.push_str(&format!(
-                "      {tenant}  broken at position {}{event}: {what}\n      → somebody changed the database itself: compare it with a backup (docs/operations.md)\n",
-                broken.position
-            ));
+            writeln!(f, "      {tenant}  broken at position {}{event}: {what}", broken.position)?;
+            writeln!(f, "      → somebody changed the database itself: compare it with a backup (docs/operations.md)")?;
         }
         if let Some(since) = unsealed_since {
-            lines
-                .push_str(&format!("      {tenant}  {unsealed} events are not sealed yet, the oldest of {}\n", since.to_rfc3339()));
+            writeln!(f, "      {tenant}  {unsealed} events are not sealed yet, the oldest of {}", since.to_rfc3339())?;
         }
         if *status == Status::Warn {
-            lines.push_str("      → events are sealed by `vestibule serve`, two minutes after they happen; see its log\n");
+            writeln!(f, "      → events are sealed by `vestibule serve`, two minutes after they happen; see its log")?;
         }
-        lines
+        Ok(())
     }
 }

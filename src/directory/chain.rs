@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::Result;
 use crate::model::{EventId, TenantId};
-use crate::store::{EventRow, LastSeal, NewSeal, SealRow, Store};
+use crate::store::{EventRow, LastSeal, NewSeal, SealRow, Store, hex};
 
 /// The chain before the first event.
 const BEGINNING: [u8; 32] = [0; 32];
@@ -177,8 +177,7 @@ pub async fn verify(store: &Store, tenant: TenantId) -> Result<Verdict> {
         }
     }
     let unsealed = reader.unsealed().await?;
-    let head = chain.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Verdict { sealed, head, broken, unsealed: unsealed.events, unsealed_since: unsealed.since })
+    Ok(Verdict { sealed, head: hex(&chain), broken, unsealed: unsealed.events, unsealed_since: unsealed.since })
 }
 
 fn fault(tenant: TenantId, before: i64, chain: &[u8], seal: &SealRow, event: Option<&EventRow>) -> Option<Fault> {

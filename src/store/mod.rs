@@ -320,9 +320,10 @@ impl DerefMut for Writer {
 /// Later than everything that is logged: the last second that both engines compare rightly.
 const NEVER: DateTime<Utc> = DateTime::from_timestamp(253_402_300_799, 0).expect("a second of the year 9999");
 
-/// Bytes as the `{bytes …}` of a statement reads them.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Bytes in hexadecimal digits, as the `{bytes …}` of a statement reads them.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
 }
 
 /// How often a command that lost a race is begun again.

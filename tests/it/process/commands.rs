@@ -141,7 +141,7 @@ on_every_engine! {
         match engine {
             Engine::Sqlite => sql::change(&home.url(), "drop trigger events_not_changed").await,
             Engine::Postgres => sql::change(&home.url(), "drop trigger events_append_only on events").await,
-        };
+        }
         sql::change(&home.url(), "update events set kind = 'nothing' where kind = 'connection.created'").await;
         let human = home.run(&["doctor", "audit"]).expect(1);
         assert!(human.out.contains("fail  bluesky") && human.out.contains("the event is not what was sealed"), "{}", human.out);

@@ -70,8 +70,8 @@ on_every_engine! {
         let (house, other) = (ground.tenant("bluesky").await, ground.tenant("redsky").await);
         let holder = HolderId::new(now());
         let [first, second, late] = [now(), later(1), now() - TimeDelta::minutes(5)].map(|at| event(&house, at));
-        record(&ground.store, &house, &[first.clone()]).await;
-        record(&ground.store, &house, &[second.clone()]).await;
+        record(&ground.store, &house, std::slice::from_ref(&first)).await;
+        record(&ground.store, &house, std::slice::from_ref(&second)).await;
         record(&ground.store, &other, &[event(&other, now())]).await;
         assert_eq!(seal_at(&ground.store, now() + SETTLED, holder).await, Some(0), "not settled yet");
         assert_eq!(seal_at(&ground.store, later(1) + SETTLED, holder).await, Some(2), "one of each tenant");
@@ -79,7 +79,7 @@ on_every_engine! {
         assert_eq!((verdict.sealed, verdict.broken, verdict.unsealed, verdict.unsealed_since), (1, None, 1, Some(later(1))));
         assert_eq!(seal_at(&ground.store, later(5), holder).await, Some(1));
         // What appears late is sealed late.
-        record(&ground.store, &house, &[late.clone()]).await;
+        record(&ground.store, &house, std::slice::from_ref(&late)).await;
         assert_eq!(seal_at(&ground.store, later(6), holder).await, Some(1));
         let mut reader = ground.store.read(house.tenant);
         let seals = reader.seals(0, 10).await.unwrap();
