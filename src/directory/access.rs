@@ -171,6 +171,14 @@ pub(super) fn permits(role: &Role, permission: Permission) -> bool {
     has(permission) || permission.by().is_some_and(has)
 }
 
+/// Whether a role has the permission of this name, Vestibule's own or the portal's, by itself.
+pub(super) fn permits_named(role: &Role, name: &str) -> bool {
+    match Permission::ALL.iter().find(|permission| permission.as_str() == name) {
+        Some(own) => permits(role, *own),
+        None => role.permissions.contains(name),
+    }
+}
+
 /// The reach of a login, by its own roles alone. `None` when its tenant has no catalogue that this program knows.
 ///
 /// # Errors

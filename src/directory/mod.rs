@@ -25,6 +25,7 @@ pub mod chain;
 pub mod decide;
 pub mod effective;
 mod error;
+pub mod evaluation;
 pub mod explain;
 pub mod extract;
 pub mod log;

@@ -7,6 +7,7 @@
 //! | `/sign-out` | ends the session |
 //! | `/me` | the signed-in person: accounts and roles of the active login |
 //! | `/api/v1/…` | administration, see [`admin`] |
+//! | `/access/v1/…`, `/.well-known/authzen-configuration` | decisions for portals |
 //! | `/assets/…` | stylesheet and icon |
 //!
 //! The operations listener is [`ops`]. Each surface answers errors in its own format, also those of routing, limits and panics.
@@ -35,6 +36,8 @@ pub fn router(app: App) -> Router {
     Router::new()
         .merge(scim_surface(&app))
         .nest("/api/v1", admin::router(&app))
+        .nest("/access/v1", admin::access_router(&app))
+        .merge(admin::metadata())
         .merge(page_surface(&app))
         .fallback_service(
             Router::new()

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use super::problem::{Kind, Problem};
 use crate::app::App;
 use crate::directory::access::{self, Permission, Reach};
+use crate::directory::evaluation::{Asking, Evaluator};
 use crate::http::extract;
 use crate::http::scim;
 use crate::model::{AccountId, Actor, Directory, DirectoryId, LoginId, Scope, Session, TenantId, TokenId};
@@ -92,24 +93,60 @@ impl FromRequestParts<App> for Asker {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        // Whoever sends a token wants to be known by it, whatever cookies there are.
-        if parts.headers.contains_key(AUTHORIZATION) {
-            let found = scim::authenticate(&parts.headers, app).await.map_err(|_| Problem::new(Kind::Unavailable))?;
-            let token = found.filter(|token| token.scopes.allow(Scope::Log));
-            return match token {
-                Some(token) => {
-                    app.limits.take(&token.directory)?;
-                    scim::touch(app, &token).await;
-                    Ok(Self::Token { tenant: token.tenant_id, directory: token.directory.id, token: token.token_id })
-                }
-                None => Err(Problem::new(Kind::Unauthenticated)),
-            };
+        match credential(parts, app).await? {
+            Credential::Token { tenant, directory, token } => Ok(Self::Token { tenant, directory, token }),
+            Credential::Session(session) => {
+                let reach = access::reach(&app.store, session.tenant_id, session.active_login_id, &app.catalogues).await?;
+                let reach = reach.filter(|reach| !reach.is_empty()).ok_or(Problem::new(Kind::Unauthenticated))?;
+                Ok(Self::Administrator { session, reach })
+            }
         }
-        let session = extract::session(parts, app).await.map_err(|_| Problem::new(Kind::Unavailable))?;
-        let Some(session) = session else { return Err(Problem::new(Kind::Unauthenticated)) };
-        let reach = access::reach(&app.store, session.tenant_id, session.active_login_id, &app.catalogues).await?;
-        let Some(reach) = reach.filter(|reach| !reach.is_empty()) else { return Err(Problem::new(Kind::Unauthenticated)) };
-        Ok(Self::Administrator { session, reach })
+    }
+}
+
+/// What a request proves.
+enum Credential {
+    Token { tenant: TenantId, directory: DirectoryId, token: TokenId },
+    Session(Session),
+}
+
+async fn credential(parts: &Parts, app: &App) -> Result<Credential, Problem> {
+    // Whoever sends a token wants to be known by it, whatever cookies there are.
+    if parts.headers.contains_key(AUTHORIZATION) {
+        let found = scim::authenticate(&parts.headers, app).await.map_err(|_| Problem::new(Kind::Unavailable))?;
+        let token = found.filter(|token| token.scopes.allow(Scope::Log)).ok_or(Problem::new(Kind::Unauthenticated))?;
+        app.limits.take(&token.directory)?;
+        scim::touch(app, &token).await;
+        return Ok(Credential::Token { tenant: token.tenant_id, directory: token.directory.id, token: token.token_id });
+    }
+    let session = extract::session(parts, app).await.map_err(|_| Problem::new(Kind::Unavailable))?;
+    session.map(Credential::Session).ok_or(Problem::new(Kind::Unauthenticated))
+}
+
+/// Who asks for decisions. What they may ask about is looked up account by account, not for the whole tenant.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Questioner {
+    tenant: TenantId,
+    asking: Asking,
+}
+
+impl Questioner {
+    /// What answers them.
+    pub(super) async fn evaluator(&self, app: &App) -> Result<Evaluator, Problem> {
+        Ok(Evaluator::open(&app.store, self.tenant, self.asking, &app.catalogues).await?)
+    }
+}
+
+impl FromRequestParts<App> for Questioner {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        match credential(parts, app).await? {
+            Credential::Session(session) => Ok(Self { tenant: session.tenant_id, asking: Asking::Login(session.active_login_id) }),
+            Credential::Token { .. } => {
+                Err(Problem::with(Kind::Forbidden, "a directory's token asks for no decisions; use an administrator's session"))
+            }
+        }
     }
 }
 

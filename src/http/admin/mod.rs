@@ -19,12 +19,15 @@
 //! | `GET`, `POST /directories/{directory}/tokens` | its tokens; makes one |
 //! | `POST …/tokens/{id}/rotate`, `DELETE …/tokens/{id}` | hands one on; ends it |
 //!
+//! Decisions for portals are beside it, at `/access/v1`: see [`evaluation`].
+//!
 //! [`asker::Asker`] says who asks; each handler asks it for the directory of its path, with the permission that it needs. What
 //! changes something is asked for by a session only, from our own site (the CSRF layer), with a body of `application/json`.
 
 mod accounts;
 mod asker;
 mod directories;
+mod evaluation;
 mod events;
 mod extract;
 mod log;
@@ -45,11 +48,12 @@ use super::layers;
 use crate::app::App;
 use crate::metrics::Surface;
 
+pub(super) use evaluation::metadata;
 pub(super) use problem::{Kind, Problem};
 
 /// The routes below `/api/v1`.
 pub(super) fn router(app: &App) -> Router<App> {
-    Router::new()
+    let routes = Router::new()
         .route("/accounts", get(accounts::list).post(accounts::create))
         .route("/accounts/{account}", get(accounts::read).patch(accounts::change))
         .route("/accounts/{account}/services/{service}", put(accounts::subscribe).delete(accounts::unsubscribe))
@@ -74,7 +78,18 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/directories/{directory}/trace", post(log::trace).delete(log::end_trace))
         .route("/directories/{directory}/tokens", get(tokens::list).post(tokens::issue))
         .route("/directories/{directory}/tokens/{id}", delete(tokens::revoke))
-        .route("/directories/{directory}/tokens/{id}/rotate", post(tokens::rotate))
+        .route("/directories/{directory}/tokens/{id}/rotate", post(tokens::rotate));
+    dressed(routes, app)
+}
+
+/// The routes below `/access/v1`.
+pub(super) fn access_router(app: &App) -> Router<App> {
+    dressed(evaluation::routes(), app)
+}
+
+/// With everything that surrounds them.
+fn dressed(routes: Router<App>, app: &App) -> Router<App> {
+    routes
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::new(Kind::MethodNotAllowed))
         .layer(CsrfLayer::new().with_rejection_response(foreign))

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod asking;
+mod authzen;
 mod events;
 mod log;
 mod reads;
@@ -105,11 +106,22 @@ impl Office {
 
     /// A request of a page of our own site, with the browser's cookies.
     pub(crate) async fn send(&self, browser: &mut Browser, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        self.send_to(browser, method, &self.at(path), body).await
+    }
+
+    async fn send_to(&self, browser: &mut Browser, method: Method, url: &str, body: Option<&Value>) -> Answer {
         let headers = [("sec-fetch-site", "same-origin"), ("content-type", "application/json")];
-        let visit = browser.send(method, &self.at(path), &headers, body.map(ToString::to_string)).await;
+        let visit = browser.send(method, url, &headers, body.map(ToString::to_string)).await;
         let body = if visit.body.is_empty() { Value::Null } else { serde_json::from_str(&visit.body).unwrap() };
         Answer { status: visit.status.as_u16(), headers: visit.headers, body }
     }
+}
+
+/// The id of the account of a path.
+async fn account(office: &Office, browser: &mut Browser, path: &str) -> String {
+    let list = office.get(browser, "/accounts").await.expect(200).body;
+    let found = list["items"].as_array().unwrap().iter().find(|item| item["path"] == path);
+    found.unwrap_or_else(|| panic!("{path} is not among {list}"))["id"].as_str().unwrap().to_owned()
 }
 
 /// Checks that an answer is a problem (RFC 9457) in every part.

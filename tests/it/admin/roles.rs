@@ -4,16 +4,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use vestibule::model::LoginId;
 
-use super::{Office, alike, problem};
+use super::{Office, account, alike, problem};
 use crate::support::http::{Answer, Browser};
 use crate::support::world::{Tenant, on_every_engine};
-
-/// The id of the account of a path.
-async fn account(office: &Office, browser: &mut Browser, path: &str) -> String {
-    let list = office.get(browser, "/accounts").await.expect(200).body;
-    let found = list["items"].as_array().unwrap().iter().find(|item| item["path"] == path);
-    found.unwrap_or_else(|| panic!("{path} is not among {list}"))["id"].as_str().unwrap().to_owned()
-}
 
 /// Makes a login by SCIM.
 async fn person(tenant: &Tenant, name: &str) -> String {
