@@ -11,7 +11,7 @@ use crate::directory::catalogue::{self, BUILT_IN, Catalogue};
 use crate::directory::reads::ReadLog;
 use crate::directory::{Caller, RuleBook};
 use crate::federation::Federation;
-use crate::http::limits::DirectoryLimits;
+use crate::http::limits::Limits;
 use crate::keys::{KeyRing, Sealer};
 use crate::metrics::Metrics;
 use crate::model::Actor;
@@ -29,7 +29,7 @@ pub struct App {
     pub metrics: Metrics,
     pub catalogues: Arc<[Arc<Catalogue>]>,
     pub rules: RuleBook,
-    pub limits: DirectoryLimits,
+    pub limits: Limits,
     /// Reads of directories in trace mode that wait to be logged.
     pub reads: ReadLog,
 }
@@ -66,7 +66,7 @@ impl App {
             store,
             sealer,
             federation: Federation::new(client, clock.clone()),
-            limits: DirectoryLimits::new(clock.clone()),
+            limits: Limits::new(clock.clone()),
             clock,
             metrics: Metrics::new(),
             rules: RuleBook::new(catalogues.clone()),

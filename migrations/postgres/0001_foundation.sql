@@ -487,7 +487,7 @@ create table pending_sign_ins (
 );
 create index pending_sign_ins_by_end on pending_sign_ins (expires_at);
 
--- Portal applications, in the operator's tenant.
+-- Portal applications, in the operator's tenant, and clients of a tenant that work for themselves.
 create table clients (
   tenant_id uuid not null references tenants (tenant_id),
   id uuid not null primary key,
@@ -496,10 +496,34 @@ create table clients (
   secret_digest bytea,
   redirect_uris jsonb not null,
   settings jsonb not null,
+  -- What a client may do by itself, and from which account down. A portal application does nothing by itself.
+  within_id uuid,
+  scopes jsonb,
   created_at timestamptz not null,
   updated_at timestamptz not null,
-  constraint clients_client_id unique (client_id)
+  last_used_at timestamptz,
+  revoked_at timestamptz,
+  constraint clients_tenant unique (tenant_id, id),
+  constraint clients_client_id unique (client_id),
+  constraint clients_within foreign key (tenant_id, within_id) references accounts (tenant_id, id),
+  constraint clients_access check ((within_id is null) = (scopes is null))
 );
+create index clients_by_tenant on clients (tenant_id, client_id);
+
+-- What a client was given for its credentials, for some minutes.
+create table access_tokens (
+  tenant_id uuid not null,
+  id uuid not null primary key,
+  client_id uuid not null,
+  prefix text collate "C" not null,
+  digest bytea not null,
+  scopes jsonb not null,
+  created_at timestamptz not null,
+  expires_at timestamptz not null,
+  constraint access_tokens_prefix unique (prefix),
+  constraint access_tokens_client foreign key (tenant_id, client_id) references clients (tenant_id, id)
+);
+create index access_tokens_by_end on access_tokens (expires_at);
 
 create table keys (
   tenant_id uuid not null references tenants (tenant_id),

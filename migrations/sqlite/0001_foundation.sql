@@ -487,7 +487,7 @@ create table pending_sign_ins (
 ) strict;
 create index pending_sign_ins_by_end on pending_sign_ins (expires_at);
 
--- Portal applications, in the operator's tenant.
+-- Portal applications, in the operator's tenant, and clients of a tenant that work for themselves.
 create table clients (
   tenant_id blob not null references tenants (tenant_id),
   id blob not null primary key,
@@ -496,10 +496,34 @@ create table clients (
   secret_digest blob,
   redirect_uris text not null,
   settings text not null,
+  -- What a client may do by itself, and from which account down. A portal application does nothing by itself.
+  within_id blob,
+  scopes text,
   created_at text not null,
   updated_at text not null,
-  constraint clients_client_id unique (client_id)
+  last_used_at text,
+  revoked_at text,
+  constraint clients_tenant unique (tenant_id, id),
+  constraint clients_client_id unique (client_id),
+  constraint clients_within foreign key (tenant_id, within_id) references accounts (tenant_id, id),
+  constraint clients_access check ((within_id is null) = (scopes is null))
 ) strict;
+create index clients_by_tenant on clients (tenant_id, client_id);
+
+-- What a client was given for its credentials, for some minutes.
+create table access_tokens (
+  tenant_id blob not null,
+  id blob not null primary key,
+  client_id blob not null,
+  prefix text not null,
+  digest blob not null,
+  scopes text not null,
+  created_at text not null,
+  expires_at text not null,
+  constraint access_tokens_prefix unique (prefix),
+  constraint access_tokens_client foreign key (tenant_id, client_id) references clients (tenant_id, id)
+) strict;
+create index access_tokens_by_end on access_tokens (expires_at);
 
 create table keys (
   tenant_id blob not null references tenants (tenant_id),

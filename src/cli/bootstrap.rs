@@ -13,11 +13,13 @@ use serde::Deserialize;
 
 use crate::app::App;
 use crate::directory::Caller;
+use crate::directory::clients::{ClientSpec, Clients};
 use crate::directory::manage::{ConnectionSpec, DirectorySpec, GrantSpec, Manage, RuleSpec};
 use crate::directory::tokens::{TokenSpec, Tokens};
 use crate::keys::PlainToken;
 use crate::model::{
-    Actor, Binding, ConnectionId, DirectoryId, DirectorySettings, JitPolicy, OidcSettings, Pattern, RuleOrigin, Scopes, TenantId,
+    Actor, Binding, ClientScopes, ConnectionId, DirectoryId, DirectorySettings, JitPolicy, OidcSettings, Pattern, RuleOrigin,
+    Scopes, TenantId,
 };
 
 /// The whole file.
@@ -46,6 +48,8 @@ struct Tenant {
     directories: Vec<Directory>,
     #[serde(default, rename = "rule")]
     rules: Vec<Rule>,
+    #[serde(default, rename = "client")]
+    clients: Vec<Machine>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -158,6 +162,20 @@ struct Client {
     id: String,
     name: String,
     redirect_uris: Vec<String>,
+    secret: Option<SecretSource>,
+}
+
+/// A client of the tenant that works for itself.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Machine {
+    #[serde(rename = "client_id")]
+    id: String,
+    name: String,
+    /// The account from which down it acts. Left out, the tenant's first one.
+    within: Option<String>,
+    scopes: ClientScopes,
+    /// Left out, one is made and printed.
     secret: Option<SecretSource>,
 }
 
@@ -325,6 +343,22 @@ async fn ensure_tenant(app: &App, spec: &Tenant, report: &mut Report) -> anyhow:
         let made = manage(app).ensure_rule(tenant, &rule_spec, catalogue).await?.made;
         report.made(made, || format!("rule {:?}", rule.name));
     }
+    for client in &spec.clients {
+        ensure_machine(app, tenant, client, report).await?;
+    }
+    Ok(())
+}
+
+async fn ensure_machine(app: &App, tenant: TenantId, spec: &Machine, report: &mut Report) -> anyhow::Result<()> {
+    let (secret, is_ours) = match &spec.secret {
+        Some(source) => (source.read()?, false),
+        None => (PlainToken::bare().reveal(), true),
+    };
+    let wanted =
+        ClientSpec { client_id: &spec.id, name: &spec.name, within: spec.within.as_deref(), scopes: &spec.scopes, secret: &secret };
+    let made = Clients { store: &app.store, tenant, caller: caller(app) }.ensure(&wanted).await?;
+    let told = if is_ours { format!(", its secret shown only now: {}", secret.expose_secret()) } else { String::new() };
+    report.made(made, || format!("client {}{told}", spec.id));
     Ok(())
 }
 

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::catalogue::{Catalogue, Role};
+use super::catalogue::{Catalogue, FirstHolder, Role};
 use super::effective::{EffectiveRole, Place, effective_roles};
 use super::tree::Tree;
 use super::{Error, Result};
-use crate::model::{AccountId, Assignment, LoginId, Service, TenantId};
+use crate::model::{AccountId, Assignment, ClientScope, ClientScopes, LoginId, Service, TenantId};
 use crate::store::{Reader, Store};
 
 macro_rules! permissions {
@@ -61,24 +61,53 @@ permissions! {
     ViewAudit = "audit.view";
 }
 
-/// What a login may do on every account of its tenant, by its own roles alone: never by those of the person's other login.
+impl Permission {
+    /// The scopes of a client each of which gives it the permission; with none, no client has it.
+    #[must_use]
+    pub const fn scopes(self) -> &'static [ClientScope] {
+        match self {
+            Self::ViewAccounts => &[ClientScope::ReadAccounts, ClientScope::WriteAccounts],
+            Self::ManageAccounts | Self::Subscribe => &[ClientScope::WriteAccounts],
+            Self::ViewPeople => &[ClientScope::ReadPeople, ClientScope::WriteRoles],
+            Self::AssignRoles => &[ClientScope::WriteRoles],
+            Self::ViewDirectories => &[ClientScope::ReadDirectories, ClientScope::WriteDirectories],
+            Self::ManageDirectories => &[ClientScope::WriteDirectories],
+            Self::ViewRules => &[ClientScope::ReadRules, ClientScope::WriteRules],
+            Self::ManageRules => &[ClientScope::WriteRules],
+            Self::ViewAudit => &[ClientScope::ReadAudit],
+            Self::ManagePeople | Self::ManageApprovals => &[],
+        }
+    }
+}
+
+/// What somebody may do on every account of their tenant: a login by its own roles alone, never by those of the person's other login,
+/// or a client by its scopes, on one account and those below.
 #[derive(Clone, Debug)]
 pub struct Reach {
     catalogue: Arc<Catalogue>,
     tree: Tree,
     services: BTreeMap<AccountId, BTreeSet<String>>,
-    held: Vec<Assignment>,
+    authority: Authority,
+}
+
+/// By what somebody may do something.
+#[derive(Clone, Debug)]
+pub enum Authority {
+    /// The assignments of a login.
+    Roles(Vec<Assignment>),
+    /// The scopes of a client's access token, and the account from which down it acts.
+    Scopes(ClientScopes, AccountId),
 }
 
 impl Reach {
-    /// The reach that these assignments of a login give.
+    /// The reach that an authority gives.
     #[must_use]
-    pub fn new(catalogue: Arc<Catalogue>, tree: Tree, services: Vec<Service>, held: Vec<Assignment>) -> Self {
+    pub fn new(catalogue: Arc<Catalogue>, tree: Tree, services: Vec<Service>, authority: Authority) -> Self {
         let mut by_account: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for service in services {
             by_account.entry(service.account_id).or_default().insert(service.key);
         }
-        Self { catalogue, tree, services: by_account, held }
+        Self { catalogue, tree, services: by_account, authority }
     }
 
     /// Reads the reach of a login. One that is not active has none.
@@ -86,11 +115,19 @@ impl Reach {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn load(reader: &mut Reader, login: LoginId, catalogues: &[Arc<Catalogue>]) -> Result<Option<Self>> {
+        let held = reader.counting_assignments(login).await?;
+        Self::with(reader, Authority::Roles(held), catalogues).await
+    }
+
+    /// Reads what else there is to the reach of an authority.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn with(reader: &mut Reader, authority: Authority, catalogues: &[Arc<Catalogue>]) -> Result<Option<Self>> {
         let Some(tenant) = reader.tenant_row().await? else { return Ok(None) };
         let Some(catalogue) = catalogues.iter().find(|catalogue| catalogue.slug == tenant.catalogue) else { return Ok(None) };
-        let held = reader.counting_assignments(login).await?;
         let tree = Tree::new(reader.accounts().await?);
-        Ok(Some(Self::new(catalogue.clone(), tree, reader.services().await?, held)))
+        Ok(Some(Self::new(catalogue.clone(), tree, reader.services().await?, authority)))
     }
 
     /// The accounts of the tenant, also those out of reach.
@@ -111,10 +148,14 @@ impl Reach {
         self.services.get(&account).cloned().unwrap_or_default()
     }
 
-    /// What the login holds at an account, with causes, also what is shadowed. Nothing at an account of another tenant.
+    /// What a login holds at an account, with causes, also what is shadowed. Nothing at an account of another tenant. A client holds no
+    /// roles.
     #[must_use]
     pub fn roles(&self, account: AccountId) -> Vec<EffectiveRole<'_>> {
-        self.roles_of(account, &self.held)
+        match &self.authority {
+            Authority::Roles(held) => self.roles_of(account, held),
+            Authority::Scopes(..) => Vec::new(),
+        }
     }
 
     /// What an active login with these assignments holds at an account, with causes, also what is shadowed.
@@ -126,13 +167,32 @@ impl Reach {
         effective_roles(&self.catalogue, Place { path: &path, services }, held)
     }
 
-    /// Whether the login has the permission on an account, for the whole of it.
+    /// Whether they have the permission on an account, for the whole of it.
     #[must_use]
     pub fn allows(&self, permission: Permission, account: AccountId) -> bool {
+        if let Authority::Scopes(_, within) = &self.authority {
+            return self.scoped(permission).is_ok() && self.tree.is_within(account, *within);
+        }
         self.roles(account)
             .iter()
             .filter(|held| held.counts() && held.instance.is_none())
             .any(|held| permits(held.role, permission))
+    }
+
+    /// Refuses a client that has none of the scopes for a permission, wherever it acts. A login is refused account by account.
+    ///
+    /// # Errors
+    /// When it has none of them; the text names one.
+    pub fn scoped(&self, permission: Permission) -> Result<()> {
+        let Authority::Scopes(scopes, _) = &self.authority else { return Ok(()) };
+        let wanted = permission.scopes();
+        if wanted.iter().any(|scope| scopes.contains(*scope)) {
+            return Ok(());
+        }
+        Err(Error::Forbidden(match wanted.first() {
+            Some(scope) => format!("this needs an access token with the scope {scope}"),
+            None => format!("this needs {}, which no client has", permission.as_str()),
+        }))
     }
 
     /// Refuses who has not the permission on an account. An account that they may not see is answered as if it never was.
@@ -140,25 +200,30 @@ impl Reach {
     /// # Errors
     /// When they have not.
     pub fn needs(&self, permission: Permission, account: AccountId) -> Result<()> {
+        self.scoped(permission)?;
         if self.allows(permission, account) {
             return Ok(());
         }
-        if self.allows(Permission::ViewAccounts, account) {
+        if matches!(self.authority, Authority::Roles(_)) && self.allows(Permission::ViewAccounts, account) {
             return Err(Error::Forbidden(format!("this needs {} on the account", permission.as_str())));
         }
         Err(Error::NotFound("account"))
     }
 
-    /// Whether there is any account on which the login has any permission of Vestibule's own.
+    /// Whether there is no account on which they have any permission of Vestibule's own.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         !self.tree.downwards().iter().any(|account| Permission::ALL.iter().any(|permission| self.allows(*permission, account.id)))
     }
 
-    /// Whether the login may give and take a role at an account: it holds one of the roles that may.
+    /// Whether they may give and take a role at an account: a login that holds one of the roles that may; a client whose scopes say so,
+    /// any role but those whose first holder the operator makes.
     #[must_use]
     pub fn may_assign(&self, role: &str, account: AccountId) -> bool {
         let Some(entry) = self.catalogue.role(role) else { return false };
+        if let Authority::Scopes(..) = self.authority {
+            return entry.first_holder != FirstHolder::Operator && self.allows(Permission::AssignRoles, account);
+        }
         self.roles(account)
             .iter()
             .any(|held| held.counts() && held.instance.is_none() && entry.assigned_by.contains(&held.role.key))
@@ -245,15 +310,49 @@ permissions = ["people.view", "directories.viewer"]
         ];
         for (roles, seen, changed) in table {
             let held = roles.iter().map(|(role, account)| given(role, *account)).collect();
-            let reach = Reach::new(catalogue.clone(), Tree::new(accounts.clone()), Vec::new(), held);
+            let reach = Reach::new(catalogue.clone(), Tree::new(accounts.clone()), Vec::new(), Authority::Roles(held));
             let reached = |permission| -> Vec<_> { all.into_iter().filter(|id| reach.allows(permission, *id)).collect() };
             assert_eq!((reached(see), reached(change)), (seen.to_vec(), changed.to_vec()), "{roles:?}");
             assert_eq!(reach.is_empty(), seen.is_empty(), "{roles:?}");
         }
         let held = vec![given("manager", emea), given("viewer", apac)];
-        let reach = Reach::new(catalogue, Tree::new(accounts), Vec::new(), held);
+        let reach = Reach::new(catalogue, Tree::new(accounts), Vec::new(), Authority::Roles(held));
         let may = |role| -> Vec<_> { all.into_iter().filter(|id| reach.may_assign(role, *id)).collect() };
         assert_eq!((may("viewer"), may("local"), may("gone")), (vec![emea, berlin], vec![apac], vec![]));
+    }
+
+    #[test]
+    fn a_client_has_its_scopes_on_its_account_and_below_and_nothing_else() {
+        let text = CATALOGUE.to_owned()
+            + "[[role]]\nkey = \"crown\"\nname = \"C\"\ndescription = \"D.\"\nfirst_holder = \"operator\"\nassigned_by = [\"crown\", \"viewer\"]\n";
+        let catalogue = Arc::new(Catalogue::parse("x", &text).unwrap());
+        let [root, emea, berlin, apac, foreign] = std::array::from_fn(|_| AccountId::new(DateTime::UNIX_EPOCH));
+        let account =
+            |id, parent_id| Account { id, parent_id, slug: String::new(), name: String::new(), state: AccountState::Suspended };
+        let accounts = vec![account(root, None), account(emea, Some(root)), account(berlin, Some(emea)), account(apac, Some(root))];
+        let reach = |scopes: &[ClientScope], within| {
+            let authority = Authority::Scopes(scopes.iter().copied().collect(), within);
+            Reach::new(catalogue.clone(), Tree::new(accounts.clone()), Vec::new(), authority)
+        };
+        let all = [root, emea, berlin, apac, foreign];
+        for scope in ClientScope::ALL {
+            let has: Vec<_> = Permission::ALL.iter().filter(|permission| permission.scopes().contains(scope)).collect();
+            for (within, reached) in [(root, &all[..4]), (emea, &all[1..3]), (berlin, &all[2..3]), (foreign, &all[..0])] {
+                let reach = reach(&[*scope], within);
+                for permission in Permission::ALL {
+                    let allowed: Vec<_> = all.into_iter().filter(|id| reach.allows(*permission, *id)).collect();
+                    let expected: &[_] = if has.contains(&permission) { reached } else { &[] };
+                    assert_eq!(allowed, expected, "{scope} {permission:?}");
+                    let refused = reach.needs(*permission, apac);
+                    let forbidden = matches!(refused, Err(Error::Forbidden(_)));
+                    assert_eq!(forbidden, !has.contains(&permission), "{scope} {permission:?}: {refused:?}");
+                }
+                let may = |role| -> Vec<_> { all.into_iter().filter(|id| reach.may_assign(role, *id)).collect() };
+                let expected: &[_] = if *scope == ClientScope::WriteRoles { reached } else { &[] };
+                assert_eq!((may("viewer"), may("crown"), may("gone")), (expected.to_vec(), vec![], vec![]));
+            }
+        }
+        assert!(reach(&[ClientScope::Evaluate], root).is_empty() && !reach(&[ClientScope::ReadAudit], root).is_empty());
     }
 
     fn given(role: &str, account_id: AccountId) -> Assignment {

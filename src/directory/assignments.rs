@@ -25,8 +25,8 @@ pub const LONGEST_REASON: usize = 1_000;
 pub struct Assignments<'a> {
     pub store: &'a Store,
     pub tenant: TenantId,
-    /// The login that asks.
-    pub by: LoginId,
+    /// Whose hand it is: the login or the client that asks.
+    pub by: uuid::Uuid,
     pub reach: &'a Reach,
     /// Seals the keys of persons.
     pub sealer: &'a Sealer,
@@ -85,7 +85,7 @@ impl Assignments<'_> {
                 instance,
                 role: &gift.role,
                 source: AssignmentSource::Manual,
-                source_id: self.by.uuid(),
+                source_id: self.by,
             };
             let before = here.administrators(&mut writer).await?;
             writer.delete_assignments(&replaced.iter().map(|held| held.id).collect::<Vec<_>>()).await?;
@@ -291,8 +291,9 @@ async fn narrowing(
 }
 
 fn check_reason(reason: Option<&str>) -> Result<()> {
-    if reason.is_some_and(|reason| reason.chars().count() > LONGEST_REASON) {
-        return Err(Error::Invalid(format!("reason: at most {LONGEST_REASON} characters")));
+    // PostgreSQL keeps no NUL.
+    if reason.is_some_and(|reason| reason.chars().count() > LONGEST_REASON || reason.contains('\0')) {
+        return Err(Error::Invalid(format!("reason: at most {LONGEST_REASON} characters, and none of them NUL")));
     }
     Ok(())
 }

@@ -305,7 +305,7 @@ impl Manage<'_> {
         let mut writer = self.store.write(TenantId::OPERATOR).await?;
         let id = ClientId::new(self.caller.now);
         let digest = secret.map(|secret| HashedToken::of(secret.expose_secret()));
-        let new = NewClient { id, client_id, name, secret: digest.as_ref(), redirect_uris };
+        let new = NewClient { id, client_id, name, secret: digest.as_ref(), redirect_uris, access: None };
         if !writer.insert_client(&new, self.caller.now).await? {
             return Ok(false);
         }

@@ -7,10 +7,11 @@
 //! | [`sign_in::sign_in`] | a verified [`crate::model::ExternalIdentity`] | [`decide`] | `login.bound`, `session.*` |
 //! | [`sign_in::sign_out`] | a person | | `session.signed_out` |
 //! | [`tokens::Tokens`] | the operator, an administrator | its own checks | `token.*` |
-//! | [`accounts::Accounts`], [`assignments::Assignments`] | an administrator | their permissions on the account, and the catalogue | `account.*`, `service.*`, `assignment.*` |
+//! | [`accounts::Accounts`], [`assignments::Assignments`] | an administrator, a client | their permissions on the account, and the catalogue | `account.*`, `service.*`, `assignment.*` |
 //! | [`appoint::appoint`] | the operator | the catalogue | `assignment.given` |
 //! | [`extract::Extract`] | an administrator | its own checks | `permissions.extracted` |
 //! | [`rules::Rules`] | an administrator | the catalogue, for what they may give | `rule.*`, `roles.changed` |
+//! | [`clients::Clients`], [`clients::issue`] | the operator, an administrator, the client | its own checks | `client.*` |
 //! | [`manage`], [`settings`] | the operator | its own checks | `*.created`, `directory.changed` |
 //!
 //! Each is one transaction with its events in it: it happened whole, or not at all. [`decide`] and [`mapping`] are pure. A command
@@ -22,6 +23,7 @@ pub mod appoint;
 pub mod assignments;
 pub mod catalogue;
 pub mod chain;
+pub mod clients;
 pub mod decide;
 pub mod effective;
 mod error;

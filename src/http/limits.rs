@@ -1,6 +1,6 @@
-//! How many requests a directory may make, so that one customer's runaway client costs the others nothing.
+//! How many requests a directory may make, or a client that works for itself, so that one customer's runaway client costs the others nothing.
 //!
-//! Each directory has a token bucket (the generic cell rate algorithm of the crate `governor`): `burst` requests at once, and
+//! Each has a token bucket (the generic cell rate algorithm of the crate `governor`): `burst` requests at once, and
 //! `requests_per_second` in the long run. Buckets live in memory and each replica has its own, so that a request costs no look into a
 //! shared place: behind N replicas that are asked evenly a directory may make N times as many.
 //!
@@ -18,9 +18,28 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
 use crate::clock::Clock;
-use crate::model::{Directory, DirectoryId};
+use crate::model::{ClientId, Directory, DirectoryId, DirectorySettings};
 
-/// How fast one directory's client may be.
+/// Whose bucket it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Holder {
+    Directory(DirectoryId),
+    Client(ClientId),
+}
+
+impl From<DirectoryId> for Holder {
+    fn from(directory: DirectoryId) -> Self {
+        Self::Directory(directory)
+    }
+}
+
+impl From<ClientId> for Holder {
+    fn from(client: ClientId) -> Self {
+        Self::Client(client)
+    }
+}
+
+/// How fast one of them may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Rate {
     /// Requests in the long run.
@@ -36,9 +55,9 @@ pub struct TooMany {
     pub retry_after: u64,
 }
 
-/// The buckets of all directories that were busy lately. Cheap to clone; clones share the buckets.
+/// The buckets of all directories and clients that were busy lately. Cheap to clone; clones share the buckets.
 #[derive(Clone, Debug)]
-pub struct DirectoryLimits(Arc<Inner>);
+pub struct Limits(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -48,7 +67,7 @@ struct Inner {
 
 #[derive(Debug)]
 struct Buckets {
-    by_directory: HashMap<DirectoryId, Bucket>,
+    by_holder: HashMap<Holder, Bucket>,
     /// At this many buckets the idle ones are let go.
     sweep_at: usize,
 }
@@ -64,11 +83,11 @@ struct Bucket {
 /// Below this many buckets it is not worth looking for idle ones.
 const FEW: usize = 1_024;
 
-impl DirectoryLimits {
+impl Limits {
     /// Full buckets for everybody.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        let buckets = Mutex::new(Buckets { by_directory: HashMap::new(), sweep_at: FEW });
+        let buckets = Mutex::new(Buckets { by_holder: HashMap::new(), sweep_at: FEW });
         Self(Arc::new(Inner { clock: Moments(clock), buckets }))
     }
 
@@ -81,12 +100,21 @@ impl DirectoryLimits {
         self.take_at(directory.id, Rate { requests_per_second: settings.requests_per_second, burst: settings.burst })
     }
 
+    /// Takes one request from a client's bucket. Clients have the rate that directories have unless their settings say otherwise.
+    ///
+    /// # Errors
+    /// When the bucket is empty; nothing is taken then.
+    pub fn take_client(&self, client: ClientId) -> Result<(), TooMany> {
+        let DirectorySettings { requests_per_second, burst, .. } = DirectorySettings::default();
+        self.take_at(client, Rate { requests_per_second, burst })
+    }
+
     /// A rate that changed begins with a full bucket.
-    fn take_at(&self, directory: DirectoryId, rate: Rate) -> Result<(), TooMany> {
+    fn take_at(&self, holder: impl Into<Holder>, rate: Rate) -> Result<(), TooMany> {
         let Inner { clock, buckets } = &*self.0;
         let mut buckets = buckets.lock().unwrap_or_else(PoisonError::into_inner);
         buckets.sweep(clock.now());
-        let bucket = buckets.by_directory.entry(directory).or_insert_with(|| Bucket::new(rate, clock));
+        let bucket = buckets.by_holder.entry(holder.into()).or_insert_with(|| Bucket::new(rate, clock));
         if bucket.rate != rate {
             *bucket = Bucket::new(rate, clock);
         }
@@ -101,18 +129,18 @@ impl DirectoryLimits {
     /// How many buckets are kept.
     #[cfg(test)]
     fn len(&self) -> usize {
-        self.0.buckets.lock().unwrap_or_else(PoisonError::into_inner).by_directory.len()
+        self.0.buckets.lock().unwrap_or_else(PoisonError::into_inner).by_holder.len()
     }
 }
 
 impl Buckets {
     fn sweep(&mut self, now: Nanos) {
-        if self.by_directory.len() < self.sweep_at {
+        if self.by_holder.len() < self.sweep_at {
             return;
         }
-        self.by_directory.retain(|_, bucket| bucket.full_at > now);
+        self.by_holder.retain(|_, bucket| bucket.full_at > now);
         // Those that are left are busy; the next look comes when there are twice as many, so that looking costs each request little.
-        self.sweep_at = FEW.max(self.by_directory.len() * 2);
+        self.sweep_at = FEW.max(self.by_holder.len() * 2);
     }
 }
 
@@ -152,13 +180,13 @@ mod tests {
         Rate { requests_per_second: NonZeroU32::new(requests_per_second).unwrap(), burst: NonZeroU32::new(burst).unwrap() }
     }
 
-    fn limits() -> (Clock, DirectoryLimits) {
+    fn limits() -> (Clock, Limits) {
         let clock = Clock::fixed(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
-        (clock.clone(), DirectoryLimits::new(clock))
+        (clock.clone(), Limits::new(clock))
     }
 
     /// How many of `asked` requests at one moment are let through.
-    fn through(limits: &DirectoryLimits, directory: DirectoryId, rate: Rate, asked: usize) -> usize {
+    fn through(limits: &Limits, directory: DirectoryId, rate: Rate, asked: usize) -> usize {
         (0..asked).filter(|_| limits.take_at(directory, rate).is_ok()).count()
     }
 

@@ -8,6 +8,7 @@
 //! | `/me` | the signed-in person: accounts and roles of the active login |
 //! | `/api/v1/…` | administration, see [`admin`] |
 //! | `/access/v1/…`, `/.well-known/authzen-configuration` | decisions for portals |
+//! | `/oauth2/token` | access tokens for clients, see [`oauth`] |
 //! | `/assets/…` | stylesheet and icon |
 //!
 //! The operations listener is [`ops`]. Each surface answers errors in its own format, also those of routing, limits and panics.
@@ -17,6 +18,7 @@ mod extract;
 mod layers;
 pub mod limits;
 mod me;
+mod oauth;
 pub mod ops;
 pub mod pages;
 mod scim;
@@ -38,6 +40,7 @@ pub fn router(app: App) -> Router {
         .nest("/api/v1", admin::router(&app))
         .nest("/access/v1", admin::access_router(&app))
         .merge(admin::metadata())
+        .nest("/oauth2", oauth::router(&app))
         .merge(page_surface(&app))
         .fallback_service(
             Router::new()

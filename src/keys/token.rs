@@ -2,7 +2,8 @@
 //!
 //! A directory's bearer token is `vst_<lookup>_<secret>`: `vst_` lets scanners of leaked secrets know it, the lookup part is
 //! public and finds its row, and the secret part is 256 random bits. A session cookie, `state`, `nonce` and PKCE verifier are bare: the
-//! secret alone. A digest without salt or stretching is enough, because nobody can guess 256 random bits.
+//! secret alone. A client's access token is made as a directory's is and begins with `vsa_`, so that neither is taken for the other.
+//! A digest without salt or stretching is enough, because nobody can guess 256 random bits.
 
 use std::fmt;
 
@@ -15,6 +16,8 @@ use subtle::ConstantTimeEq as _;
 use super::random;
 
 const PRODUCT: &str = "vst_";
+/// What access tokens begin with; as long as [`PRODUCT`].
+const ACCESS: &str = "vsa_";
 /// 12 letters of an alphabet of 32: 60 bits, so that a clash of two is not met in practice and refused by the schema if it is.
 const LOOKUP_CHARS: usize = 12;
 /// 32 bytes in base64 without padding.
@@ -38,9 +41,19 @@ impl PlainToken {
     /// A bearer token for a directory's SCIM client.
     #[must_use]
     pub fn bearer() -> Self {
+        Self::found_by_prefix(PRODUCT)
+    }
+
+    /// An access token for a client that works for itself.
+    #[must_use]
+    pub fn access() -> Self {
+        Self::found_by_prefix(ACCESS)
+    }
+
+    fn found_by_prefix(product: &str) -> Self {
         let lookup: String =
             random::<LOOKUP_CHARS>().iter().map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()])).collect();
-        Self(format!("{PRODUCT}{lookup}_{}", Self::bare().0.expose_secret()).into())
+        Self(format!("{product}{lookup}_{}", Self::bare().0.expose_secret()).into())
     }
 
     /// The digest of the whole token, for the store.
@@ -52,7 +65,8 @@ impl PlainToken {
     /// The public part by which a bearer token is found; a bare token has none.
     #[must_use]
     pub fn lookup(&self) -> Option<&str> {
-        BearerToken::parse(self.0.expose_secret()).ok().map(|token| token.lookup)
+        let text = self.0.expose_secret();
+        BearerToken::parse(text).or_else(|_| BearerToken::parse_access(text)).ok().map(|token| token.lookup)
     }
 
     /// Gives the token away, to be shown once.
@@ -113,10 +127,19 @@ impl<'a> BearerToken<'a> {
     /// Reads what followed `Bearer ` in the `Authorization` header. Whatever has not exactly the shape of a token is refused
     /// before it is hashed, so that a long header costs nothing.
     pub fn parse(text: &'a str) -> Result<Self, NotAToken> {
+        Self::parse_as(PRODUCT, text)
+    }
+
+    /// Reads an access token of a client, as [`BearerToken::parse`] reads a directory's.
+    pub fn parse_access(text: &'a str) -> Result<Self, NotAToken> {
+        Self::parse_as(ACCESS, text)
+    }
+
+    fn parse_as(product: &str, text: &'a str) -> Result<Self, NotAToken> {
         if text.len() != BEARER_CHARS {
             return Err(NotAToken);
         }
-        let rest = text.strip_prefix(PRODUCT).ok_or(NotAToken)?;
+        let rest = text.strip_prefix(product).ok_or(NotAToken)?;
         let (lookup, rest) = rest.split_at_checked(LOOKUP_CHARS).ok_or(NotAToken)?;
         let secret = rest.strip_prefix('_').ok_or(NotAToken)?;
         let shaped = lookup.bytes().all(|byte| ALPHABET.contains(&byte))
@@ -172,6 +195,17 @@ mod tests {
         let (known, forged) = (BearerToken::parse(shown).unwrap(), BearerToken::parse(&forged).unwrap());
         assert_eq!(known.lookup, forged.lookup);
         assert_ne!(known.digest, forged.digest);
+    }
+
+    #[test]
+    fn an_access_token_is_no_token_of_a_directory_and_none_of_those_is_one() {
+        let (access, bearer) = (PlainToken::access(), PlainToken::bearer());
+        let lookup = access.lookup().unwrap().to_owned();
+        let (access, bearer) = (access.reveal(), bearer.reveal());
+        let (access, bearer) = (access.expose_secret(), bearer.expose_secret());
+        assert!(access.starts_with("vsa_") && access.len() == bearer.len());
+        assert_eq!(BearerToken::parse_access(access).unwrap().lookup, lookup);
+        assert!(BearerToken::parse(access).is_err() && BearerToken::parse_access(bearer).is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, ConnectionId, DirectoryId, EventId, LoginId, TokenId};
+use super::{AccountId, ClientId, ConnectionId, DirectoryId, EventId, LoginId, TokenId};
 
 /// Who did it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +15,8 @@ pub enum Actor {
     Login { login: LoginId },
     /// A browser that is not signed in yet, by way of a connection.
     Connection { connection: ConnectionId },
+    /// A client that works for itself.
+    Client { client: ClientId },
     /// Whoever runs the service, by its command line.
     Operator,
     /// The service itself.
@@ -71,6 +73,9 @@ kinds! {
     TokenRotated = "token.rotated",
     TokenRevoked = "token.revoked",
     ClientCreated = "client.created",
+    /// A client was given an access token for its credentials.
+    ClientTokenIssued = "client.token_issued",
+    ClientRevoked = "client.revoked",
     RuleCreated = "rule.created",
     RuleChanged = "rule.changed",
     RuleDeleted = "rule.deleted",

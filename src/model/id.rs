@@ -103,8 +103,10 @@ ids! {
     Sid
     /// A sign-in that has begun and waits for its callback.
     PendingId
-    /// A portal application.
+    /// A portal application, or a client that works for itself.
     ClientId
+    /// What a client was given for its credentials.
+    AccessTokenId
     /// An audit entry.
     EventId
     /// A process that holds a lease.

@@ -37,7 +37,7 @@ pub struct Assignment {
     /// The key of a role in the tenant's catalogue.
     pub role: String,
     pub source: AssignmentSource,
-    /// The rule, or the login or operator that gave it.
+    /// The rule, or the login, client or operator that gave it.
     pub source_id: Uuid,
     pub granted_at: DateTime<Utc>,
 }

@@ -29,7 +29,7 @@ pub struct NewAssignment<'a> {
     pub instance: Option<InstanceId>,
     pub role: &'a str,
     pub source: AssignmentSource,
-    /// The login that gives it; the nil id for the operator's command line.
+    /// The login or client that gives it; the nil id for the operator's command line.
     pub source_id: uuid::Uuid,
 }
 

@@ -8,7 +8,10 @@ use sqlx::types::Json;
 
 use super::{PendingRow, Reader, Result, door};
 use crate::keys::HashedToken;
-use crate::model::{ConnectionId, Directory, DirectoryId, DirectorySettings, HolderId, Scopes, Session, Tenant, TenantId, TokenId};
+use crate::model::{
+    AccountId, ClientId, ClientScopes, ConnectionId, Directory, DirectoryId, DirectorySettings, HolderId, Scopes, Session, Tenant,
+    TenantId, TokenId,
+};
 
 /// Looks across tenants.
 #[derive(Debug)]
@@ -30,6 +33,30 @@ pub struct TokenRow {
     pub directory: Directory,
 }
 
+/// A client that works for itself, with what proves it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct ClientRow {
+    pub tenant_id: TenantId,
+    pub id: ClientId,
+    /// A client without a secret proves nothing.
+    pub secret_digest: Option<HashedToken>,
+    #[sqlx(json)]
+    pub scopes: ClientScopes,
+    pub within_id: AccountId,
+}
+
+/// An access token with its client.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct AccessTokenRow {
+    pub tenant_id: TenantId,
+    pub client_id: ClientId,
+    pub digest: HashedToken,
+    #[sqlx(json)]
+    pub scopes: ClientScopes,
+    pub within_id: AccountId,
+    pub expires_at: DateTime<Utc>,
+}
+
 impl Doors {
     pub(super) fn new(reader: Reader) -> Self {
         Self { reader }
@@ -48,6 +75,31 @@ impl Doors {
                    d.id, d.slug, d.name, d.profile, d.home_account_id, d.settings, d.trace_until
                  from tokens t join directories d on d.id = t.directory_id join tenants n on n.tenant_id = t.tenant_id
                  where t.prefix = $1 and t.revoked_at is null and d.state = 'enabled' and n.state = 'active'",
+                prefix
+            )
+        )
+    }
+
+    /// A client that works for itself, by what it calls itself. Revoked ones are not found.
+    pub async fn client(&mut self, client_id: &str) -> Result<Option<ClientRow>> {
+        door!(
+            self,
+            fetch_optional::<ClientRow>(
+                "select c.tenant_id, c.id, c.secret_digest, c.scopes, c.within_id from clients c join tenants n on n.tenant_id = c.tenant_id
+                 where c.client_id = $1 and c.within_id is not null and c.revoked_at is null and n.state = 'active'",
+                client_id
+            )
+        )
+    }
+
+    /// An access token, by its public prefix. Those of revoked clients are not found.
+    pub async fn access_token(&mut self, prefix: &str) -> Result<Option<AccessTokenRow>> {
+        door!(
+            self,
+            fetch_optional::<AccessTokenRow>(
+                "select t.tenant_id, t.client_id, t.digest, t.scopes, c.within_id, t.expires_at
+                 from access_tokens t join clients c on c.id = t.client_id join tenants n on n.tenant_id = t.tenant_id
+                 where t.prefix = $1 and c.within_id is not null and c.revoked_at is null and n.state = 'active'",
                 prefix
             )
         )
@@ -205,11 +257,12 @@ impl super::Writer {
         Ok(rows > 0)
     }
 
-    /// Removes sessions and pending sign-ins whose time is over, everywhere.
+    /// Removes sessions, pending sign-ins and access tokens whose time is over, everywhere.
     pub async fn purge_expired(&mut self, now: DateTime<Utc>) -> Result<u64> {
         let sessions = door!(self, execute("delete from sessions where expires_at < $1", now))?;
         let pending = door!(self, execute("delete from pending_sign_ins where expires_at < $1", now))?;
-        Ok(sessions + pending)
+        let tokens = door!(self, execute("delete from access_tokens where expires_at < $1", now))?;
+        Ok(sessions + pending + tokens)
     }
 
     /// Removes traces of sign-ins from before an instant, everywhere, the oldest first and at most `limit`. Answers how many.

@@ -50,10 +50,10 @@ use sqlx::{ConnectOptions as _, PgConnection, PgPool, Postgres, Sqlite, SqliteCo
 
 pub use self::accounts::AccountRow;
 pub use self::assignments::{HolderRow, LoginOfExtract, NewAssignment};
-pub use self::clients::NewClient;
+pub use self::clients::{NewAccessToken, NewClient};
 pub use self::connections::NewConnection;
 pub use self::directories::{NewDirectory, Uniqueness};
-pub use self::doors::{Doors, TokenRow};
+pub use self::doors::{AccessTokenRow, ClientRow, Doors, TokenRow};
 pub use self::error::{Constraint, Error, Result};
 pub use self::events::{EventQuery, EventRow};
 pub use self::group_members::{GROUP_MEMBER_LAYOUT, GroupMemberRow};

@@ -69,6 +69,8 @@ fn covers(held: &EffectiveRole<'_>, question: Question<'_>) -> bool {
 pub enum Asking {
     /// A login of the tenant, about the accounts where it has the permission to see people.
     Login(LoginId),
+    /// A client, about this account and those below.
+    Client(AccountId),
 }
 
 /// What the questions of one request share.
@@ -107,6 +109,7 @@ impl Evaluator {
         let Some(catalogue) = self.catalogue.clone() else { return Ok(Decision::Deny) };
         self.load_site(account).await?;
         let may_ask = match self.asking {
+            Asking::Client(within) => self.sites.get(&account).is_some_and(|site| site.path.iter().any(|above| above.id == within)),
             Asking::Login(asker) => {
                 self.load_held(asker).await?;
                 let seeing = Question { permission: "people.view", service: None, instance: None };

@@ -15,7 +15,7 @@ use crate::model::{Account, AccountId, AccountState};
 
 /// `GET /accounts`: those that who asks may see, each after the one above it.
 pub(super) async fn list(asker: Asker) -> Result<Body<Value>, Problem> {
-    let reach = asker.reach()?;
+    let reach = asker.reach_for(Permission::ViewAccounts)?;
     let seen = reach.tree().downwards().into_iter().filter(|account| reach.allows(Permission::ViewAccounts, account.id));
     Ok(Body(json!({ "items": seen.map(|account| shown(reach, account)).collect::<Vec<_>>() })))
 }

@@ -9,11 +9,13 @@ use serde::de::DeserializeOwned;
 
 use super::problem::{Kind, Problem};
 use crate::app::App;
-use crate::directory::access::{self, Permission, Reach};
+use crate::directory::access::{self, Authority, Permission, Reach};
 use crate::directory::evaluation::{Asking, Evaluator};
 use crate::http::extract;
 use crate::http::scim;
-use crate::model::{AccountId, Actor, Directory, DirectoryId, LoginId, Scope, Session, TenantId, TokenId};
+use crate::keys::BearerToken;
+use crate::model::{AccountId, Actor, ClientId, ClientScope, Directory, DirectoryId, Scope, Session, TenantId, TokenId};
+use crate::store::AccessTokenRow;
 
 /// Who asks. There is nobody else: everything but these is 401.
 #[derive(Clone, Debug)]
@@ -22,12 +24,14 @@ pub(super) enum Asker {
     Token { tenant: TenantId, directory: DirectoryId, token: TokenId },
     /// A browser's session, whose active login holds a permission for directories on some account.
     Administrator { session: Session, reach: Reach },
+    /// A client that works for itself, by its access token.
+    Client { tenant: TenantId, client: ClientId, reach: Reach },
 }
 
 impl Asker {
     pub(super) fn tenant(&self) -> TenantId {
         match self {
-            Self::Token { tenant, .. } => *tenant,
+            Self::Token { tenant, .. } | Self::Client { tenant, .. } => *tenant,
             Self::Administrator { session, .. } => session.tenant_id,
         }
     }
@@ -37,6 +41,7 @@ impl Asker {
         match self {
             Self::Token { directory, token, .. } => Actor::Directory { directory: *directory, token: *token },
             Self::Administrator { session, .. } => Actor::Login { login: session.active_login_id },
+            Self::Client { client, .. } => Actor::Client { client: *client },
         }
     }
 
@@ -44,36 +49,48 @@ impl Asker {
     pub(super) fn may(&self, permission: Permission, on: &Directory) -> bool {
         match self {
             Self::Token { directory, .. } => permission == Permission::ViewDirectories && *directory == on.id,
-            Self::Administrator { reach, .. } => reach.allows(permission, on.home_account_id),
+            Self::Administrator { reach, .. } | Self::Client { reach, .. } => reach.allows(permission, on.home_account_id),
         }
     }
 
-    /// What an administrator may do.
+    /// What an administrator or a client may do.
     pub(super) fn reach(&self) -> Result<&Reach, Problem> {
         match self {
-            Self::Administrator { reach, .. } => Ok(reach),
-            Self::Token { .. } => Err(Problem::with(Kind::Forbidden, "this needs an administrator's session")),
+            Self::Administrator { reach, .. } | Self::Client { reach, .. } => Ok(reach),
+            Self::Token { .. } => Err(no_token()),
         }
     }
 
-    /// The login that asks.
-    pub(super) fn login(&self) -> Result<LoginId, Problem> {
+    /// What they may do, if it is not a client without a scope for the permission: that one is refused before anything is looked up.
+    pub(super) fn reach_for(&self, permission: Permission) -> Result<&Reach, Problem> {
+        let reach = self.reach()?;
+        reach.scoped(permission)?;
+        Ok(reach)
+    }
+
+    /// Whose hand gives a role: the login that asks, or the client.
+    pub(super) fn hand(&self) -> Result<uuid::Uuid, Problem> {
         match self {
-            Self::Administrator { session, .. } => Ok(session.active_login_id),
-            Self::Token { .. } => Err(Problem::with(Kind::Forbidden, "this needs an administrator's session")),
+            Self::Administrator { session, .. } => Ok(session.active_login_id.uuid()),
+            Self::Client { client, .. } => Ok(client.uuid()),
+            Self::Token { .. } => Err(no_token()),
         }
     }
 
     /// The account that a path names, for somebody with the permission.
     pub(super) fn account(&self, id: &str, permission: Permission) -> Result<AccountId, Problem> {
+        let reach = self.reach_for(permission)?;
         let id: AccountId = id.parse().map_err(|_| Problem::not_found())?;
-        self.reach()?.needs(permission, id)?;
+        reach.needs(permission, id)?;
         Ok(id)
     }
 
     /// The directory that a path names, for somebody with the permission. One that they may not see is answered like one that
     /// never was; one that they may see but not change is forbidden.
     pub(super) async fn directory(&self, app: &App, id: &str, permission: Permission) -> Result<Directory, Problem> {
+        if let Self::Client { reach, .. } = self {
+            reach.scoped(permission)?;
+        }
         let id: DirectoryId = id.parse().map_err(|_| Problem::not_found())?;
         let directory = app.store.read(self.tenant()).directory(id).await?.ok_or_else(Problem::not_found)?;
         if !self.may(Permission::ViewDirectories, &directory) {
@@ -89,6 +106,10 @@ impl Asker {
     }
 }
 
+fn no_token() -> Problem {
+    Problem::with(Kind::Forbidden, "this needs an administrator's session or a client's access token")
+}
+
 impl FromRequestParts<App> for Asker {
     type Rejection = Problem;
 
@@ -100,6 +121,12 @@ impl FromRequestParts<App> for Asker {
                 let reach = reach.filter(|reach| !reach.is_empty()).ok_or(Problem::new(Kind::Unauthenticated))?;
                 Ok(Self::Administrator { session, reach })
             }
+            Credential::Client(AccessTokenRow { tenant_id: tenant, client_id: client, scopes, within_id, .. }) => {
+                let authority = Authority::Scopes(scopes, within_id);
+                let reach = Reach::with(&mut app.store.read(tenant), authority, &app.catalogues).await?;
+                let reach = reach.ok_or(Problem::new(Kind::Unauthenticated))?;
+                Ok(Self::Client { tenant, client, reach })
+            }
         }
     }
 }
@@ -108,11 +135,20 @@ impl FromRequestParts<App> for Asker {
 enum Credential {
     Token { tenant: TenantId, directory: DirectoryId, token: TokenId },
     Session(Session),
+    Client(AccessTokenRow),
 }
 
 async fn credential(parts: &Parts, app: &App) -> Result<Credential, Problem> {
     // Whoever sends a token wants to be known by it, whatever cookies there are.
     if parts.headers.contains_key(AUTHORIZATION) {
+        if let Some(token) = scim::bearer(&parts.headers).and_then(|text| BearerToken::parse_access(text).ok()) {
+            let found = app.store.doors().access_token(token.lookup).await?;
+            let now = app.clock.now();
+            let found = found.filter(|row| row.digest == token.digest && row.expires_at > now);
+            let found = found.ok_or(Problem::new(Kind::Unauthenticated))?;
+            app.limits.take_client(found.client_id)?;
+            return Ok(Credential::Client(found));
+        }
         let found = scim::authenticate(&parts.headers, app).await.map_err(|_| Problem::new(Kind::Unavailable))?;
         let token = found.filter(|token| token.scopes.allow(Scope::Log)).ok_or(Problem::new(Kind::Unauthenticated))?;
         app.limits.take(&token.directory)?;
@@ -143,6 +179,13 @@ impl FromRequestParts<App> for Questioner {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         match credential(parts, app).await? {
             Credential::Session(session) => Ok(Self { tenant: session.tenant_id, asking: Asking::Login(session.active_login_id) }),
+            Credential::Client(AccessTokenRow { tenant_id: tenant, scopes, within_id, .. }) => {
+                if !scopes.contains(ClientScope::Evaluate) {
+                    let detail = format!("this needs an access token with the scope {}", ClientScope::Evaluate);
+                    return Err(Problem::with(Kind::Forbidden, detail));
+                }
+                Ok(Self { tenant, asking: Asking::Client(within_id) })
+            }
             Credential::Token { .. } => {
                 Err(Problem::with(Kind::Forbidden, "a directory's token asks for no decisions; use an administrator's session"))
             }

@@ -11,6 +11,9 @@ use crate::directory::access::Permission;
 
 /// `GET /directories`: those that who asks may see, by name, with how they fare.
 pub(super) async fn list(State(app): State<App>, asker: Asker) -> Result<Body<Value>, Problem> {
+    if let Asker::Client { .. } = asker {
+        asker.reach_for(Permission::ViewDirectories)?;
+    }
     let now = app.clock.now();
     let mut reader = app.store.read(asker.tenant());
     let mut items = Vec::new();

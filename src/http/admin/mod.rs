@@ -11,6 +11,7 @@
 //! | `GET /permissions`, `GET /permissions.csv` | who may do what where, and why |
 //! | `GET`, `POST /rules`; `GET`, `PUT`, `DELETE /rules/{rule}` | the mapping rules; makes, changes and deletes one |
 //! | `POST /rules/preview` | what that would change |
+//! | `GET /clients`, `DELETE /clients/{client}` | clients that work for themselves; ends one |
 //! | `GET /directories` | the directories that who asks may see, with how they fare |
 //! | `GET /directories/{directory}/provisioning-log` | its entries, newest first, see [`log`] |
 //! | `GET /directories/{directory}/provisioning-log/last-failure` | what was refused last, explained |
@@ -22,10 +23,11 @@
 //! Decisions for portals are beside it, at `/access/v1`: see [`evaluation`].
 //!
 //! [`asker::Asker`] says who asks; each handler asks it for the directory of its path, with the permission that it needs. What
-//! changes something is asked for by a session only, from our own site (the CSRF layer), with a body of `application/json`.
+//! changes something is asked for by a session, from our own site (the CSRF layer), or by a client, with a body of `application/json`.
 
 mod accounts;
 mod asker;
+mod clients;
 mod directories;
 mod evaluation;
 mod events;
@@ -71,6 +73,8 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/rules", get(rules::list).post(rules::create))
         .route("/rules/preview", post(rules::preview))
         .route("/rules/{rule}", get(rules::read).put(rules::change).delete(rules::delete))
+        .route("/clients", get(clients::list))
+        .route("/clients/{client}", delete(clients::revoke))
         .route("/directories", get(directories::list))
         .route("/directories/{directory}/provisioning-log", get(log::list))
         .route("/directories/{directory}/provisioning-log/last-failure", get(log::last_failure))

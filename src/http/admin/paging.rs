@@ -16,6 +16,10 @@ const LONGEST_PAGE: u32 = 200;
 /// The parameters of a request, each of them once.
 pub(super) fn parameters(text: &str) -> Result<Vec<(String, String)>, Problem> {
     let given: Vec<_> = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
+    // PostgreSQL knows no NUL, so nothing has it.
+    if let Some((name, _)) = given.iter().find(|(_, value)| value.contains('\0')) {
+        return Err(Problem::invalid(format!("{name}: a text has no NUL")));
+    }
     let mut seen = BTreeSet::new();
     match given.iter().find(|(name, _)| !seen.insert(name)) {
         Some((name, _)) => Err(Problem::invalid(format!("{name}: give it once"))),

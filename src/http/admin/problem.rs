@@ -72,7 +72,8 @@ impl Kind {
                 StatusCode::UNAUTHORIZED,
                 "unauthenticated",
                 "Nobody is signed in",
-                "send a directory's token with the scope log as a bearer token, or sign in with a login that may see directories",
+                "send a client's access token, or a directory's token with the scope log, as a bearer token; or sign in with a login that may \
+                 see something here",
             ),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "This is not allowed", "the permission for this is not there"),
             Self::NotFound => {

@@ -84,13 +84,14 @@ pub(super) async fn take(
     reason: Result<Query<Reason>, QueryRejection>,
 ) -> Result<StatusCode, Problem> {
     let Query(Reason { reason }) = reason.map_err(|_| Problem::invalid("there is the parameter reason"))?;
+    let assignments = assignments(&app, &asker, &id)?;
     let assignment: AssignmentId = assignment.parse().map_err(|_| Problem::not_found())?;
-    assignments(&app, &asker, &id)?.take(assignment, reason.as_deref()).await?;
+    assignments.take(assignment, reason.as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 fn assignments<'a>(app: &'a App, asker: &'a Asker, id: &'a RequestId) -> Result<Assignments<'a>, Problem> {
-    let (reach, by) = (asker.reach()?, asker.login()?);
+    let (reach, by) = (asker.reach_for(Permission::AssignRoles)?, asker.hand()?);
     Ok(Assignments {
         store: &app.store,
         tenant: asker.tenant(),
@@ -103,8 +104,8 @@ fn assignments<'a>(app: &'a App, asker: &'a Asker, id: &'a RequestId) -> Result<
 
 /// `GET /logins/{login}/roles`: what somebody holds on each account that who asks may see people of, and why.
 pub(super) async fn why(State(app): State<App>, asker: Asker, Path(login): Path<String>) -> Result<Body<Value>, Problem> {
+    let own = asker.reach_for(Permission::ViewPeople)?;
     let login: LoginId = login.parse().map_err(|_| Problem::not_found())?;
-    let own = asker.reach()?;
     let mut reader = app.store.read(asker.tenant());
     let row = reader.any_login(login).await?.ok_or_else(Problem::not_found)?;
     let theirs = Reach::load(&mut reader, login, &app.catalogues).await?.ok_or_else(Problem::not_found)?;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::asker::{Asker, Body};
 use super::problem::Problem;
 use crate::app::App;
+use crate::directory::access::Permission;
 use crate::directory::rules::{Draft, Preview, Proposal, Rules};
 use crate::http::layers::RequestId;
 use crate::model::{AccountId, Grant, Pattern, Rule, RuleBody, RuleId, RuleOrigin};
@@ -140,7 +141,7 @@ fn told(preview: &Preview, asker: &Asker) -> Result<Value, Problem> {
 }
 
 fn rules<'a>(app: &'a App, asker: &'a Asker, id: &'a RequestId) -> Result<Rules<'a>, Problem> {
-    let (reach, caller) = (asker.reach()?, id.caller(app, asker.actor()));
+    let (reach, caller) = (asker.reach_for(Permission::ViewRules)?, id.caller(app, asker.actor()));
     Ok(Rules { store: &app.store, tenant: asker.tenant(), book: &app.rules, reach, caller })
 }
 

@@ -189,7 +189,7 @@ pub(in crate::http) async fn authenticate(headers: &HeaderMap, app: &App) -> Res
 }
 
 /// The token of an `Authorization: Bearer` header; the scheme in any letter case (RFC 9110 section 11.1).
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(in crate::http) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

@@ -24,7 +24,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use self::client::Client;
-pub(super) use self::client::{authenticate, touch};
+pub(super) use self::client::{authenticate, bearer, touch};
 use crate::app::App;
 use crate::model::DirectoryId;
 use crate::provisioning::Failure;

@@ -3,6 +3,7 @@
 mod accounts;
 mod asking;
 mod authzen;
+mod clients;
 mod events;
 mod log;
 mod reads;

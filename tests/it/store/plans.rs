@@ -22,6 +22,7 @@ const ACCEPTED: &[(&str, &str, &str)] = &[
     ("accounts", "USE TEMP B-TREE FOR ORDER BY", "a tenant has few accounts, and people read them by name"),
     ("accounts", "USING INDEX accounts_children (tenant_id=?)", "the whole tree is wanted"),
     ("all_directories", "SCAN directories", "all are wanted"),
+    ("clients", "clients_by_tenant (tenant_id=?", "a tenant has few clients"),
     ("connections", "USE TEMP B-TREE FOR ORDER BY", "a tenant has few connections"),
     ("connections", "connections_3 (tenant_id=?)", "all are wanted"),
     ("connections_of_domain", "USE TEMP B-TREE FOR ORDER BY", "a tenant has few connections"),
