@@ -90,7 +90,7 @@ impl Assignments<'_> {
             let before = here.administrators(&mut writer).await?;
             writer.delete_assignments(&replaced.iter().map(|held| held.id).collect::<Vec<_>>()).await?;
             writer.insert_assignment(&new, self.caller.now).await?;
-            here.keeps_one(&before, &here.administrators(&mut writer).await?)?;
+            keeps_one(&before, &here.administrators(&mut writer).await?)?;
             let made = writer.assignments_of(gift.login).await?.into_iter().find(|held| held.id == id).ok_or_else(Error::raced)?;
             let details = json!({ "person": login.login.person_id, "before": replaced, "after": made });
             let event = self.caller.event(EventKind::AssignmentGiven, gift.login.uuid(), details).at(gift.account);
@@ -122,7 +122,7 @@ impl Assignments<'_> {
             if writer.delete_assignments(&[id]).await? == 0 {
                 return Err(Error::NotFound("assignment"));
             }
-            here.keeps_one(&before, &here.administrators(&mut writer).await?)?;
+            keeps_one(&before, &here.administrators(&mut writer).await?)?;
             let login = writer.any_login(found.login_id).await?.ok_or_else(Error::raced)?.login;
             let details = json!({ "person": login.person_id, "before": found });
             let event = self.caller.event(EventKind::AssignmentTaken, found.login_id.uuid(), details).at(found.account_id);
@@ -261,16 +261,14 @@ impl Here<'_> {
         };
         Ok(by_login.into_values().filter(|(_, held)| holds(held)).map(|(person, _)| person).collect())
     }
+}
 
-    /// Refuses what leaves an account without an administrator that had one.
-    fn keeps_one(&self, before: &BTreeSet<PersonId>, after: &BTreeSet<PersonId>) -> Result<()> {
-        if after.is_empty() && !before.is_empty() {
-            return Err(Error::Conflict(
-                "the last administrator of an account cannot be removed; make another one first".to_owned(),
-            ));
-        }
-        Ok(())
+/// Refuses what leaves an account without an administrator that had one.
+fn keeps_one(before: &BTreeSet<PersonId>, after: &BTreeSet<PersonId>) -> Result<()> {
+    if after.is_empty() && !before.is_empty() {
+        return Err(Error::Conflict("the last administrator of an account cannot be removed; make another one first".to_owned()));
     }
+    Ok(())
 }
 
 async fn narrowing(

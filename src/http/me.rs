@@ -94,8 +94,8 @@ fn tree(reach: &Reach, rules: &BTreeMap<Uuid, String>, parent: Option<AccountId>
 }
 
 fn line(reach: &Reach, rules: &BTreeMap<Uuid, String>, account: AccountId, held: &EffectiveRole<'_>) -> RoleLine {
-    let above = held.causes.iter().map(|cause| cause.assignment.account_id);
-    let inherited_from = above.clone().all(|at| at != account).then(|| above.last()).flatten();
+    let is_inherited = held.causes.iter().all(|cause| cause.assignment.account_id != account);
+    let inherited_from = held.causes.last().filter(|_| is_inherited).map(|cause| cause.assignment.account_id);
     let name_of = |key: &str| reach.catalogue().role(key).map_or_else(|| key.to_owned(), |role| role.name.clone());
     RoleLine {
         name: match (held.service, held.instance) {

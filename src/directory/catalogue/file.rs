@@ -106,7 +106,7 @@ pub(super) fn parse(slug: &str, text: &str) -> Result<Catalogue, Faults> {
     checker.check(&entry);
     let Checker { mut faults, .. } = checker;
     if faults.is_empty() {
-        return Ok(build(slug, entry));
+        return Ok(build(slug, &entry));
     }
     faults.sort_by_key(|fault| fault.line);
     Err(Faults(faults))
@@ -264,7 +264,7 @@ fn within<'a>(key: &str, roles: &BTreeMap<&'a str, &'a RoleEntry>) -> BTreeSet<&
     found
 }
 
-fn build(slug: &str, entry: FileEntry) -> Catalogue {
+fn build(slug: &str, entry: &FileEntry) -> Catalogue {
     let by_key: BTreeMap<&str, &RoleEntry> = entry.roles.iter().map(|role| (role.key.get_ref().as_str(), role)).collect();
     let givers: BTreeSet<String> = entry
         .roles

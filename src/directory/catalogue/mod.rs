@@ -59,6 +59,7 @@ pub struct ExclusiveSet {
 }
 
 /// A role.
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the file, and none excludes another")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Role {
     /// What rules and tokens call it.

@@ -87,6 +87,9 @@ fn told(roles: &[EffectiveRole<'_>]) -> Vec<String> {
     roles.iter().map(told).collect()
 }
 
+/// What it tells, the way up from the account, its services, what was given, and what counts.
+type Case<'a> = (&'a str, Vec<&'a Account>, &'a BTreeSet<String>, Vec<Assignment>, &'a [&'a str]);
+
 #[test]
 fn what_counts_where() {
     use AssignmentSource::{Manual, Operator, Rule};
@@ -101,7 +104,7 @@ fn what_counts_where() {
     let all = BTreeSet::from(["security".to_owned()]);
     let g = |role: &str, source| given(role, &root, source);
     let c = |role: &str, source| given(role, &child, source);
-    let table: Vec<(&str, Vec<&Account>, &BTreeSet<String>, Vec<Assignment>, &[&str])> = vec![
+    let table: Vec<Case<'_>> = vec![
         ("nothing", at_root.clone(), &all, vec![], &[]),
         ("a role that the catalogue does not know", at_root.clone(), &all, vec![g("gone", Manual)], &[]),
         (

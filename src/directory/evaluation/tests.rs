@@ -55,6 +55,9 @@ permissions = ["tickets.own"]
 /// A role, at the account itself or above, for a service, for an instance.
 type Given<'a> = (&'a str, bool, Option<&'a str>, Option<&'a str>);
 
+/// What was given, the permission, the service and instance that it is asked for, and the decision.
+type Case<'a> = (&'a [Given<'a>], &'a str, Option<&'a str>, Option<&'a str>, Decision);
+
 #[test]
 fn what_is_held_at_the_account_decides_and_what_is_narrowed_only_where_it_belongs() {
     let catalogue = Catalogue::parse("x", CATALOGUE).unwrap();
@@ -64,7 +67,7 @@ fn what_is_held_at_the_account_decides_and_what_is_narrowed_only_where_it_belong
     let postmaster: &[Given<'_>] = &[("postmaster", true, None, None)];
     let post_of_inbox: &[Given<'_>] = &[("postmaster", true, Some("mail"), Some("inbox"))];
     let (yes, no, fresh) = (Decision::Allow { step_up: false }, Decision::Deny, Decision::Allow { step_up: true });
-    let table: &[(&[Given<'_>], &str, Option<&str>, Option<&str>, Decision)] = &[
+    let table: &[Case<'_>] = &[
         (&[], "invoices.view", None, None, no),
         (here, "invoices.view", None, None, yes),
         (here, "invoices.view", Some("mail"), None, yes),

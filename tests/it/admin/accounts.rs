@@ -100,7 +100,8 @@ on_every_engine! {
         let (emea, mut at) = (id(&office, &mut root, "bluesky/emea").await, id(&office, &mut root, "bluesky/apac").await);
         for level in 3..=16 {
             let new = json!({ "parent": at, "slug": "below", "name": format!("Level {level}") });
-            at = office.send(&mut root, Method::POST, "/accounts", Some(&new)).await.expect(201).body["id"].as_str().unwrap().to_owned();
+            let made = office.send(&mut root, Method::POST, "/accounts", Some(&new)).await.expect(201).body;
+            made["id"].as_str().unwrap().clone_into(&mut at);
         }
         let new = json!({ "parent": at, "slug": "below", "name": "Too deep" });
         problem(&office.send(&mut root, Method::POST, "/accounts", Some(&new)).await, 409, "conflict");

@@ -7,7 +7,7 @@ use super::{Office, alike, problem};
 use crate::support::http::{Answer, Browser};
 use crate::support::world::{Tenant, describe, on_every_engine};
 
-/// A tenant of CloudCreator, whose file has a rule with a pattern.
+/// A tenant of `CloudCreator`, whose file has a rule with a pattern.
 const CLOUDS: &str = r#"
 [[tenant.rule]]
 name = "Administrators"
@@ -76,7 +76,8 @@ async fn previewed(office: &Office, browser: &mut Browser, body: &Value) -> (Vec
         people.extend(person["gains"].as_array().unwrap().iter().map(|item| format!("{name}: +{}", place(item))));
         people.extend(person["loses"].as_array().unwrap().iter().map(|item| format!("{name}: -{}", place(item))));
     }
-    (counts.sort(), people.sort());
+    counts.sort();
+    people.sort();
     assert_eq!(told["logins"].as_u64().unwrap(), u64::try_from(told["people"].as_array().unwrap().len()).unwrap());
     (counts, people)
 }

@@ -93,7 +93,7 @@ impl Portal {
         appoint(&app.store, self.tenant.id, catalogue, &appointment, caller).await.unwrap();
     }
 
-    /// Asks whether a login may do something on an account, by AuthZEN.
+    /// Asks whether a login may do something on an account, by `AuthZEN`.
     async fn may(&mut self, login: &str, permission: &str, account: &str) -> bool {
         self.may_with(login, permission, json!({ "type": "account", "id": account })).await
     }

@@ -1,7 +1,7 @@
 //! The account tree, what accounts subscribe to, and what is given there by hand.
 
 use vestibule::model::{
-    AccountId, AccountState, AssignmentId, AssignmentSource, Instance, InstanceId, LoginId, Service, ServiceId, TenantId,
+    Account, AccountId, AccountState, AssignmentId, AssignmentSource, Instance, InstanceId, LoginId, Service, ServiceId, TenantId,
 };
 use vestibule::store::NewAssignment;
 
@@ -44,8 +44,7 @@ on_every_engine! {
         ids.sort_unstable();
         assert_eq!(writer.lock_accounts(&[AccountId::new(now()), house.emea]).await.unwrap(), [house.emea]);
         let mut emea = path[0].clone();
-        emea.name = "Europe".to_owned();
-        emea.slug = "europe".to_owned();
+        emea = Account { name: "Europe".to_owned(), slug: "europe".to_owned(), ..emea };
         emea.state = AccountState::Suspended;
         writer.update_account(&emea).await.unwrap();
         writer.commit().await.unwrap();
