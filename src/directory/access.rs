@@ -173,10 +173,7 @@ impl Reach {
         if let Authority::Scopes(_, within) = &self.authority {
             return self.scoped(permission).is_ok() && self.tree.is_within(account, *within);
         }
-        self.roles(account)
-            .iter()
-            .filter(|held| held.counts() && held.instance.is_none())
-            .any(|held| permits(held.role, permission))
+        self.roles(account).iter().filter(|held| held.counts() && held.is_whole()).any(|held| permits(held.role, permission))
     }
 
     /// Refuses a client that has none of the scopes for a permission, wherever it acts. A login is refused account by account.
@@ -224,9 +221,7 @@ impl Reach {
         if let Authority::Scopes(..) = self.authority {
             return entry.first_holder != FirstHolder::Operator && self.allows(Permission::AssignRoles, account);
         }
-        self.roles(account)
-            .iter()
-            .any(|held| held.counts() && held.instance.is_none() && entry.assigned_by.contains(&held.role.key))
+        self.roles(account).iter().any(|held| held.counts() && held.is_whole() && entry.assigned_by.contains(&held.role.key))
     }
 }
 
@@ -257,7 +252,7 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::model::{Account, AccountState, AssignmentId, AssignmentSource};
+    use crate::model::{Account, AccountState, AssignmentId, AssignmentSource, ServiceId};
 
     const CATALOGUE: &str = r#"
 name = "x"
@@ -353,6 +348,24 @@ permissions = ["people.view", "directories.viewer"]
             }
         }
         assert!(reach(&[ClientScope::Evaluate], root).is_empty() && !reach(&[ClientScope::ReadAudit], root).is_empty());
+    }
+
+    #[test]
+    fn what_was_narrowed_to_a_service_looks_after_no_account() {
+        let catalogue = Arc::new(Catalogue::parse("x", CATALOGUE).unwrap());
+        let id = AccountId::new(DateTime::UNIX_EPOCH);
+        let root = Account { id, parent_id: None, slug: String::new(), name: String::new(), state: AccountState::Active };
+        for (service, whole) in [(None, true), (Some("mail"), false)] {
+            let narrowed = Assignment {
+                service_id: service.map(|_| ServiceId::new(DateTime::UNIX_EPOCH)),
+                service: service.map(ToOwned::to_owned),
+                ..given("manager", id)
+            };
+            let tree = Tree::new(vec![root.clone()]);
+            let reach = Reach::new(catalogue.clone(), tree, Vec::new(), Authority::Roles(vec![narrowed]));
+            assert_eq!(reach.allows(Permission::ManageDirectories, id), whole);
+            assert_eq!(reach.may_assign("viewer", id), whole);
+        }
     }
 
     fn given(role: &str, account_id: AccountId) -> Assignment {

@@ -255,9 +255,7 @@ impl Here<'_> {
         let path: Vec<_> = self.path.iter().collect();
         let place = Place { path: &path, services: &self.services };
         let holds = |held: &[Assignment]| {
-            effective_roles(self.catalogue, place, held)
-                .iter()
-                .any(|held| held.counts() && held.instance.is_none() && fits(held.role))
+            effective_roles(self.catalogue, place, held).iter().any(|held| held.counts() && held.is_whole() && fits(held.role))
         };
         Ok(by_login.into_values().filter(|(_, held)| holds(held)).map(|(person, _)| person).collect())
     }

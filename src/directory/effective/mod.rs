@@ -49,6 +49,13 @@ impl EffectiveRole<'_> {
         self.shadowed_by.is_none()
     }
 
+    /// Whether it is held for all that it is about: the account, or the whole service that it is of by the catalogue. What was narrowed allows
+    /// nothing beside it.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.instance.is_none() && (self.service.is_none() || self.role.service.is_some())
+    }
+
     /// How firmly it is held; more is firmer.
     fn firmness(&self) -> u8 {
         let of = |cause: &Cause<'_>| match (cause.included_by, cause.assignment.source) {
