@@ -19,6 +19,7 @@ mod layers;
 pub mod limits;
 mod me;
 mod oauth;
+pub mod openapi;
 pub mod ops;
 pub mod pages;
 mod scim;

@@ -7,6 +7,7 @@ mod architecture;
 mod assertions;
 mod federation;
 mod isolation;
+mod openapi;
 mod portals;
 mod process;
 mod scim;

@@ -2,6 +2,7 @@
 //!
 //! | route | what |
 //! |---|---|
+//! | `GET /openapi.json` | all of this for programs, see [`super::openapi`] |
 //! | `GET`, `POST /accounts`; `GET`, `PATCH /accounts/{account}` | the account tree; makes, renames, moves and suspends one |
 //! | `PUT`, `DELETE /accounts/{account}/services/{service}`, `…/instances/{instance}` | what it subscribes to |
 //! | `GET /accounts/{account}/roles` | the roles that can be given there |
@@ -46,7 +47,7 @@ use axum::routing::{delete, get, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
-use super::layers;
+use super::{layers, openapi};
 use crate::app::App;
 use crate::metrics::Surface;
 
@@ -56,6 +57,7 @@ pub(super) use problem::{Kind, Problem};
 /// The routes below `/api/v1`.
 pub(super) fn router(app: &App) -> Router<App> {
     let routes = Router::new()
+        .route("/openapi.json", get(openapi::serve))
         .route("/accounts", get(accounts::list).post(accounts::create))
         .route("/accounts/{account}", get(accounts::read).patch(accounts::change))
         .route("/accounts/{account}/services/{service}", put(accounts::subscribe).delete(accounts::unsubscribe))
