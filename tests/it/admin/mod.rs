@@ -9,6 +9,7 @@ mod log;
 mod reads;
 mod roles;
 mod rules;
+mod schemathesis;
 
 use chrono::{DateTime, Utc};
 use reqwest::Method;
