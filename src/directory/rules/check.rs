@@ -160,6 +160,6 @@ pub fn may_author(reach: &Reach, within: AccountId, body: &RuleBody) -> Result<(
 
 fn may_give(reach: &Reach, role: &str, account: AccountId) -> bool {
     let Some(entry) = reach.catalogue().role(role) else { return true };
-    let holds = || reach.roles(account).iter().any(|held| held.counts() && held.instance.is_none() && held.role.key == role);
+    let holds = || reach.roles(account).iter().any(|held| held.counts() && held.is_whole() && held.role.key == role);
     reach.may_assign(role, account) && (entry.first_holder == FirstHolder::Anyone || holds())
 }
