@@ -213,6 +213,14 @@ impl Reach {
         !self.tree.downwards().iter().any(|account| Permission::ALL.iter().any(|permission| self.allows(*permission, account.id)))
     }
 
+    /// The roles that can be given at an account, whoever asks: those whose scope fits it, and whose service it subscribes to.
+    pub fn available(&self, account: AccountId) -> impl Iterator<Item = &Role> {
+        let is_root = self.tree.get(account).is_some_and(|account| account.parent_id.is_none());
+        let services = self.services(account);
+        let subscribed = move |role: &Role| role.service.as_ref().is_none_or(|service| services.contains(service));
+        self.catalogue.roles.iter().filter(move |role| role.scope.fits(is_root) && subscribed(role))
+    }
+
     /// Whether they may give and take a role at an account: a login that holds one of the roles that may; a client whose scopes say so,
     /// any role but those whose first holder the operator makes.
     #[must_use]

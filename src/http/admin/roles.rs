@@ -24,17 +24,11 @@ use crate::store::FactsRow;
 pub(super) async fn list(asker: Asker, Path(account): Path<String>) -> Result<Body<Value>, Problem> {
     let id = asker.account(&account, Permission::ViewPeople)?;
     let reach = asker.reach()?;
-    let is_root = reach.tree().get(id).is_some_and(|account| account.parent_id.is_none());
-    let services = reach.services(id);
-    let catalogue = reach.catalogue();
-    let there = catalogue
-        .roles
-        .iter()
-        .filter(|role| role.scope.fits(is_root) && role.service.as_ref().is_none_or(|service| services.contains(service)));
-    let items: Vec<_> = there
+    let items: Vec<_> = reach
+        .available(id)
         .map(|role| {
             let mut item = json!(role);
-            item["exclusive_set"] = json!(catalogue.set_of(&role.key).map(|set| &set.key));
+            item["exclusive_set"] = json!(reach.catalogue().set_of(&role.key).map(|set| &set.key));
             item["assignable"] = reach.may_assign(&role.key, id).into();
             item
         })
