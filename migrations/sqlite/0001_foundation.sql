@@ -206,7 +206,14 @@ create table logins (
   external_id text,
   -- Filled where the directory forbids two logins of one externalId.
   unique_external_key text,
+  -- What the directory says, or whoever made the login. Beside it, since when an administrator's hand has deactivated it: neither undoes the other.
   active integer not null,
+  locked_at text,
+  -- When somebody was asked to come.
+  invited_at text,
+  -- The second factor of a local login, and the kind of mobile that has the soft token.
+  token_type text,
+  mobile_type text,
   -- The attributes as provisioned; search is the same in comparable form, which filters read.
   scim text not null,
   search text not null,
@@ -228,7 +235,9 @@ create table logins (
   constraint logins_directory foreign key (tenant_id, directory_id) references directories (tenant_id, id),
   constraint logins_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id),
   constraint logins_home foreign key (tenant_id, home_account_id) references accounts (tenant_id, id),
-  constraint logins_kind check (kind in ('byoi', 'local'))
+  constraint logins_kind check (kind in ('byoi', 'local')),
+  constraint logins_token_type check (token_type is null or (token_type in ('sms', 'soft-token') and kind = 'local')),
+  constraint logins_mobile_type check (mobile_type is null or (token_type is not null and token_type = 'soft-token'))
 ) strict;
 create index logins_by_directory on logins (tenant_id, directory_id, id);
 create index logins_by_external_id on logins (tenant_id, directory_id, external_id, id);
@@ -261,18 +270,21 @@ create table subjects (
 ) strict;
 create index subjects_by_login on subjects (login_id);
 
--- What the binding pairs proved of a login that no directory has, at its last sign-in: by this a directory adopts it.
+-- What the binding pairs proved of a login that no directory has, at its last sign-in, or what whoever made it by hand named, by which its
+-- first sign-in finds it: by either a directory adopts it.
 create table pair_values (
   tenant_id blob not null,
   login_id blob not null,
   connection_id blob not null,
   claim text not null,
   value text not null,
+  by_hand integer not null,
   constraint pair_values_key primary key (login_id, connection_id, claim),
   constraint pair_values_login foreign key (tenant_id, login_id) references logins (tenant_id, id) on delete cascade,
   constraint pair_values_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id)
 ) strict;
 create index pair_values_by_value on pair_values (tenant_id, connection_id, claim, value);
+create unique index pair_values_by_hand on pair_values (connection_id, claim, value) where by_hand;
 
 -- A deleted login. Sign-in refuses its subjects and pair values until a directory or an administrator lifts it.
 create table tombstones (

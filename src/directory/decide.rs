@@ -149,7 +149,7 @@ pub fn adopt(proved: &[ProvedRow]) -> Adoption {
 }
 
 fn usable(known: &KnownLogin) -> Result<LoginId, Refusal> {
-    if known.login.active && known.person_state == PersonState::Active { Ok(known.login.id) } else { Err(Refusal::Inactive) }
+    if known.login.is_usable() && known.person_state == PersonState::Active { Ok(known.login.id) } else { Err(Refusal::Inactive) }
 }
 
 #[cfg(test)]
@@ -197,6 +197,11 @@ mod tests {
             user_name: "joe".into(),
             external_id: None,
             active: true,
+            locked_at: None,
+            invited_at: None,
+            token_type: None,
+            mobile_type: None,
+            signed_in_at: None,
             version: 1,
             epoch: 0,
             created_at: DateTime::UNIX_EPOCH,
@@ -207,6 +212,10 @@ mod tests {
 
     fn inactive(login: KnownLogin) -> KnownLogin {
         KnownLogin { login: Login { active: false, ..login.login }, ..login }
+    }
+
+    fn locked(login: KnownLogin) -> KnownLogin {
+        KnownLogin { login: Login { locked_at: Some(DateTime::UNIX_EPOCH), ..login.login }, ..login }
     }
 
     fn of_person(login: KnownLogin, person_state: PersonState) -> KnownLogin {
@@ -284,6 +293,7 @@ mod tests {
             ("a known subject", known(login(7)), sign_in.clone()),
             ("a known subject, whatever the policy", Known { by_subject: Some(login(7)), ..stranger(On, &[]) }, sign_in.clone()),
             ("its login is off", known(inactive(login(7))), refuse(Inactive)),
+            ("an administrator has locked its login", known(locked(login(7))), refuse(Inactive)),
             ("its person is off", known(of_person(login(7), PersonState::Deactivated)), refuse(Inactive)),
             ("its person is merged away", known(of_person(login(7), PersonState::Merged)), refuse(Inactive)),
             ("the connection is off", at(known(login(7)), Disabled), refuse(ConnectionOff)),
@@ -322,6 +332,7 @@ mod tests {
             ("provisioned", stranger(IfProvisioned, &one()), bind.clone()),
             ("provisioned, and JIT makes no second login", stranger(On, &one()), bind.clone()),
             ("one of two directories has it", stranger(IfProvisioned, &[pair("0a1b", &[]), one().remove(0)]), bind),
+            ("provisioned and locked", stranger(On, &[pair("0a1b", &[locked(login(7))])]), refuse(Inactive)),
             ("provisioned and off", stranger(On, &[pair("0a1b", &[inactive(login(7))])]), refuse(Inactive)),
             (
                 "provisioned, and the person is off",

@@ -42,13 +42,41 @@ pub struct Login {
     pub user_name: String,
     /// The directory's own name for it, compared only inside that directory.
     pub external_id: Option<String>,
+    /// What the directory says, or whoever made the login.
     pub active: bool,
+    /// Since when an administrator's hand has deactivated it; no directory undoes that.
+    pub locked_at: Option<DateTime<Utc>>,
+    pub invited_at: Option<DateTime<Utc>>,
+    /// The second factor of a local login.
+    pub token_type: Option<TokenType>,
+    /// The kind of mobile that has its soft token.
+    pub mobile_type: Option<String>,
+    pub signed_in_at: Option<DateTime<Utc>>,
     /// Raised with every effective change; the ETag of the SCIM User.
     pub version: i64,
     /// Raised when something about the login must end its sessions at once.
     pub epoch: i64,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+}
+
+impl Login {
+    /// Whether it may be used: the directory's word and an administrator's hand both say so.
+    #[must_use]
+    pub const fn is_usable(&self) -> bool {
+        self.active && self.locked_at.is_none()
+    }
+}
+
+/// The second factor of a local login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "kebab-case")]
+#[sqlx(type_name = "text", rename_all = "kebab-case")]
+pub enum TokenType {
+    /// A code that is sent to a phone.
+    Sms,
+    /// A program on a mobile that shows codes.
+    SoftToken,
 }
 
 /// An e-mail address of a login, as given and folded. Never a key to anything.

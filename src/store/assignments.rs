@@ -47,7 +47,7 @@ pub struct LoginOfExtract {
     pub id: LoginId,
     pub person_id: PersonId,
     pub user_name: String,
-    /// The login is active, and its person is.
+    /// The login is active, nobody has locked it, and its person is active.
     pub active: bool,
 }
 
@@ -63,7 +63,7 @@ impl Reader {
         sql!(
             self,
             fetch_all::<LoginOfExtract>(
-                "select l.id, l.person_id, l.user_name, l.active and p.state = 'active' as active
+                "select l.id, l.person_id, l.user_name, l.active and l.locked_at is null and p.state = 'active' as active
                  from logins l join persons p on p.id = l.person_id
                  where l.tenant_id = $1 and l.id > $2 and exists (
                    select 1 from assignments a where a.tenant_id = $1 and a.login_id = l.id and a.account_id in {ids $3})
@@ -118,7 +118,7 @@ impl Reader {
                     assignments!(),
                     "join logins l on l.id = a.login_id
                        join persons p on p.id = l.person_id
-                     where a.tenant_id = $1 and a.login_id = $2 and l.active and p.state = 'active' order by a.id"
+                     where a.tenant_id = $1 and a.login_id = $2 and l.active and l.locked_at is null and p.state = 'active' order by a.id"
                 ),
                 login
             )
@@ -148,7 +148,7 @@ impl Reader {
                     "join logins l on l.id = a.login_id
                        join persons p on p.id = l.person_id
                      where a.tenant_id = $1 and a.account_id in {ids $2}
-                       and a.role in (select item.value ->> 'key' from {rows $3}) and l.active and p.state = 'active'"
+                       and a.role in (select item.value ->> 'key' from {rows $3}) and l.active and l.locked_at is null and p.state = 'active'"
                 ),
                 Json(accounts),
                 Json(keys(roles))
@@ -163,7 +163,7 @@ impl Reader {
             fetch_all::<HolderRow>(
                 concat!("select l.person_id, ", assignment_columns!(), assignments!(), "join logins l on l.id = a.login_id
                        join persons p on p.id = l.person_id
-                     where a.tenant_id = $1 and a.account_id in {ids $2} and a.login_id in {ids $3} and l.active and p.state = 'active'"),
+                     where a.tenant_id = $1 and a.account_id in {ids $2} and a.login_id in {ids $3} and l.active and l.locked_at is null and p.state = 'active'"),
                 Json(accounts),
                 Json(logins)
             )

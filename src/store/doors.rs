@@ -143,7 +143,7 @@ impl Doors {
                    join tenants t on t.tenant_id = s.tenant_id
                    left join connections c on c.id = sl.connection_id
                  where s.digest = $1 and s.expires_at > $2 and s.last_seen_at > $3
-                   and l.active and l.epoch = sl.login_epoch and l.person_id = s.person_id
+                   and l.active and l.locked_at is null and l.epoch = sl.login_epoch and l.person_id = s.person_id
                    and p.state = 'active' and p.epoch = sl.person_epoch
                    and t.state = 'active' and t.epoch = sl.tenant_epoch
                    and (c.id is null or (c.state = 'enabled' and c.epoch = sl.connection_epoch))",

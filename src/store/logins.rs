@@ -14,7 +14,7 @@ use crate::model::{AccountId, ConnectionId, DirectoryId, Email, Login, LoginId, 
 macro_rules! login_columns {
     () => {
         "l.id, l.person_id, l.slot, l.kind, l.directory_id, l.connection_id, l.home_account_id, l.user_name, l.external_id, l.active,
-         l.version, l.epoch, l.created_at, l.updated_at"
+         l.locked_at, l.invited_at, l.token_type, l.mobile_type, l.signed_in_at, l.version, l.epoch, l.created_at, l.updated_at"
     };
 }
 pub(super) use login_columns;

@@ -56,7 +56,7 @@ impl Writer {
             .collect())
     }
 
-    /// Keeps what a sign-in proved of a login that no directory has.
+    /// Keeps what a sign-in proved of a login that no directory has. What a hand named stays as it was named.
     pub async fn keep_pair_values(&mut self, login: LoginId, pairs: &[PairValue]) -> Result<()> {
         if pairs.is_empty() {
             return Ok(());
@@ -64,11 +64,13 @@ impl Writer {
         sql!(
             self,
             execute(
-                "insert into pair_values (tenant_id, login_id, connection_id, claim, value)
-                 select $1, $2, {uuid item.value ->> 'connection'}, item.value ->> 'claim', item.value ->> 'value' from {rows $3}
-                 where true on conflict (login_id, connection_id, claim) do update set value = excluded.value",
+                "insert into pair_values (tenant_id, login_id, connection_id, claim, value, by_hand)
+                 select $1, $2, {uuid item.value ->> 'connection'}, item.value ->> 'claim', item.value ->> 'value', $4 from {rows $3}
+                 where true on conflict (login_id, connection_id, claim) do update set value = excluded.value
+                 where not pair_values.by_hand",
                 login,
-                Json(pairs)
+                Json(pairs),
+                false
             )
         )?;
         Ok(())

@@ -141,7 +141,7 @@ impl Reader {
                        join accounts c on c.id = a.account_id
                        join roles k on k.catalogue = a.catalogue and k.key = a.role
                        left join services s on s.id = a.service_id
-                     where a.tenant_id = $1 and a.login_id in {ids $2} and l.active and c.state = 'active' and k.retired_at is null),
+                     where a.tenant_id = $1 and a.login_id in {ids $2} and l.active and l.locked_at is null and c.state = 'active' and k.retired_at is null),
                    up as (
                      select c.id as account_id, c.parent_id, c.slug as path from accounts c
                      where c.tenant_id = $1 and c.id in (select account_id from held)

@@ -117,7 +117,7 @@ pub(super) async fn why(State(app): State<App>, asker: Asker, Path(login): Path<
     if accounts.is_empty() && !own.allows(Permission::ViewPeople, row.login.home_account_id) {
         return Err(Problem::not_found());
     }
-    Ok(Body(json!({ "login": login, "active": row.login.active, "accounts": accounts })))
+    Ok(Body(json!({ "login": login, "active": row.login.is_usable(), "accounts": accounts })))
 }
 
 fn shown(held: &EffectiveRole<'_>, rules: &BTreeMap<RuleId, Rule>, facts: Option<&FactsRow>) -> Value {
