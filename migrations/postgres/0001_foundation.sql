@@ -537,6 +537,23 @@ create table access_tokens (
 );
 create index access_tokens_by_end on access_tokens (expires_at);
 
+-- What was answered to a request that somebody may send again, by the key that they gave it. Without a status it is being worked on.
+create table idempotency_keys (
+  tenant_id uuid not null references tenants (tenant_id),
+  -- The login or client that asks.
+  asker_id uuid not null,
+  key text collate "C" not null,
+  claim_id uuid not null,
+  -- SHA-256 of method, address and body.
+  fingerprint bytea not null,
+  status bigint,
+  answer_sealed bytea,
+  created_at timestamptz not null,
+  constraint idempotency_keys_key primary key (tenant_id, asker_id, key),
+  constraint idempotency_keys_answered check ((status is null) = (answer_sealed is null))
+);
+create index idempotency_keys_by_age on idempotency_keys (created_at);
+
 create table keys (
   tenant_id uuid not null references tenants (tenant_id),
   id uuid not null primary key,

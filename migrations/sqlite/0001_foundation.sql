@@ -537,6 +537,23 @@ create table access_tokens (
 ) strict;
 create index access_tokens_by_end on access_tokens (expires_at);
 
+-- What was answered to a request that somebody may send again, by the key that they gave it. Without a status it is being worked on.
+create table idempotency_keys (
+  tenant_id blob not null references tenants (tenant_id),
+  -- The login or client that asks.
+  asker_id blob not null,
+  key text not null,
+  claim_id blob not null,
+  -- SHA-256 of method, address and body.
+  fingerprint blob not null,
+  status integer,
+  answer_sealed blob,
+  created_at text not null,
+  constraint idempotency_keys_key primary key (tenant_id, asker_id, key),
+  constraint idempotency_keys_answered check ((status is null) = (answer_sealed is null))
+) strict;
+create index idempotency_keys_by_age on idempotency_keys (created_at);
+
 create table keys (
   tenant_id blob not null references tenants (tenant_id),
   id blob not null primary key,

@@ -95,6 +95,7 @@ impl Settings {
             log: given.section("log")?,
             catalogues: given.section("catalogues")?,
             sessions: given.section("sessions")?,
+            api: given.section("api")?,
         };
         if !given.has("server", "public_url") {
             settings.server.public_url = PublicUrl::local(settings.server.listen.port());

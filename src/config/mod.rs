@@ -34,6 +34,7 @@ pub struct Settings {
     pub log: Log,
     pub catalogues: Catalogues,
     pub sessions: Sessions,
+    pub api: Api,
 }
 
 /// `[server]`: where Vestibule listens and how it is reached.
@@ -174,6 +175,24 @@ pub struct Sessions {
 impl Default for Sessions {
     fn default() -> Self {
         Self { idle: Duration::from_hours(12), absolute: Duration::from_hours(24) }
+    }
+}
+
+/// `[api]`: how many requests of the administration API one login may make by its sessions.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Api {
+    /// Requests in the long run.
+    #[serde(deserialize_with = "value::number")]
+    pub requests_per_second: u32,
+    /// Requests at once, after a pause.
+    #[serde(deserialize_with = "value::number")]
+    pub burst: u32,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self { requests_per_second: 20, burst: 100 }
     }
 }
 

@@ -68,11 +68,11 @@ fn what_nobody_knows_is_refused_by_name() {
         ),
         (
             refusal("[sever]\nlisten = 'x'", &[]),
-            "v.toml: unknown section `sever`; the sections are catalogues, database, keys, log, net, server, sessions",
+            "v.toml: unknown section `sever`; the sections are api, catalogues, database, keys, log, net, server, sessions",
         ),
         (
             refusal("listen = 'x'", &[]),
-            "v.toml: unknown section `listen`; the sections are catalogues, database, keys, log, net, server, sessions",
+            "v.toml: unknown section `listen`; the sections are api, catalogues, database, keys, log, net, server, sessions",
         ),
         (
             refusal("server = 'x'", &[]),
@@ -84,7 +84,7 @@ fn what_nobody_knows_is_refused_by_name() {
         ),
         (
             refusal("", &[("VESTIBULE__LOGS__FORMAT", "json")]),
-            "environment variable VESTIBULE__LOGS__FORMAT: unknown section `logs`; the sections are catalogues, database, keys, log, net, server, sessions",
+            "environment variable VESTIBULE__LOGS__FORMAT: unknown section `logs`; the sections are api, catalogues, database, keys, log, net, server, sessions",
         ),
         (
             refusal("", &[("VESTIBULE__log__format", "json")]),

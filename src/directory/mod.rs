@@ -12,6 +12,7 @@
 //! | [`extract::Extract`] | an administrator | its own checks | `permissions.extracted` |
 //! | [`rules::Rules`] | an administrator | the catalogue, for what they may give | `rule.*`, `roles.changed` |
 //! | [`clients::Clients`], [`clients::issue`] | the operator, an administrator, the client | its own checks | `client.*` |
+//! | [`idempotency::Keys`] | whoever may send a request again | its own checks | none of its own: the request has them |
 //! | [`manage`], [`settings`] | the operator | its own checks | `*.created`, `directory.changed` |
 //!
 //! Each is one transaction with its events in it: it happened whole, or not at all. [`decide`] and [`mapping`] are pure. A command
@@ -30,6 +31,7 @@ mod error;
 pub mod evaluation;
 pub mod explain;
 pub mod extract;
+pub mod idempotency;
 pub mod log;
 pub mod manage;
 pub mod mapping;

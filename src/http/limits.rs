@@ -1,10 +1,10 @@
-//! How many requests a directory may make, or a client that works for itself, so that one customer's runaway client costs the others nothing.
+//! How many requests a directory may make, a client that works for itself, or an administrator's login, so that one customer's runaway client costs the others nothing.
 //!
 //! Each has a token bucket (the generic cell rate algorithm of the crate `governor`): `burst` requests at once, and
 //! `requests_per_second` in the long run. Buckets live in memory and each replica has its own, so that a request costs no look into a
 //! shared place: behind N replicas that are asked evenly a directory may make N times as many.
 //!
-//! Only requests with a good token are counted, so nobody else can use up a directory's share.
+//! Only requests with a good token or session are counted, so nobody else can use up somebody's share.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -18,13 +18,15 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
 use crate::clock::Clock;
-use crate::model::{ClientId, Directory, DirectoryId, DirectorySettings};
+use crate::config::Api;
+use crate::model::{ClientId, Directory, DirectoryId, DirectorySettings, LoginId};
 
 /// Whose bucket it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Holder {
     Directory(DirectoryId),
     Client(ClientId),
+    Login(LoginId),
 }
 
 impl From<DirectoryId> for Holder {
@@ -36,6 +38,12 @@ impl From<DirectoryId> for Holder {
 impl From<ClientId> for Holder {
     fn from(client: ClientId) -> Self {
         Self::Client(client)
+    }
+}
+
+impl From<LoginId> for Holder {
+    fn from(login: LoginId) -> Self {
+        Self::Login(login)
     }
 }
 
@@ -55,7 +63,7 @@ pub struct TooMany {
     pub retry_after: u64,
 }
 
-/// The buckets of all directories and clients that were busy lately. Cheap to clone; clones share the buckets.
+/// The buckets of all directories, clients and logins that were busy lately. Cheap to clone; clones share the buckets.
 #[derive(Clone, Debug)]
 pub struct Limits(Arc<Inner>);
 
@@ -107,6 +115,17 @@ impl Limits {
     pub fn take_client(&self, client: ClientId) -> Result<(), TooMany> {
         let DirectorySettings { requests_per_second, burst, .. } = DirectorySettings::default();
         self.take_at(client, Rate { requests_per_second, burst })
+    }
+
+    /// Takes one request of the administration API from a login's bucket, which all its sessions share.
+    ///
+    /// # Errors
+    /// When the bucket is empty; nothing is taken then.
+    pub fn take_login(&self, login: LoginId, api: Api) -> Result<(), TooMany> {
+        // Settings of zero are refused when they are read.
+        let [requests_per_second, burst] =
+            [api.requests_per_second, api.burst].map(|number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN));
+        self.take_at(login, Rate { requests_per_second, burst })
     }
 
     /// A rate that changed begins with a full bucket.

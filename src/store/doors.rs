@@ -265,6 +265,19 @@ impl super::Writer {
         Ok(sessions + pending + tokens)
     }
 
+    /// Removes what requests with idempotency keys were answered before an instant, everywhere, at most `limit`. Answers how many.
+    pub async fn purge_idempotency_keys(&mut self, before: DateTime<Utc>, limit: u32) -> Result<u64> {
+        door!(
+            self,
+            execute(
+                "delete from idempotency_keys where (tenant_id, asker_id, key) in (
+                   select tenant_id, asker_id, key from idempotency_keys where created_at < $1 order by created_at limit $2)",
+                before,
+                i64::from(limit)
+            )
+        )
+    }
+
     /// Removes traces of sign-ins from before an instant, everywhere, the oldest first and at most `limit`. Answers how many.
     pub async fn purge_traces(&mut self, before: DateTime<Utc>, limit: u32) -> Result<u64> {
         door!(

@@ -21,6 +21,8 @@ mod events;
 pub mod filter;
 mod group_members;
 mod groups;
+mod held;
+mod idempotency;
 pub mod list;
 mod logins;
 mod memberships;
@@ -58,6 +60,8 @@ pub use self::error::{Constraint, Error, Result};
 pub use self::events::{EventQuery, EventRow};
 pub use self::group_members::{GROUP_MEMBER_LAYOUT, GroupMemberRow};
 pub use self::groups::{GROUP_LAYOUT, GroupRow, NewGroup};
+pub use self::held::hold;
+pub use self::idempotency::{KeyRow, NewClaim};
 pub use self::list::{Mark, Page, Start};
 pub use self::logins::{FactsRow, GroupFact, LoginDocument, LoginName, LoginRow, NewLogin, USER_LAYOUT};
 pub use self::memberships::MemberRow;
@@ -150,6 +154,7 @@ impl Store {
     /// # Errors
     /// When no connection can be had.
     pub async fn write(&self, tenant: TenantId) -> Result<Writer> {
+        held::settle().await?;
         let link = match self {
             // `begin immediate` takes the write lock at once: a plain `begin` that later wants to write loses to whoever was first.
             Self::Sqlite { writer, .. } => Link::Sqlite(SqliteLink::Transaction(writer.begin_with("begin immediate").await?)),
@@ -289,11 +294,18 @@ impl Reader {
 }
 
 impl Writer {
-    /// Makes everything that was written true, at once and for good.
+    /// Makes everything that was written true, at once and for good; within [`hold`] as soon as that is over.
     ///
     /// # Errors
     /// When the database cannot promise it; then nothing was written.
     pub async fn commit(self) -> Result<()> {
+        match held::put(self) {
+            Some(writer) => writer.commit_now().await,
+            None => Ok(()),
+        }
+    }
+
+    async fn commit_now(self) -> Result<()> {
         match self.reader.link {
             Link::Sqlite(SqliteLink::Transaction(transaction)) => transaction.commit().await?,
             Link::Postgres(PgLink::Transaction(transaction)) => transaction.commit().await?,

@@ -90,13 +90,25 @@ fn origin_columns(origin: RuleOrigin) -> (Option<DirectoryId>, Option<Connection
 impl Reader {
     /// The tenant's rules, in their order.
     pub async fn rules(&mut self) -> Result<Vec<Rule>> {
+        Ok(self.placed_rules().await?.into_iter().map(|(_, rule)| rule).collect())
+    }
+
+    /// The tenant's rules, in their order, with their positions.
+    pub async fn placed_rules(&mut self) -> Result<Vec<(i64, Rule)>> {
+        #[derive(sqlx::FromRow)]
+        struct Placed {
+            position: i64,
+            #[sqlx(flatten)]
+            columns: RuleColumns,
+        }
         let rows = sql!(
             self,
-            fetch_all::<RuleColumns>(
-                "select id, name, directory_id, connection_id, within_id, body, version from rules where tenant_id = $1 order by position, id"
+            fetch_all::<Placed>(
+                "select position, id, name, directory_id, connection_id, within_id, body, version from rules
+                 where tenant_id = $1 order by position, id"
             )
         )?;
-        Ok(rows.into_iter().filter_map(RuleColumns::rule).collect())
+        Ok(rows.into_iter().filter_map(|row| Some((row.position, row.columns.rule()?))).collect())
     }
 
     /// A rule of the tenant.

@@ -12,6 +12,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::clock::Clock;
+use crate::directory::idempotency;
 use crate::directory::reads::ReadLog;
 use crate::model::TenantId;
 use crate::store::{Result, Store};
@@ -34,6 +35,8 @@ pub struct Purged {
     pub log_entries: u64,
     /// Traces of sign-ins.
     pub traces: u64,
+    /// What requests with idempotency keys were answered.
+    pub idempotency_keys: u64,
 }
 
 /// Begins all work. It ends when what is answered is dropped.
@@ -90,6 +93,15 @@ pub async fn purge(store: &Store, now: DateTime<Utc>) -> Result<Purged> {
         let some = writer.purge_traces(now - TRACES_KEPT, BATCH).await?;
         writer.commit().await?;
         gone.traces += some;
+        if some < u64::from(BATCH) {
+            break;
+        }
+    }
+    loop {
+        let mut writer = store.write(TenantId::OPERATOR).await?;
+        let some = writer.purge_idempotency_keys(now - idempotency::KEPT, BATCH).await?;
+        writer.commit().await?;
+        gone.idempotency_keys += some;
         if some < u64::from(BATCH) {
             break;
         }

@@ -72,6 +72,23 @@ fn every_route_is_described_and_everything_described_is_a_route() {
 }
 
 #[test]
+fn what_may_be_sent_again_with_a_key_says_so() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("src/http/admin/mod.rs")).unwrap();
+    let routes = text.split(".route(").skip(1).filter(|part| part.split(".route(").next().unwrap().contains("once(post("));
+    let there: BTreeSet<_> = routes.map(|part| format!("/api/v1{}", part.split('"').nth(1).unwrap())).collect();
+    let document: Value = serde_json::from_str(&openapi::text()).unwrap();
+    let takes_a_key = |item: &Value| {
+        let parameters = item["post"]["parameters"].as_array();
+        parameters.is_some_and(|parameters| parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key"))
+    };
+    let described = document["paths"].as_object().unwrap().iter().filter(|(_, item)| takes_a_key(item));
+    let described: BTreeSet<_> = described.map(|(path, _)| path.clone()).collect();
+    assert!(there.len() > 4, "{there:?}");
+    assert_eq!(there, described, "the list ONCE of src/http/openapi/mod.rs");
+}
+
+#[test]
 fn every_schema_that_is_named_is_there_and_every_one_there_is_named() {
     let text = openapi::text();
     let document: Value = serde_json::from_str(&text).unwrap();

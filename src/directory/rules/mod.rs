@@ -32,13 +32,13 @@ pub struct Rules<'a> {
 pub type Versions<'v> = Option<&'v [i64]>;
 
 impl Rules<'_> {
-    /// The rules that who asks may see, in their order.
+    /// The rules that who asks may see, in their order, with their places in it.
     ///
     /// # Errors
     /// When the database cannot be asked.
-    pub async fn list(&self) -> Result<Vec<Rule>> {
-        let mut rules = self.store.read(self.tenant).rules().await?;
-        rules.retain(|rule| self.may_see(rule));
+    pub async fn list(&self) -> Result<Vec<(i64, Rule)>> {
+        let mut rules = self.store.read(self.tenant).placed_rules().await?;
+        rules.retain(|(_, rule)| self.may_see(rule));
         Ok(rules)
     }
 

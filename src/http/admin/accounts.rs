@@ -1,23 +1,60 @@
 //! Accounts and what they subscribe to.
 
-use axum::extract::{Path, State};
+use axum::extract::{OriginalUri, Path, State};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::asker::{Asker, Body};
+use super::paging::{self, Wanted};
 use super::problem::Problem;
 use crate::app::App;
 use crate::directory::access::{Permission, Reach};
 use crate::directory::accounts::{AccountChange, Accounts, NewAccount};
 use crate::http::layers::RequestId;
 use crate::model::{Account, AccountId, AccountState};
+use crate::scim::fold::fold;
 
 /// `GET /accounts`: those that who asks may see, each after the one above it.
-pub(super) async fn list(asker: Asker) -> Result<Body<Value>, Problem> {
+pub(super) async fn list(asker: Asker, uri: OriginalUri) -> Result<Body<Value>, Problem> {
     let reach = asker.reach_for(Permission::ViewAccounts)?;
-    let seen = reach.tree().downwards().into_iter().filter(|account| reach.allows(Permission::ViewAccounts, account.id));
-    Ok(Body(json!({ "items": seen.map(|account| shown(reach, account)).collect::<Vec<_>>() })))
+    let Query { page, parent, search } = query(uri.query().unwrap_or_default())?;
+    let mut rest = reach.tree().downwards();
+    // A page goes on after an account, wherever that stands by now. No account ever goes.
+    if let Some(after) = page.after {
+        let at = rest.iter().position(|account| account.id == after);
+        rest.drain(..=at.ok_or_else(|| Problem::invalid("after: the next of a former page"))?);
+    }
+    rest.retain(|account| {
+        parent.is_none_or(|parent| account.parent_id == Some(parent))
+            && search.as_ref().is_none_or(|text| [&account.name, &account.slug].iter().any(|own| fold(own).contains(text)))
+            && reach.allows(Permission::ViewAccounts, account.id)
+    });
+    let (page, next) = paging::cut(rest, page.limit, |account| account.id);
+    Ok(Body(json!({ "items": page.into_iter().map(|account| shown(reach, account)).collect::<Vec<_>>(), "next": next })))
+}
+
+/// Which accounts are wanted.
+#[derive(Debug, Default)]
+struct Query {
+    page: Wanted<AccountId>,
+    /// Those directly below this one.
+    parent: Option<AccountId>,
+    /// Those that have this in their name or slug, folded.
+    search: Option<String>,
+}
+
+fn query(text: &str) -> Result<Query, Problem> {
+    let mut query = Query::default();
+    for (name, value) in paging::parameters(text)? {
+        match name.as_str() {
+            "parent" => query.parent = Some(value.parse().map_err(|_| Problem::invalid("parent: the id of an account"))?),
+            "search" => query.search = Some(fold(&value)),
+            name if query.page.take(name, &value)? => {}
+            _ => return Err(Problem::invalid("there are the parameters parent, search, after, limit")),
+        }
+    }
+    Ok(query)
 }
 
 /// `GET /accounts/{account}`: one, with its services and their instances.

@@ -110,10 +110,17 @@ fn no_token() -> Problem {
     Problem::with(Kind::Forbidden, "this needs an administrator's session or a client's access token")
 }
 
+/// Who asks, when a layer around the handler found that out before.
+#[derive(Clone, Debug)]
+pub(super) struct Known(pub(super) Asker);
+
 impl FromRequestParts<App> for Asker {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        if let Some(Known(asker)) = parts.extensions.remove() {
+            return Ok(asker);
+        }
         match credential(parts, app).await? {
             Credential::Token { tenant, directory, token } => Ok(Self::Token { tenant, directory, token }),
             Credential::Session(session) => {
@@ -156,7 +163,9 @@ async fn credential(parts: &Parts, app: &App) -> Result<Credential, Problem> {
         return Ok(Credential::Token { tenant: token.tenant_id, directory: token.directory.id, token: token.token_id });
     }
     let session = extract::session(parts, app).await.map_err(|_| Problem::new(Kind::Unavailable))?;
-    session.map(Credential::Session).ok_or(Problem::new(Kind::Unauthenticated))
+    let session = session.ok_or(Problem::new(Kind::Unauthenticated))?;
+    app.limits.take_login(session.active_login_id, app.settings.api)?;
+    Ok(Credential::Session(session))
 }
 
 /// Who asks for decisions. What they may ask about is looked up account by account, not for the whole tenant.

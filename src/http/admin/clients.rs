@@ -1,10 +1,11 @@
 //! Clients that work for themselves, as an administrator sees and ends them.
 
-use axum::extract::{Path, State};
+use axum::extract::{OriginalUri, Path, State};
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::asker::{Asker, Body};
+use super::paging::Wanted;
 use super::problem::{Kind, Problem};
 use crate::app::App;
 use crate::directory::clients::Clients;
@@ -12,8 +13,10 @@ use crate::http::layers::RequestId;
 use crate::model::ClientId;
 
 /// `GET /clients`: those that act on accounts which who asks looks after, ended ones too.
-pub(super) async fn list(State(app): State<App>, asker: Asker, id: RequestId) -> Result<Body<Value>, Problem> {
-    let clients = clients(&app, &asker, &id)?.list(asker.reach()?).await?;
+pub(super) async fn list(State(app): State<App>, asker: Asker, id: RequestId, uri: OriginalUri) -> Result<Body<Value>, Problem> {
+    let clients = clients(&app, &asker, &id)?;
+    let page = Wanted::read(uri.query().unwrap_or_default())?;
+    let (clients, next) = page.of(clients.list(asker.reach()?).await?, |client| client.client_id.clone());
     let items = clients.iter().map(|client| {
         json!({
             "id": client.id,
@@ -26,7 +29,7 @@ pub(super) async fn list(State(app): State<App>, asker: Asker, id: RequestId) ->
             "revoked_at": client.revoked_at,
         })
     });
-    Ok(Body(json!({ "items": items.collect::<Vec<_>>() })))
+    Ok(Body(json!({ "items": items.collect::<Vec<_>>(), "next": next })))
 }
 
 /// `DELETE /clients/{client}`: ends it at once, with its access tokens.

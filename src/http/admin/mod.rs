@@ -23,6 +23,8 @@
 //!
 //! Decisions for portals are beside it, at `/access/v1`: see [`evaluation`].
 //!
+//! What makes something may be sent again with its `Idempotency-Key`: see [`idempotency`].
+//!
 //! [`asker::Asker`] says who asks; each handler asks it for the directory of its path, with the permission that it needs. What
 //! changes something is asked for by a session, from our own site (the CSRF layer), or by a client, with a body of `application/json`.
 
@@ -33,6 +35,7 @@ mod directories;
 mod evaluation;
 mod events;
 mod extract;
+mod idempotency;
 mod log;
 mod paging;
 mod problem;
@@ -56,9 +59,11 @@ pub(super) use problem::{Kind, Problem};
 
 /// The routes below `/api/v1`.
 pub(super) fn router(app: &App) -> Router<App> {
+    // What makes something, and may be sent again with its key.
+    let once = |route| idempotency::once(app, route);
     let routes = Router::new()
         .route("/openapi.json", get(openapi::serve))
-        .route("/accounts", get(accounts::list).post(accounts::create))
+        .route("/accounts", get(accounts::list).merge(once(post(accounts::create))))
         .route("/accounts/{account}", get(accounts::read).patch(accounts::change))
         .route("/accounts/{account}/services/{service}", put(accounts::subscribe).delete(accounts::unsubscribe))
         .route(
@@ -66,13 +71,13 @@ pub(super) fn router(app: &App) -> Router<App> {
             put(accounts::add_instance).delete(accounts::remove_instance),
         )
         .route("/accounts/{account}/roles", get(roles::list))
-        .route("/accounts/{account}/assignments", post(roles::give))
+        .route("/accounts/{account}/assignments", once(post(roles::give)))
         .route("/assignments/{assignment}", delete(roles::take))
         .route("/logins/{login}/roles", get(roles::why))
         .route("/events", get(events::list))
         .route("/permissions", get(extract::json))
         .route("/permissions.csv", get(extract::csv))
-        .route("/rules", get(rules::list).post(rules::create))
+        .route("/rules", get(rules::list).merge(once(post(rules::create))))
         .route("/rules/preview", post(rules::preview))
         .route("/rules/{rule}", get(rules::read).put(rules::change).delete(rules::delete))
         .route("/clients", get(clients::list))
@@ -82,9 +87,9 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/directories/{directory}/provisioning-log/last-failure", get(log::last_failure))
         .route("/directories/{directory}/provisioning-log/{entry}", get(log::entry))
         .route("/directories/{directory}/trace", post(log::trace).delete(log::end_trace))
-        .route("/directories/{directory}/tokens", get(tokens::list).post(tokens::issue))
+        .route("/directories/{directory}/tokens", get(tokens::list).merge(once(post(tokens::issue))))
         .route("/directories/{directory}/tokens/{id}", delete(tokens::revoke))
-        .route("/directories/{directory}/tokens/{id}/rotate", post(tokens::rotate));
+        .route("/directories/{directory}/tokens/{id}/rotate", once(post(tokens::rotate)));
     dressed(routes, app)
 }
 

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
 use crate::store::LogPosition;
@@ -45,6 +47,63 @@ pub(super) fn after(value: &str) -> Result<LogPosition, Problem> {
     read_position(value).ok_or_else(|| Problem::invalid("after: the next of a former page"))
 }
 
+/// Which page is wanted of a list that has nothing else to ask for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Wanted<K> {
+    pub(super) after: Option<K>,
+    pub(super) limit: u32,
+}
+
+impl<K> Default for Wanted<K> {
+    fn default() -> Self {
+        Self { after: None, limit: PAGE }
+    }
+}
+
+impl<K: DeserializeOwned> Wanted<K> {
+    /// Reads the parameters.
+    pub(super) fn read(text: &str) -> Result<Self, Problem> {
+        let mut wanted = Self::default();
+        for (name, value) in parameters(text)? {
+            if !wanted.take(&name, &value)? {
+                return Err(Problem::invalid("there are the parameters after and limit"));
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// Reads one parameter. Answers whether it is one of a page.
+    pub(super) fn take(&mut self, name: &str, value: &str) -> Result<bool, Problem> {
+        match name {
+            "after" => {
+                let place = URL_SAFE_NO_PAD.decode(value).ok().and_then(|text| serde_json::from_slice(&text).ok());
+                self.after = Some(place.ok_or_else(|| Problem::invalid("after: the next of a former page"))?);
+            }
+            "limit" => self.limit = limit(value)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+impl<K: Ord + Serialize> Wanted<K> {
+    /// The page of a list that is whole, and where the next one begins. Entries stand in the order of their places, so that those which come
+    /// or go meanwhile neither repeat nor hide another.
+    pub(super) fn of<T>(self, items: Vec<T>, place: impl Fn(&T) -> K) -> (Vec<T>, Option<String>) {
+        let rest = items.into_iter().filter(|item| self.after.as_ref().is_none_or(|after| place(item) > *after));
+        cut(rest.collect(), self.limit, place)
+    }
+}
+
+/// The first entries of what is left, and the place of the last one if there are more.
+pub(super) fn cut<T, K: Serialize>(mut rest: Vec<T>, limit: u32, place: impl Fn(&T) -> K) -> (Vec<T>, Option<String>) {
+    let limit = limit as usize;
+    let more = rest.len() > limit;
+    rest.truncate(limit);
+    let next = rest.last().filter(|_| more).map(|last| URL_SAFE_NO_PAD.encode(serde_json::json!(place(last)).to_string()));
+    (rest, next)
+}
+
 /// A place in a list of what happened, as a client keeps it. It is opaque, not secret: it holds an instant and the id.
 pub(super) fn written(position: LogPosition) -> String {
     URL_SAFE_NO_PAD.encode(format!("{}.{}", position.at.timestamp_micros(), position.id))
@@ -63,6 +122,24 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+
+    #[test]
+    fn a_list_comes_in_pages_whatever_comes_and_goes_meanwhile() {
+        let place = |item: &(&'static str, u8)| (item.0.to_owned(), item.1);
+        let mut items = vec![("a", 1), ("a", 3), ("b", 1), ("d", 1)];
+        let page = |items: &[(&'static str, u8)], query: &str| Wanted::read(query).unwrap().of(items.to_vec(), place);
+        let (first, next) = page(&items, "limit=2");
+        assert_eq!(first, [("a", 1), ("a", 3)]);
+        items = vec![("a", 0), ("b", 0), ("b", 1), ("c", 1), ("d", 1)];
+        let (second, next) = page(&items, &format!("limit=2&after={}", next.unwrap()));
+        assert_eq!(second, [("b", 0), ("b", 1)], "what stood there before is gone");
+        let (third, next) = page(&items, &format!("after={}&limit=2", next.unwrap()));
+        assert_eq!((third, next), (vec![("c", 1), ("d", 1)], None));
+        assert_eq!(page(&items, "").0, items);
+        for wrong in ["after=x", "after=", "after=MQ", "limit=0", "limit=201", "limit=1&limit=2", "order=name", "after=a%00"] {
+            assert!(Wanted::<(String, u8)>::read(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_place_comes_back_as_it_was() {

@@ -29,6 +29,8 @@ pub(in crate::http) enum Kind {
     MethodNotAllowed,
     /// What is there does not go with the request.
     Conflict,
+    /// The idempotency key is that of another request.
+    KeyReused,
     /// It is not of the version that the request is for (RFC 9110 section 13.1.1).
     PreconditionFailed,
     TooLarge,
@@ -50,6 +52,7 @@ impl Kind {
             StatusCode::METHOD_NOT_ALLOWED => Self::MethodNotAllowed,
             StatusCode::CONFLICT => Self::Conflict,
             StatusCode::PRECONDITION_FAILED => Self::PreconditionFailed,
+            StatusCode::UNPROCESSABLE_ENTITY => Self::KeyReused,
             StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge,
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,
             StatusCode::TOO_MANY_REQUESTS => Self::TooManyRequests,
@@ -88,6 +91,12 @@ impl Kind {
             Self::Conflict => {
                 (StatusCode::CONFLICT, "conflict", "It does not go with what is there", "look at what is there first")
             }
+            Self::KeyReused => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency-key-reused",
+                "The key is that of another request",
+                "an Idempotency-Key stands for one request with one body; give another request a key of its own",
+            ),
             Self::PreconditionFailed => (
                 StatusCode::PRECONDITION_FAILED,
                 "precondition-failed",
@@ -142,6 +151,11 @@ impl Problem {
     /// A parameter or a member of the body is not as it must be. Says which.
     pub(super) fn invalid(detail: impl Into<String>) -> Self {
         Self::with(Kind::Invalid, detail)
+    }
+
+    /// It is being worked on, and can be asked for again after some seconds.
+    pub(super) fn busy(detail: impl Into<String>, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..Self::with(Kind::Conflict, detail) }
     }
 
     /// Whatever is not there for who asks: one answer for what never was, what is somebody else's, and what cannot be an id.
@@ -236,6 +250,7 @@ mod tests {
             Kind::NotFound,
             Kind::MethodNotAllowed,
             Kind::Conflict,
+            Kind::KeyReused,
             Kind::PreconditionFailed,
             Kind::TooLarge,
             Kind::UnsupportedMediaType,

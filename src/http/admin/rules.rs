@@ -1,6 +1,6 @@
 //! Mapping rules, and what a change of one would change.
 
-use axum::extract::{Path, State};
+use axum::extract::{OriginalUri, Path, State};
 use axum::response::{IntoResponse as _, Response};
 use http::header::{ETAG, IF_MATCH};
 use http::{HeaderMap, StatusCode};
@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::asker::{Asker, Body};
+use super::paging::Wanted as Page;
 use super::problem::Problem;
 use crate::app::App;
 use crate::directory::access::Permission;
@@ -37,8 +38,12 @@ impl From<Wanted> for Draft {
 }
 
 /// `GET /rules`: those that who asks may see.
-pub(super) async fn list(State(app): State<App>, asker: Asker, id: RequestId) -> Result<Body<Value>, Problem> {
-    Ok(Body(json!({ "items": rules(&app, &asker, &id)?.list().await? })))
+pub(super) async fn list(State(app): State<App>, asker: Asker, id: RequestId, uri: OriginalUri) -> Result<Body<Value>, Problem> {
+    let rules = rules(&app, &asker, &id)?;
+    let page = Page::read(uri.query().unwrap_or_default())?;
+    let (items, next) = page.of(rules.list().await?, |(position, rule)| (*position, rule.id));
+    let items: Vec<_> = items.into_iter().map(|(_, rule)| rule).collect();
+    Ok(Body(json!({ "items": items, "next": next })))
 }
 
 /// `GET /rules/{rule}`: one.

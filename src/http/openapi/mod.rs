@@ -107,6 +107,15 @@ const OPERATIONS: &[Operation] = &[
     (Post, "/oauth2/token", "An access token for a client's credentials", Some("TokenRequest"), Done::With("AccessToken")),
 ];
 
+/// What makes something, and may be sent again with an `Idempotency-Key`.
+const ONCE: &[&str] = &[
+    "/api/v1/accounts",
+    "/api/v1/accounts/{account}/assignments",
+    "/api/v1/rules",
+    "/api/v1/directories/{directory}/tokens",
+    "/api/v1/directories/{directory}/tokens/{id}/rotate",
+];
+
 /// The parameters of lists that have pages, beside `limit`.
 const FILTERS: &[(&str, &[&str])] = &[
     (
@@ -115,6 +124,10 @@ const FILTERS: &[(&str, &[&str])] = &[
     ),
     ("/api/v1/events", &["kind", "actor", "target", "request_id", "from", "to", "after"]),
     ("/api/v1/permissions", &["after"]),
+    ("/api/v1/accounts", &["parent", "search", "after"]),
+    ("/api/v1/rules", &["after"]),
+    ("/api/v1/clients", &["after"]),
+    ("/api/v1/directories", &["after"]),
 ];
 
 /// Served to everybody: it says nothing about anybody.
@@ -210,6 +223,10 @@ fn described(&(method, path, summary, body, done): &Operation) -> OperationBuild
             ("503", "the service is busy"),
         ],
     };
+    if method == Post && ONCE.contains(&path) {
+        let reused = answer("the Idempotency-Key is that of another request", "application/problem+json", Some("Problem"));
+        operation = operation.response("422", reused);
+    }
     let (kind, schema) = if is_token { ("application/json", "OAuthError") } else { ("application/problem+json", "Problem") };
     for (status, text) in refusals {
         operation = operation.response(*status, answer(text, kind, Some(schema)));
@@ -246,9 +263,12 @@ fn parameters(method: Method, path: &str) -> Vec<Parameter> {
     };
     let named = path.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
     let mut found: Vec<_> = named.map(|(name, _)| parameter(name, ParameterIn::Path, Required::True, Type::String)).collect();
-    if let Some((_, names)) = FILTERS.iter().find(|(list, _)| *list == path) {
+    if let Some((_, names)) = FILTERS.iter().find(|(list, _)| method == Get && *list == path) {
         found.extend(names.iter().map(|name| parameter(name, ParameterIn::Query, Required::False, Type::String)));
         found.push(parameter("limit", ParameterIn::Query, Required::False, Type::Integer));
+    }
+    if method == Post && ONCE.contains(&path) {
+        found.push(parameter("Idempotency-Key", ParameterIn::Header, Required::False, Type::String));
     }
     if (method, path) == (Delete, "/api/v1/assignments/{assignment}") {
         found.push(parameter("reason", ParameterIn::Query, Required::False, Type::String));

@@ -142,7 +142,7 @@ fn accounts() -> Vec<(&'static str, Shape)> {
     vec![
         ("Account", account(list(text()))),
         ("AccountWithInstances", account(list(subscribed))),
-        ("Accounts", all("Account")),
+        ("Accounts", page("Account")),
         ("NewAccount", closed(&[("parent", id()), ("slug", text()), ("name", text())])),
         ("AccountChange", closed(&[("parent?", id()), ("slug?", text()), ("name?", text()), ("state?", state())])),
     ]
@@ -272,7 +272,7 @@ fn rules() -> Vec<(&'static str, Shape)> {
     let counts = list(object(&[("account", id()), ("path", text()), ("role", text()), ("gain", number()), ("lose", number())]));
     vec![
         ("Rule", wanted(&[("id", id()), ("version", number())])),
-        ("Rules", all("Rule")),
+        ("Rules", page("Rule")),
         ("NewRule", wanted(&[])),
         ("RuleProposal", object(&[])),
         ("RulePreview", object(&[("logins", number()), ("counts", counts), ("people", list(object(&[])))])),
@@ -320,7 +320,7 @@ fn directories() -> Vec<(&'static str, Shape)> {
                 ("refused_in_24_hours", number()),
             ]),
         ),
-        ("Directories", all("Directory")),
+        ("Directories", page("Directory")),
         (
             "LogEntry",
             object(&[
@@ -416,7 +416,7 @@ fn clients() -> Vec<(&'static str, Shape)> {
                 ("revoked_at", instant_or_null()),
             ]),
         ),
-        ("Clients", all("Client")),
+        ("Clients", page("Client")),
         (
             "TokenRequest",
             object(&[

@@ -5,6 +5,7 @@ mod clients;
 mod filter_sql;
 mod group_members;
 mod groups;
+mod idempotency;
 mod invariants;
 mod logins;
 mod memberships;

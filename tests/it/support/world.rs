@@ -72,6 +72,8 @@ impl Database {
         settings.database.url = self.url.parse().unwrap();
         settings.keys.secret = Some(KEYS.to_owned().into());
         settings.server.public_url = format!("http://{address}").parse().unwrap();
+        // Stories ask as fast as they can.
+        (settings.api.requests_per_second, settings.api.burst) = (1_000_000, 1_000_000);
         settings.net.allow = vec!["127.0.0.1".parse().unwrap()];
         settings
     }
@@ -112,12 +114,19 @@ impl World {
 
     /// The service with a clock that the test holds.
     pub(crate) async fn with_clock(engine: Engine, clock: Clock) -> Self {
+        Self::with(engine, clock, |_| ()).await
+    }
+
+    /// The service with other settings.
+    pub(crate) async fn with(engine: Engine, clock: Clock, change: impl FnOnce(&mut Settings)) -> Self {
         // Errors of the service belong to the output of the test that met them. Only the first world can say so.
         let _ = tracing_subscriber::fmt().with_test_writer().with_max_level(tracing::Level::WARN).try_init();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let database = Database::fresh(engine).await;
-        let app = App::build(database.settings(address), clock).await.unwrap();
+        let mut settings = database.settings(address);
+        change(&mut settings);
+        let app = App::build(settings, clock).await.unwrap();
         let service = http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
         let serving = tokio::spawn(axum::serve(listener, service).into_future()).abort_handle();
         Self { app, base: format!("http://{address}"), database, serving }
