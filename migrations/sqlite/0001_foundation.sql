@@ -439,6 +439,39 @@ create index assignments_by_service on assignments (service_id);
 create index assignments_by_instance on assignments (instance_id);
 create index assignments_by_source on assignments (tenant_id, source_id);
 
+-- Work that goes on after the change that caused it: roles that are computed anew, some at a time.
+create table jobs (
+  tenant_id blob not null references tenants (tenant_id),
+  id blob not null primary key,
+  -- Who may read the rules of this account sees it.
+  account_id blob not null,
+  -- The change that caused it: the kind of its event and the event's target, who made it, with which request.
+  cause text not null,
+  target_id blob not null,
+  actor text not null,
+  request_id text,
+  -- How many logins there are to it.
+  total integer not null,
+  created_at text not null,
+  finished_at text,
+  constraint jobs_tenant unique (tenant_id, id),
+  constraint jobs_account foreign key (tenant_id, account_id) references accounts (tenant_id, id)
+) strict;
+create index jobs_by_tenant on jobs (tenant_id, created_at, id);
+create index jobs_open on jobs (tenant_id, created_at, id) where finished_at is null;
+create index jobs_by_age on jobs (finished_at) where finished_at is not null;
+
+-- Logins whose roles are still to be computed anew. Until then what rules give them is evaluated when it is read. No foreign key to the
+-- login: a hundred thousand of them would be written to, only to be referred to. A row that is nobody's any more does no harm.
+create table recomputations (
+  tenant_id blob not null,
+  login_id blob not null,
+  job_id blob not null,
+  constraint recomputations_key primary key (login_id),
+  constraint recomputations_job foreign key (tenant_id, job_id) references jobs (tenant_id, id)
+) strict;
+create index recomputations_by_job on recomputations (job_id, login_id);
+
 create table sessions (
   tenant_id blob not null,
   id blob not null primary key,

@@ -52,7 +52,7 @@ pub async fn serve_app(app: App, listener: TcpListener, ops_listener: TcpListene
     let public_url = &app.settings.server.public_url;
     tracing::info!(listen = %listener.local_addr()?, %public_url, ops = %ops_listener.local_addr()?, "serving");
     let grace = app.settings.server.shutdown_grace;
-    let _working = work::start(&app.store, &app.clock, &app.reads);
+    let _working = work::start(&app.store, &app.clock, &app.reads, &app.rules);
     let (store, stopping) = (app.store.clone(), signals.seen());
     let ready = move || {
         let (store, stopping) = (store.clone(), *stopping.borrow() > 0);

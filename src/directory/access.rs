@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::catalogue::{Catalogue, FirstHolder, Role};
 use super::effective::{EffectiveRole, Place, effective_roles};
+use super::recompute::{RuleBook, counting_assignments};
 use super::tree::Tree;
 use super::{Error, Result};
 use crate::model::{AccountId, Assignment, ClientScope, ClientScopes, LoginId, Service, TenantId};
@@ -114,18 +115,18 @@ impl Reach {
     ///
     /// # Errors
     /// When the database cannot be asked.
-    pub async fn load(reader: &mut Reader, login: LoginId, catalogues: &[Arc<Catalogue>]) -> Result<Option<Self>> {
-        let held = reader.counting_assignments(login).await?;
-        Self::with(reader, Authority::Roles(held), catalogues).await
+    pub async fn load(reader: &mut Reader, login: LoginId, rules: &RuleBook) -> Result<Option<Self>> {
+        let held = counting_assignments(reader, rules, login).await?;
+        Self::with(reader, Authority::Roles(held), rules).await
     }
 
     /// Reads what else there is to the reach of an authority.
     ///
     /// # Errors
     /// When the database cannot be asked.
-    pub async fn with(reader: &mut Reader, authority: Authority, catalogues: &[Arc<Catalogue>]) -> Result<Option<Self>> {
+    pub async fn with(reader: &mut Reader, authority: Authority, rules: &RuleBook) -> Result<Option<Self>> {
         let Some(tenant) = reader.tenant_row().await? else { return Ok(None) };
-        let Some(catalogue) = catalogues.iter().find(|catalogue| catalogue.slug == tenant.catalogue) else { return Ok(None) };
+        let Some(catalogue) = rules.catalogue(&tenant.catalogue) else { return Ok(None) };
         let tree = Tree::new(reader.accounts().await?);
         Ok(Some(Self::new(catalogue.clone(), tree, reader.services().await?, authority)))
     }
@@ -251,8 +252,8 @@ pub(super) fn permits_named(role: &Role, name: &str) -> bool {
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn reach(store: &Store, tenant: TenantId, login: LoginId, catalogues: &[Arc<Catalogue>]) -> Result<Option<Reach>> {
-    Reach::load(&mut store.read(tenant), login, catalogues).await
+pub async fn reach(store: &Store, tenant: TenantId, login: LoginId, rules: &RuleBook) -> Result<Option<Reach>> {
+    Reach::load(&mut store.read(tenant), login, rules).await
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::access::{Permission, Reach};
 use super::manage::check_slug;
-use super::recompute::{RuleBook, recompute_patterns};
+use super::recompute::{Cause, RuleBook, recompute_patterns};
 use super::tree::Tree;
 use super::{Caller, Error, Result};
 use crate::model::{Account, AccountId, AccountState, EventKind, Instance, InstanceId, Service, ServiceId, TenantId};
@@ -78,7 +78,8 @@ impl Accounts<'_> {
             };
             let row = AccountRow { id: account.id, parent_id: account.parent_id, slug: &account.slug, name: &account.name };
             writer.insert_account(&row, self.caller.now).await?;
-            recompute_patterns(&mut writer, self.rules, &self.caller).await?;
+            let cause = Cause { kind: EventKind::AccountCreated, target: account.id.uuid(), account: account.id };
+            recompute_patterns(&mut writer, self.rules, &cause, &self.caller).await?;
             let path = format!("{}/{}", tree.path(new.parent), new.slug);
             self.finish(writer, EventKind::AccountCreated, account.id, json!({ "path": path })).await?;
             Ok(account)
@@ -107,7 +108,8 @@ impl Accounts<'_> {
             }
             writer.update_account(&after).await?;
             if (after.parent_id, &after.slug) != (before.parent_id, &before.slug) {
-                recompute_patterns(&mut writer, self.rules, &self.caller).await?;
+                let cause = Cause { kind: EventKind::AccountChanged, target: id.uuid(), account: id };
+                recompute_patterns(&mut writer, self.rules, &cause, &self.caller).await?;
             }
             self.finish(writer, EventKind::AccountChanged, id, json!({ "before": before, "after": after })).await?;
             Ok(after)

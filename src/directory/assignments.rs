@@ -12,6 +12,7 @@ use super::access::{Permission, Reach, permits};
 use super::catalogue::{Catalogue, FirstHolder, Role};
 use super::effective::{Place, effective_roles};
 use super::personal::record_personal;
+use super::recompute::{RuleBook, held_assignments};
 use super::{Caller, Error, Result};
 use crate::keys::Sealer;
 use crate::model::{Account, AccountId, Assignment, AssignmentId, AssignmentSource, Event, EventKind, LoginId, PersonId, TenantId};
@@ -28,6 +29,7 @@ pub struct Assignments<'a> {
     /// Whose hand it is: the login or the client that asks.
     pub by: uuid::Uuid,
     pub reach: &'a Reach,
+    pub rules: &'a RuleBook,
     /// Seals the keys of persons.
     pub sealer: &'a Sealer,
     pub caller: Caller<'a>,
@@ -66,7 +68,7 @@ impl Assignments<'_> {
                 return Err(Error::Forbidden(format!("the first {} of an account is made by the operator", role.name)));
             }
             let (service, instance) = narrowing(&mut writer, gift).await?;
-            let held = writer.assignments_of(gift.login).await?;
+            let held = held_assignments(&mut writer, self.rules, &[gift.login]).await?;
             let by_hand: Vec<_> = held
                 .iter()
                 .filter(|held| held.account_id == gift.account && held.source != AssignmentSource::Rule)
@@ -208,13 +210,14 @@ impl Assignments<'_> {
             return Err(Error::NotFound("account"));
         }
         let services = writer.services_of(account).await?.into_iter().map(|service| service.key).collect();
-        Ok(Here { catalogue: self.reach.catalogue(), path, services })
+        Ok(Here { catalogue: self.reach.catalogue(), rules: self.rules, path, services })
     }
 }
 
 /// An account that is held, with those above it.
 struct Here<'a> {
     catalogue: &'a Catalogue,
+    rules: &'a RuleBook,
     path: Vec<Account>,
     services: BTreeSet<String>,
 }
@@ -251,6 +254,19 @@ impl Here<'_> {
         let mut by_login: BTreeMap<LoginId, (PersonId, Vec<Assignment>)> = BTreeMap::new();
         for HolderRow { assignment, person_id } in writer.assignments_on(&ids, &candidates).await? {
             by_login.entry(assignment.login_id).or_insert_with(|| (person_id, Vec::new())).1.push(assignment);
+        }
+        // Of whom a job is still on its way to, what they hold is not what is written. Whoever only comes to hold something by it is not
+        // counted yet: that refuses what could be allowed, and never the other way round.
+        let waiting: Vec<_> = writer.waiting_logins(&candidates).await?.into_keys().collect();
+        for login in &waiting {
+            if let Some((_, held)) = by_login.get_mut(login) {
+                held.clear();
+            }
+        }
+        for assignment in held_assignments(writer, self.rules, &waiting).await? {
+            if let Some((_, held)) = by_login.get_mut(&assignment.login_id) {
+                held.push(assignment);
+            }
         }
         let path: Vec<_> = self.path.iter().collect();
         let place = Place { path: &path, services: &self.services };

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::access::Reach;
+use super::recompute::{RuleBook, held_assignments};
 use super::{Caller, Result};
 use crate::model::{AccountId, Assignment, AssignmentSource, EventKind, LoginId, PersonId, RuleId, TenantId};
 use crate::store::{LoginOfExtract, Store};
@@ -56,6 +57,7 @@ pub struct Extract {
     store: Store,
     tenant: TenantId,
     reach: Reach,
+    book: RuleBook,
     /// The accounts, in the order of the tree, each with itself and those above it.
     accounts: Vec<(AccountId, BTreeSet<AccountId>)>,
     rules: BTreeMap<RuleId, String>,
@@ -70,6 +72,7 @@ impl Extract {
         store: &Store,
         tenant: TenantId,
         reach: &Reach,
+        book: &RuleBook,
         accounts: &[AccountId],
         format: &str,
         caller: Caller<'_>,
@@ -84,7 +87,7 @@ impl Extract {
         writer.record(&[event], caller.request_id).await?;
         writer.commit().await?;
         let accounts = accounts.iter().map(|id| (*id, tree.up(*id).into_iter().map(|account| account.id).collect())).collect();
-        Ok(Self { store: store.clone(), tenant, reach: reach.clone(), accounts, rules })
+        Ok(Self { store: store.clone(), tenant, reach: reach.clone(), book: book.clone(), accounts, rules })
     }
 
     /// The lines of at most `limit` logins, after `after`. A login that was given nothing there has none.
@@ -100,7 +103,7 @@ impl Extract {
         logins.truncate(limit as usize);
         let ids: Vec<_> = logins.iter().map(|login| login.id).collect();
         let mut held: BTreeMap<LoginId, Vec<Assignment>> = BTreeMap::new();
-        for assignment in reader.assignments_of_logins(&ids).await? {
+        for assignment in held_assignments(&mut reader, &self.book, &ids).await? {
             held.entry(assignment.login_id).or_default().push(assignment);
         }
         let mut lines = Vec::new();

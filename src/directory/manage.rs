@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use super::catalogue::Catalogue;
-use super::recompute::{RuleBook, recompute_everybody, recompute_patterns};
+use super::recompute::{Cause, RuleBook, recompute_everybody, recompute_patterns};
 use super::rules::{Draft, checked};
 use super::settings::{effective, uniqueness};
 use super::tree::Tree;
@@ -151,7 +151,8 @@ impl Manage<'_> {
         check_slug("account", slug)?;
         let id = AccountId::new(self.caller.now);
         writer.insert_account(&AccountRow { id, parent_id: parent, slug, name }, self.caller.now).await?;
-        recompute_patterns(&mut writer, self.rules, &self.caller).await?;
+        let cause = Cause { kind: EventKind::AccountCreated, target: id.uuid(), account: id };
+        recompute_patterns(&mut writer, self.rules, &cause, &self.caller).await?;
         let event = self.caller.event(EventKind::AccountCreated, id.uuid(), json!({ "path": path })).at(id);
         writer.record(&[event], self.caller.request_id).await?;
         writer.commit().await?;
@@ -269,7 +270,7 @@ impl Manage<'_> {
         Ok(true)
     }
 
-    /// Makes a mapping rule and gives what it wants, to everybody, in the same transaction.
+    /// Makes a mapping rule and gives what it wants, to everybody: in the same transaction where they are few, else by a job.
     ///
     /// # Errors
     /// When its condition is no filter over facts, a role is not in the catalogue, or an account is not below `within`.
@@ -286,7 +287,8 @@ impl Manage<'_> {
         let after = Rule { id, name, origin, within, body, version: 1 };
         let event = self.caller.event(EventKind::RuleCreated, id.uuid(), json!({ "after": after })).at(within);
         writer.record(&[event], self.caller.request_id).await?;
-        recompute_everybody(&mut writer, self.rules, &self.caller).await?;
+        let cause = Cause { kind: EventKind::RuleCreated, target: id.uuid(), account: within };
+        recompute_everybody(&mut writer, self.rules, &cause, &self.caller).await?;
         writer.commit().await?;
         Ok(Ensured { id, made: true })
     }

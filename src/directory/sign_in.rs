@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::decide::{Decision, Known, Pair, Refusal, decide};
-use super::recompute::{RuleBook, recompute};
+use super::recompute::{RuleBook, recompute_login};
 use super::{Caller, Error, Result};
 use crate::keys::HashedToken;
 use crate::model::{
@@ -170,7 +170,7 @@ async fn apply(
     let mut claims = writer.claims(login).await?;
     claims.insert(connection.id, identity.claims.clone());
     writer.record_sign_in(login, &claims, caller.now).await?;
-    recompute(writer, rules, &[login], &caller).await?;
+    recompute_login(writer, rules, login, &caller).await?;
     let Login { person_id: person, directory_id: directory, .. } =
         writer.any_login(login).await?.ok_or(Error::NotFound("login"))?.login;
     if directory.is_none() {

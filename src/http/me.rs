@@ -43,7 +43,7 @@ async fn view(app: &App, session: &Session) -> directory::Result<Option<pages::S
         Some(id) => reader.connection(id).await?,
         None => None,
     };
-    let reach = Reach::load(&mut reader, row.login.id, &app.catalogues).await?;
+    let reach = Reach::load(&mut reader, row.login.id, &app.rules).await?;
     let rules = reader.rules().await?.into_iter().map(|rule| (rule.id.uuid(), rule.name)).collect();
     let visitor = Visitor {
         name: display_name(&row.scim).unwrap_or_else(|| row.login.user_name.clone()),

@@ -97,6 +97,8 @@ ids! {
     RuleId
     /// A role given to a login at an account.
     AssignmentId
+    /// Work that goes on after the change that caused it.
+    JobId
     /// A browser's stay.
     SessionId
     /// One login within one session: the `sid` that portals see.

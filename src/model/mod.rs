@@ -17,6 +17,7 @@ mod directory;
 mod event;
 mod id;
 mod identity;
+mod job;
 mod member;
 mod person;
 mod role;
@@ -30,9 +31,10 @@ pub use directory::{Directory, DirectorySettings, Group, NoPatchStatus, PatchSta
 pub use event::{Actor, Event, EventKind};
 pub use id::{
     AccessTokenId, AccountId, AssignmentId, ClientId, ConnectionId, DirectoryId, DomainId, EventId, GroupId, HolderId, InstanceId,
-    KeyId, LoginId, PendingId, PersonId, RuleId, ServiceId, SessionId, Sid, TenantId, TokenId, TraceId,
+    JobId, KeyId, LoginId, PendingId, PersonId, RuleId, ServiceId, SessionId, Sid, TenantId, TokenId, TraceId,
 };
 pub use identity::{Email, ExternalIdentity, Login, LoginKind, Slot, Subject, SubjectKind, TokenType};
+pub use job::Job;
 pub use member::{MemberId, MemberKind, Membership, MembershipType};
 pub use person::{Person, PersonState};
 pub use role::{Assignment, AssignmentSource, ChangedRules, Given, Grant, Pattern, Rule, RuleBody, RuleOrigin};

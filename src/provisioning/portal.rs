@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::Failure;
+use crate::directory::{RuleBook, held_roles};
 use crate::model::{DirectoryId, LoginId};
 use crate::scim::message::urn;
 use crate::scim::project::Projection;
@@ -26,6 +27,7 @@ impl Portal {
     pub(super) async fn load(
         reader: &mut Reader,
         directory: DirectoryId,
+        rules: &RuleBook,
         projection: &Projection,
         rows: &[LoginRow],
     ) -> Result<Self, Failure> {
@@ -33,7 +35,7 @@ impl Portal {
         let mut portal = Self { person: asks("person"), slot: asks("slot"), ..Self::default() };
         let ids: Vec<_> = rows.iter().map(|row| row.login.id).collect();
         if asks("roles") {
-            for role in reader.held_roles(&ids).await? {
+            for role in held_roles(reader, rules, &ids).await? {
                 portal.roles.entry(role.login_id).or_default().push(role);
             }
         }

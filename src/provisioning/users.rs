@@ -84,7 +84,7 @@ pub(super) async fn show(endpoint: &Endpoint<'_>, rows: &[LoginRow], projection:
             groups.entry(membership.login_id).or_default().push(membership);
         }
     }
-    let portal = Portal::load(&mut reader, endpoint.to.directory.id, projection, rows).await?;
+    let portal = Portal::load(&mut reader, endpoint.to.directory.id, endpoint.to.rules, projection, rows).await?;
     let shown = rows.iter().map(|row| {
         let groups = groups.remove(&row.login.id).unwrap_or_default();
         Value::Object(projection.apply(KIND, &stored(endpoint, row, &groups, &portal).document))
@@ -170,7 +170,8 @@ async fn read(endpoint: &Endpoint<'_>, id: LoginId, projection: &Projection) -> 
     let mut reader = endpoint.to.store.read(endpoint.to.tenant);
     let row = reader.login(endpoint.to.directory.id, id).await?.ok_or_else(|| ScimError::not_found(&id.to_string()))?;
     let groups = reader.memberships(&[id]).await?;
-    let portal = Portal::load(&mut reader, endpoint.to.directory.id, projection, std::slice::from_ref(&row)).await?;
+    let portal =
+        Portal::load(&mut reader, endpoint.to.directory.id, endpoint.to.rules, projection, std::slice::from_ref(&row)).await?;
     Ok(stored(endpoint, &row, &groups, &portal))
 }
 

@@ -1,5 +1,7 @@
 //! Assignments: who was given which role where, and by what.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
@@ -52,7 +54,8 @@ pub struct LoginOfExtract {
 }
 
 impl Reader {
-    /// The logins that were given something on these accounts, whether it counts or not, by id, after `after`.
+    /// The logins that were given something on these accounts, whether it counts or not, or whose roles are still to be computed anew, by
+    /// id, after `after`.
     pub async fn logins_given(
         &mut self,
         accounts: &[AccountId],
@@ -65,8 +68,9 @@ impl Reader {
             fetch_all::<LoginOfExtract>(
                 "select l.id, l.person_id, l.user_name, l.active and l.locked_at is null and p.state = 'active' as active
                  from logins l join persons p on p.id = l.person_id
-                 where l.tenant_id = $1 and l.id > $2 and exists (
+                 where l.tenant_id = $1 and l.id > $2 and (exists (
                    select 1 from assignments a where a.tenant_id = $1 and a.login_id = l.id and a.account_id in {ids $3})
+                   or exists (select 1 from recomputations r where r.tenant_id = $1 and r.login_id = l.id))
                  order by l.id limit $4",
                 after,
                 Json(accounts),
@@ -123,6 +127,19 @@ impl Reader {
                 login
             )
         )
+    }
+
+    /// Those of these logins of which counts what they were given: they are active, nobody locked them, and their persons are active.
+    pub async fn counting_logins(&mut self, logins: &[LoginId]) -> Result<BTreeSet<LoginId>> {
+        let rows = sql!(
+            self,
+            fetch_all::<(LoginId,)>(
+                "select l.id from logins l join persons p on p.id = l.person_id
+                 where l.tenant_id = $1 and l.id in {ids $2} and l.active and l.locked_at is null and p.state = 'active'",
+                Json(logins)
+            )
+        )?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
     }
 
     /// An assignment of the tenant.

@@ -226,6 +226,15 @@ impl Doors {
         Ok(rows.into_iter().map(|(tenant, id, Json(settings))| (tenant, id, settings)).collect())
     }
 
+    /// The tenants with a job that is not finished.
+    pub async fn tenants_with_jobs(&mut self) -> Result<Vec<TenantId>> {
+        let rows = door!(
+            self,
+            fetch_all::<(TenantId,)>("select distinct tenant_id from jobs where finished_at is null order by tenant_id")
+        )?;
+        Ok(rows.into_iter().map(|(tenant,)| tenant).collect())
+    }
+
     /// A value that marks the database as a whole.
     pub async fn mark(&mut self, key: &str) -> Result<Option<String>> {
         let row = door!(self, fetch_optional::<(String,)>("select value from marks where key = $1", key))?;
@@ -276,6 +285,11 @@ impl super::Writer {
                 i64::from(limit)
             )
         )
+    }
+
+    /// Removes jobs that were finished before an instant, everywhere. Answers how many.
+    pub async fn purge_jobs(&mut self, before: DateTime<Utc>) -> Result<u64> {
+        door!(self, execute("delete from jobs where finished_at < $1", before))
     }
 
     /// Removes traces of sign-ins from before an instant, everywhere, the oldest first and at most `limit`. Answers how many.

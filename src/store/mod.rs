@@ -23,6 +23,7 @@ mod group_members;
 mod groups;
 mod held;
 mod idempotency;
+mod jobs;
 pub mod list;
 mod logins;
 mod memberships;
@@ -32,6 +33,7 @@ mod pairs;
 mod person_keys;
 mod persons;
 mod provisioning_log;
+mod retry;
 mod roles;
 mod seals;
 mod secrets;
@@ -62,6 +64,7 @@ pub use self::group_members::{GROUP_MEMBER_LAYOUT, GroupMemberRow};
 pub use self::groups::{GROUP_LAYOUT, GroupRow, NewGroup};
 pub use self::held::hold;
 pub use self::idempotency::{KeyRow, NewClaim};
+pub use self::jobs::NewJob;
 pub use self::list::{Mark, Page, Start};
 pub use self::logins::{FactsRow, GroupFact, LoginDocument, LoginName, LoginRow, NewLogin, USER_LAYOUT};
 pub use self::memberships::MemberRow;
@@ -70,6 +73,7 @@ pub use self::order::Order;
 pub use self::pairs::ProvedRow;
 pub use self::person_keys::EventValuesRow;
 pub use self::provisioning_log::{DirectoryFigures, LogEntry, LogPosition, LogQuery, LogRow, Outcome};
+pub use self::retry::{Races, retry};
 pub use self::roles::{GrantRow, HeldRoleRow, HeldRow, NewRule, RoleRow};
 pub use self::seals::{LastSeal, NewSeal, SealRow, Unsealed};
 pub use self::secrets::NewToken;
@@ -281,6 +285,12 @@ impl Reader {
         self.tenant
     }
 
+    /// Whether it reads within a transaction, and so perhaps what is not committed.
+    #[must_use]
+    pub fn is_transaction(&self) -> bool {
+        matches!(self.link, Link::Sqlite(SqliteLink::Transaction(_)) | Link::Postgres(PgLink::Transaction(_)))
+    }
+
     fn reader(&mut self) -> &mut Self {
         self
     }
@@ -336,43 +346,6 @@ const NEVER: DateTime<Utc> = DateTime::from_timestamp(253_402_300_799, 0).expect
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
-}
-
-/// How often a command that lost a race is begun again.
-const ATTEMPTS: u32 = 5;
-
-/// Runs a whole command, and again from the beginning when it lost a race, with a short growing pause.
-///
-/// # Errors
-/// Whatever the last attempt said.
-pub async fn retry<T, E, F>(mut command: impl FnMut() -> F) -> std::result::Result<T, E>
-where
-    F: Future<Output = std::result::Result<T, E>>,
-    E: Races,
-{
-    let mut attempt = 1;
-    loop {
-        match command().await {
-            Err(error) if error.is_race() && attempt < ATTEMPTS => {
-                tracing::debug!(attempt, "lost a race, beginning again");
-                tokio::time::sleep(Duration::from_millis(u64::from(attempt * attempt) * 3)).await;
-                attempt += 1;
-            }
-            outcome => return outcome,
-        }
-    }
-}
-
-/// Errors that may mean "somebody was faster", for [`retry`].
-pub trait Races {
-    /// Whether the command should be run again.
-    fn is_race(&self) -> bool;
-}
-
-impl Races for Error {
-    fn is_race(&self) -> bool {
-        Error::is_race(self)
-    }
 }
 
 /// Runs one statement of a [`Reader`] or [`Writer`], on whichever engine it has.

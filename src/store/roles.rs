@@ -123,6 +123,12 @@ impl Reader {
         Ok(row.and_then(RuleColumns::rule))
     }
 
+    /// The version of the tenant's set of rules and of its account tree, which rises with each change of either.
+    pub async fn rules_version(&mut self) -> Result<i64> {
+        let row = sql!(self, fetch_optional::<(i64,)>("select version from rule_sets where tenant_id = $1"))?;
+        Ok(row.map(|(version,)| version).unwrap_or_default())
+    }
+
     /// What rules gave these logins.
     pub async fn rule_assignments(&mut self, logins: &[LoginId]) -> Result<Vec<HeldRow>> {
         sql!(

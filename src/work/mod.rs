@@ -1,8 +1,10 @@
 //! What happens by itself: rows whose time is over go, reads of directories in trace mode are written down, and the database is kept
 //! aware of how its tables grow.
 //!
-//! Every replica does all of it. What one has removed, the next does not find. Only [`sealing`] is done by one at a time, which holds a lease.
+//! Every replica does all of it. What one has removed, the next does not find. Only [`sealing`] and
+//! [`recomputing`] are done by one at a time, which holds a lease.
 
+pub mod recomputing;
 pub mod sealing;
 
 use std::time::Duration;
@@ -12,6 +14,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::clock::Clock;
+use crate::directory::RuleBook;
 use crate::directory::idempotency;
 use crate::directory::reads::ReadLog;
 use crate::model::TenantId;
@@ -25,6 +28,8 @@ const STATISTICS_INTERVAL: Duration = Duration::from_secs(5);
 const BATCH: u32 = 1_000;
 /// For how long the traces of sign-ins are kept.
 const TRACES_KEPT: TimeDelta = TimeDelta::days(30);
+/// For how long finished jobs are told of.
+const JOBS_KEPT: TimeDelta = TimeDelta::days(30);
 
 /// How many rows went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,15 +42,18 @@ pub struct Purged {
     pub traces: u64,
     /// What requests with idempotency keys were answered.
     pub idempotency_keys: u64,
+    /// Jobs that are finished.
+    pub jobs: u64,
 }
 
 /// Begins all work. It ends when what is answered is dropped.
-pub fn start(store: &Store, clock: &Clock, reads: &ReadLog) -> [AbortOnDropHandle<()>; 4] {
+pub fn start(store: &Store, clock: &Clock, reads: &ReadLog, rules: &RuleBook) -> [AbortOnDropHandle<()>; 5] {
     let purging = tokio::spawn(keep_purging(store.clone(), clock.clone()));
     let writing = tokio::spawn(keep_writing(store.clone(), reads.clone()));
     let looking = tokio::spawn(keep_statistics(store.clone()));
     let sealing = tokio::spawn(sealing::keep_sealing(store.clone(), clock.clone()));
-    [purging, writing, looking, sealing].map(AbortOnDropHandle::new)
+    let recomputing = tokio::spawn(recomputing::keep_recomputing(store.clone(), clock.clone(), rules.clone()));
+    [purging, writing, looking, sealing, recomputing].map(AbortOnDropHandle::new)
 }
 
 async fn keep_purging(store: Store, clock: Clock) {
@@ -87,6 +95,7 @@ pub async fn purge(store: &Store, now: DateTime<Utc>) -> Result<Purged> {
     let mut gone = Purged::default();
     let mut writer = store.write(TenantId::OPERATOR).await?;
     gone.expired = writer.purge_expired(now).await?;
+    gone.jobs = writer.purge_jobs(now - JOBS_KEPT).await?;
     writer.commit().await?;
     loop {
         let mut writer = store.write(TenantId::OPERATOR).await?;

@@ -14,6 +14,7 @@ use super::Result;
 use super::access::permits_named;
 use super::catalogue::Catalogue;
 use super::effective::{EffectiveRole, Place, effective_roles};
+use super::recompute::{RuleBook, counting_assignments};
 use crate::model::{Account, AccountId, Assignment, LoginId, TenantId};
 use crate::store::{Reader, Store};
 
@@ -77,6 +78,7 @@ pub enum Asking {
 #[derive(Debug)]
 pub struct Evaluator {
     reader: Reader,
+    rules: RuleBook,
     asking: Asking,
     /// None when the tenant has a catalogue that this program does not know.
     catalogue: Option<Arc<Catalogue>>,
@@ -94,11 +96,11 @@ struct Site {
 impl Evaluator {
     /// # Errors
     /// When the database cannot be asked.
-    pub async fn open(store: &Store, tenant: TenantId, asking: Asking, catalogues: &[Arc<Catalogue>]) -> Result<Self> {
+    pub async fn open(store: &Store, tenant: TenantId, asking: Asking, rules: &RuleBook) -> Result<Self> {
         let mut reader = store.read(tenant);
         let slug = reader.tenant_row().await?.map(|tenant| tenant.catalogue);
-        let catalogue = catalogues.iter().find(|catalogue| Some(&catalogue.slug) == slug.as_ref()).cloned();
-        Ok(Self { reader, asking, catalogue, sites: BTreeMap::new(), held: BTreeMap::new() })
+        let catalogue = slug.and_then(|slug| rules.catalogue(&slug)).cloned();
+        Ok(Self { reader, rules: rules.clone(), asking, catalogue, sites: BTreeMap::new(), held: BTreeMap::new() })
     }
 
     /// Decides for a login at an account, if who asks may know.
@@ -142,7 +144,7 @@ impl Evaluator {
 
     async fn load_held(&mut self, login: LoginId) -> Result<()> {
         if !self.held.contains_key(&login) {
-            let held = self.reader.counting_assignments(login).await?;
+            let held = counting_assignments(&mut self.reader, &self.rules, login).await?;
             self.held.insert(login, held);
         }
         Ok(())

@@ -8,9 +8,9 @@ use super::{Operation, Provisioning};
 use crate::directory::log::{Changed, Done, log};
 use crate::directory::members::{MemberChanges, MemberNotes, MemberStep, NamedMember, UnknownMembers, lock_logins};
 use crate::directory::nesting::{HeldGroups, logins_within};
-use crate::directory::recompute::recompute;
+use crate::directory::recompute::{Cause, recompute};
 use crate::directory::{Error, Result};
-use crate::model::{EventKind, GroupId};
+use crate::model::{ChangedRules, EventKind, GroupId, LoginId};
 use crate::scim::fold::fold;
 use crate::scim::profile::rule;
 use crate::store::{GroupRow, NewGroup, Races, Writer, retry};
@@ -46,7 +46,8 @@ pub async fn create_group(
         let changes = MemberChanges::take(&mut writer, &to, &held, id, &[first], unknown, false).await?;
         let event = to.event(EventKind::GroupCreated, id.uuid(), json!({ "members": changes.added.len() }));
         writer.record(&[event], to.caller.request_id).await?;
-        let rules = recompute(&mut writer, to.rules, &changes.touched.into_iter().collect::<Vec<_>>(), &to.caller).await?;
+        let touched: Vec<_> = changes.touched.iter().copied().collect();
+        let rules = recompute_members(&mut writer, &to, EventKind::GroupCreated, id, &touched).await?;
         let mut changed = Changed::made(&group.scim);
         changed.members(changes.added, changes.removed);
         let coercions = noted(changes.notes);
@@ -117,11 +118,25 @@ async fn write_group(
         }
     }
     writer.record(&events, to.caller.request_id).await?;
-    let rules = recompute(writer, to.rules, &members.touched.into_iter().collect::<Vec<_>>(), &to.caller).await?;
+    let kind = if change.group.is_some() { EventKind::GroupUpdated } else { EventKind::MembersChanged };
+    let touched: Vec<_> = members.touched.iter().copied().collect();
+    let rules = recompute_members(writer, to, kind, id, &touched).await?;
     changed.members(members.added, members.removed);
     let coercions: Vec<_> = change.coercions.iter().cloned().chain(noted(members.notes)).collect();
     log(writer, to, operation, Done { resource_type: "Group", id: id.uuid(), changed, rules, coercions: &coercions }).await?;
     Ok(members.notes)
+}
+
+/// Computes the roles of everybody anew whom a change of a group touches.
+async fn recompute_members(
+    writer: &mut Writer,
+    to: &Provisioning<'_>,
+    kind: EventKind,
+    group: GroupId,
+    touched: &[LoginId],
+) -> Result<ChangedRules> {
+    let cause = Cause { kind, target: group.uuid(), account: to.directory.home_account_id };
+    recompute(writer, to.rules, touched, &cause, &to.caller).await
 }
 
 /// What the provisioning log says of members that were not taken as they were named.
@@ -170,7 +185,7 @@ async fn remove_group(
     writer.touch_groups(&parents, to.caller.now).await?;
     let event = to.event(EventKind::GroupDeleted, id.uuid(), json!({ "members": within.len() }));
     writer.record(&[event], to.caller.request_id).await?;
-    let rules = recompute(writer, to.rules, &within, &to.caller).await?;
+    let rules = recompute_members(writer, to, EventKind::GroupDeleted, id, &within).await?;
     let changed = Changed::default();
     log(writer, to, operation, Done { resource_type: "Group", id: id.uuid(), changed, rules, coercions: &[] }).await
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Operation, Provisioning};
 use crate::directory::decide::{self, Adoption};
 use crate::directory::log::{Changed, Done, log};
-use crate::directory::recompute::{give_first, recompute};
+use crate::directory::recompute::{give_first, recompute_login};
 use crate::directory::{Error, Result};
 use crate::model::{
     ChangedRules, DirectoryId, Event, EventKind, GroupId, Login, LoginId, LoginKind, MembershipType, PairValue, PersonId, Slot,
@@ -116,7 +116,7 @@ async fn adopt_login(
     let mut events = vec![to.event(EventKind::LoginAdopted, id.uuid(), details)];
     events.extend(switch(writer, to, &login, document.active).await?);
     writer.record(&events, to.caller.request_id).await?;
-    let rules = recompute(writer, to.rules, &[id], &to.caller).await?;
+    let rules = recompute_login(writer, to.rules, id, &to.caller).await?;
     let operation = Operation { name: "adopt", ..operation.clone() };
     let changed = Changed::between(&scim, &document.scim);
     log(writer, to, &operation, Done { resource_type: "User", id: id.uuid(), changed, rules, coercions: &[] }).await?;
@@ -165,7 +165,7 @@ async fn write_login(
     let mut events = vec![to.event(EventKind::LoginUpdated, login.id.uuid(), json!({ "attributes": changed.attributes }))];
     events.extend(switch(writer, to, login, document.active).await?);
     writer.record(&events, to.caller.request_id).await?;
-    let rules = recompute(writer, to.rules, &[login.id], &to.caller).await?;
+    let rules = recompute_login(writer, to.rules, login.id, &to.caller).await?;
     Ok((changed, rules))
 }
 

@@ -1,7 +1,7 @@
 //! Mapping rules, changed by hand: [`check`] says whether a rule can be saved, [`preview`] what it would change.
 //!
-//! Saving a rule computes everybody's roles anew in the same transaction, which holds the tenant's rules alone: no change of facts is
-//! decided by rules that are no longer there. A rule belongs to the account that it gives roles within.
+//! Saving a rule computes everybody's roles anew, in the same transaction or by a job where there are many logins. That transaction holds
+//! the tenant's rules alone: no change of facts is decided by rules that are no longer there. A rule belongs to the account that it gives roles within.
 
 mod check;
 mod preview;
@@ -12,10 +12,10 @@ pub use self::check::{Draft, LONGEST_NAME, MOST_GRANTS, checked, may_author};
 pub use self::preview::{Counted, NAMED, PersonChange, Preview, Proposal};
 
 use super::access::{Permission, Reach};
-use super::recompute::{RuleBook, recompute_everybody};
+use super::recompute::{Cause, RuleBook, recompute_everybody};
 use super::tree::Tree;
 use super::{Caller, Error, Result};
-use crate::model::{Event, EventKind, Rule, RuleId, RuleOrigin, TenantId};
+use crate::model::{AccountId, Event, EventKind, JobId, Rule, RuleId, RuleOrigin, TenantId};
 use crate::store::{NewRule, Reader, Store, Writer, retry};
 
 /// The rules of a tenant, and who asks with what they may do.
@@ -26,6 +26,14 @@ pub struct Rules<'a> {
     pub book: &'a RuleBook,
     pub reach: &'a Reach,
     pub caller: Caller<'a>,
+}
+
+/// A rule as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saved {
+    pub rule: Rule,
+    /// What goes on computing everybody's roles anew, if there are too many logins to do it at once.
+    pub job: Option<JobId>,
 }
 
 /// The versions that a change is for; `None` is whichever there is.
@@ -54,7 +62,7 @@ impl Rules<'_> {
     ///
     /// # Errors
     /// When who asks may not, or the draft is no rule.
-    pub async fn create(&self, draft: &Draft) -> Result<Rule> {
+    pub async fn create(&self, draft: &Draft) -> Result<Saved> {
         self.reach.needs(Permission::ManageRules, draft.within)?;
         retry(|| async {
             let mut writer = self.begin().await?;
@@ -64,8 +72,8 @@ impl Rules<'_> {
             let new = NewRule { id: rule.id, name: &rule.name, origin: rule.origin, within: rule.within, body: &rule.body };
             writer.insert_rule(&new, self.caller.now).await?;
             let event = self.caller.event(EventKind::RuleCreated, rule.id.uuid(), json!({ "after": rule })).at(rule.within);
-            self.finish(writer, event).await?;
-            Ok(rule)
+            let job = self.finish(writer, event, rule.within).await?;
+            Ok(Saved { rule, job })
         })
         .await
     }
@@ -74,7 +82,7 @@ impl Rules<'_> {
     ///
     /// # Errors
     /// When there is none such, it has another version, who asks may not, or the draft is no rule.
-    pub async fn change(&self, id: RuleId, draft: &Draft, versions: Versions<'_>) -> Result<Rule> {
+    pub async fn change(&self, id: RuleId, draft: &Draft, versions: Versions<'_>) -> Result<Saved> {
         retry(|| async {
             let mut writer = self.begin().await?;
             let before = self.changeable(&mut writer, id, versions).await?;
@@ -83,30 +91,30 @@ impl Rules<'_> {
             may_author(self.reach, draft.within, &draft.body)?;
             let after = draft.into_rule(id, before.version + 1);
             if after == (Rule { version: after.version, ..before.clone() }) {
-                return Ok(before);
+                return Ok(Saved { rule: before, job: None });
             }
             writer.update_rule(&after, self.caller.now).await?;
             let details = json!({ "before": before, "after": after });
             let event = self.caller.event(EventKind::RuleChanged, id.uuid(), details);
             // What concerns two accounts is for who audits the whole tenant.
             let event = if before.within == after.within { event.at(after.within) } else { event };
-            self.finish(writer, event).await?;
-            Ok(after)
+            let job = self.finish(writer, event, after.within).await?;
+            Ok(Saved { rule: after, job })
         })
         .await
     }
 
-    /// Deletes a rule, and takes what it gave.
+    /// Deletes a rule, and takes what it gave. Answers the job that does so, if there are many logins.
     ///
     /// # Errors
     /// When there is none such, it has another version, or who asks may not.
-    pub async fn delete(&self, id: RuleId, versions: Versions<'_>) -> Result<()> {
+    pub async fn delete(&self, id: RuleId, versions: Versions<'_>) -> Result<Option<JobId>> {
         retry(|| async {
             let mut writer = self.begin().await?;
             let before = self.changeable(&mut writer, id, versions).await?;
             writer.delete_rule(id).await?;
             let event = self.caller.event(EventKind::RuleDeleted, id.uuid(), json!({ "before": before })).at(before.within);
-            self.finish(writer, event).await
+            self.finish(writer, event, before.within).await
         })
         .await
     }
@@ -118,10 +126,12 @@ impl Rules<'_> {
         Ok(writer)
     }
 
-    async fn finish(&self, mut writer: Writer, event: Event) -> Result<()> {
+    async fn finish(&self, mut writer: Writer, event: Event, within: AccountId) -> Result<Option<JobId>> {
+        let cause = Cause { kind: event.kind, target: event.target, account: within };
         writer.record(&[event], self.caller.request_id).await?;
-        recompute_everybody(&mut writer, self.book, &self.caller).await?;
-        Ok(writer.commit().await?)
+        let job = recompute_everybody(&mut writer, self.book, &cause, &self.caller).await?;
+        writer.commit().await?;
+        Ok(job)
     }
 
     fn may_see(&self, rule: &Rule) -> bool {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::directory::access::Permission;
 use crate::directory::mapping::{CompiledRule, wanted};
-use crate::directory::recompute::{CHUNK, CHUNK_ROWS};
+use crate::directory::recompute::{CHUNK, CHUNK_ROWS, RuleBook, held_assignments};
 use crate::directory::{Error, Result};
 use crate::model::{AccountId, AssignmentSource, LoginId, RuleId};
 use crate::store::{LoginName, Reader};
@@ -112,7 +112,7 @@ impl Rules<'_> {
             if after.is_none() {
                 break;
             }
-            for (name, gains, loses) in changed(reader, rules, &logins, &seen).await? {
+            for (name, gains, loses) in changed(reader, self.book, rules, &logins, &seen).await? {
                 let may_know = is_author || seen.contains(&name.home_account_id);
                 let gains = if may_know { gains } else { Roles::new() };
                 if gains.is_empty() && loses.is_empty() {
@@ -140,12 +140,14 @@ impl Rules<'_> {
 /// What some logins gain and lose on these accounts.
 async fn changed(
     reader: &mut Reader,
+    book: &RuleBook,
     rules: &[CompiledRule],
     logins: &[LoginId],
     seen: &BTreeSet<AccountId>,
 ) -> Result<Vec<(LoginName, Roles, Roles)>> {
     let mut held: BTreeMap<LoginId, Roles> = BTreeMap::new();
-    for row in reader.rule_assignments(logins).await?.into_iter().filter(|row| seen.contains(&row.account_id)) {
+    let given = held_assignments(reader, book, logins).await?.into_iter();
+    for row in given.filter(|row| row.source == AssignmentSource::Rule && seen.contains(&row.account_id)) {
         held.entry(row.login_id).or_default().insert((row.account_id, row.role));
     }
     let mut changed = BTreeMap::new();

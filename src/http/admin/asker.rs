@@ -124,13 +124,13 @@ impl FromRequestParts<App> for Asker {
         match credential(parts, app).await? {
             Credential::Token { tenant, directory, token } => Ok(Self::Token { tenant, directory, token }),
             Credential::Session(session) => {
-                let reach = access::reach(&app.store, session.tenant_id, session.active_login_id, &app.catalogues).await?;
+                let reach = access::reach(&app.store, session.tenant_id, session.active_login_id, &app.rules).await?;
                 let reach = reach.filter(|reach| !reach.is_empty()).ok_or(Problem::new(Kind::Unauthenticated))?;
                 Ok(Self::Administrator { session, reach })
             }
             Credential::Client(AccessTokenRow { tenant_id: tenant, client_id: client, scopes, within_id, .. }) => {
                 let authority = Authority::Scopes(scopes, within_id);
-                let reach = Reach::with(&mut app.store.read(tenant), authority, &app.catalogues).await?;
+                let reach = Reach::with(&mut app.store.read(tenant), authority, &app.rules).await?;
                 let reach = reach.ok_or(Problem::new(Kind::Unauthenticated))?;
                 Ok(Self::Client { tenant, client, reach })
             }
@@ -178,7 +178,7 @@ pub(super) struct Questioner {
 impl Questioner {
     /// What answers them.
     pub(super) async fn evaluator(&self, app: &App) -> Result<Evaluator, Problem> {
-        Ok(Evaluator::open(&app.store, self.tenant, self.asking, &app.catalogues).await?)
+        Ok(Evaluator::open(&app.store, self.tenant, self.asking, &app.rules).await?)
     }
 }
 

@@ -64,7 +64,7 @@ pub(super) async fn csv(State(app): State<App>, asker: Asker, id: RequestId, uri
 async fn begin(app: &App, asker: &Asker, id: &RequestId, format: &str) -> Result<Extract, Problem> {
     let reach = asker.reach()?;
     let accounts = audited_accounts(reach)?;
-    Ok(Extract::begin(&app.store, asker.tenant(), reach, &accounts, format, id.caller(app, asker.actor())).await?)
+    Ok(Extract::begin(&app.store, asker.tenant(), reach, &app.rules, &accounts, format, id.caller(app, asker.actor())).await?)
 }
 
 /// What of a file is still to be written.

@@ -12,6 +12,7 @@
 //! | `GET /permissions`, `GET /permissions.csv` | who may do what where, and why |
 //! | `GET`, `POST /rules`; `GET`, `PUT`, `DELETE /rules/{rule}` | the mapping rules; makes, changes and deletes one |
 //! | `POST /rules/preview` | what that would change |
+//! | `GET /jobs`, `GET /jobs/{job}` | how far the work is that changes have left behind |
 //! | `GET /clients`, `DELETE /clients/{client}` | clients that work for themselves; ends one |
 //! | `GET /directories` | the directories that who asks may see, with how they fare |
 //! | `GET /directories/{directory}/provisioning-log` | its entries, newest first, see [`log`] |
@@ -36,6 +37,7 @@ mod evaluation;
 mod events;
 mod extract;
 mod idempotency;
+mod jobs;
 mod log;
 mod paging;
 mod problem;
@@ -80,6 +82,8 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/rules", get(rules::list).merge(once(post(rules::create))))
         .route("/rules/preview", post(rules::preview))
         .route("/rules/{rule}", get(rules::read).put(rules::change).delete(rules::delete))
+        .route("/jobs", get(jobs::list))
+        .route("/jobs/{job}", get(jobs::read))
         .route("/clients", get(clients::list))
         .route("/clients/{client}", delete(clients::revoke))
         .route("/directories", get(directories::list))

@@ -91,6 +91,7 @@ fn assignments<'a>(app: &'a App, asker: &'a Asker, id: &'a RequestId) -> Result<
         tenant: asker.tenant(),
         by,
         reach,
+        rules: &app.rules,
         sealer: &app.sealer,
         caller: id.caller(app, asker.actor()),
     })
@@ -102,7 +103,7 @@ pub(super) async fn why(State(app): State<App>, asker: Asker, Path(login): Path<
     let login: LoginId = login.parse().map_err(|_| Problem::not_found())?;
     let mut reader = app.store.read(asker.tenant());
     let row = reader.any_login(login).await?.ok_or_else(Problem::not_found)?;
-    let theirs = Reach::load(&mut reader, login, &app.catalogues).await?.ok_or_else(Problem::not_found)?;
+    let theirs = Reach::load(&mut reader, login, &app.rules).await?.ok_or_else(Problem::not_found)?;
     let facts = reader.facts(&[login]).await?.pop();
     let rules: BTreeMap<RuleId, Rule> = reader.rules().await?.into_iter().map(|rule| (rule.id, rule)).collect();
     let mut accounts = Vec::new();

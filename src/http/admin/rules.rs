@@ -8,11 +8,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::asker::{Asker, Body};
+use super::jobs;
 use super::paging::Wanted as Page;
 use super::problem::Problem;
 use crate::app::App;
 use crate::directory::access::Permission;
-use crate::directory::rules::{Draft, Preview, Proposal, Rules};
+use crate::directory::rules::{Draft, Preview, Proposal, Rules, Saved};
 use crate::http::layers::RequestId;
 use crate::model::{AccountId, Grant, Pattern, Rule, RuleBody, RuleId, RuleOrigin};
 
@@ -65,7 +66,7 @@ pub(super) async fn create(
     Body(wanted): Body<Wanted>,
 ) -> Result<Response, Problem> {
     let made = rules(&app, &asker, &id)?.create(&wanted.into()).await?;
-    Ok(shown(StatusCode::CREATED, &made))
+    Ok(saved(StatusCode::CREATED, &made))
 }
 
 /// `PUT /rules/{rule}`: changes one, gives what it wants now and takes what it no longer wants.
@@ -79,7 +80,7 @@ pub(super) async fn change(
 ) -> Result<Response, Problem> {
     let versions = versions(&headers);
     let changed = rules(&app, &asker, &id)?.change(named(&rule)?, &wanted.into(), versions.as_deref()).await?;
-    Ok(shown(StatusCode::OK, &changed))
+    Ok(saved(StatusCode::OK, &changed))
 }
 
 /// `DELETE /rules/{rule}`: deletes one, and takes what it gave.
@@ -89,9 +90,9 @@ pub(super) async fn delete(
     id: RequestId,
     Path(rule): Path<String>,
     headers: HeaderMap,
-) -> Result<StatusCode, Problem> {
-    rules(&app, &asker, &id)?.delete(named(&rule)?, versions(&headers).as_deref()).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<Response, Problem> {
+    let job = rules(&app, &asker, &id)?.delete(named(&rule)?, versions(&headers).as_deref()).await?;
+    Ok((StatusCode::NO_CONTENT, jobs::header(job)).into_response())
 }
 
 /// A change of a rule, or with `null` its deletion, in the body of a preview.
@@ -157,6 +158,11 @@ fn named(id: &str) -> Result<RuleId, Problem> {
 /// A rule with its version, which is its entity tag too (RFC 9110 section 8.8.3).
 fn shown(status: StatusCode, rule: &Rule) -> Response {
     (status, [(ETAG, format!("\"{}\"", rule.version))], Body(json!(rule))).into_response()
+}
+
+/// A rule that was saved, and the job that goes on with it.
+fn saved(status: StatusCode, saved: &Saved) -> Response {
+    (jobs::header(saved.job), shown(status, &saved.rule)).into_response()
 }
 
 /// The versions that `If-Match` lists (RFC 9110 section 13.1.1); `None` when it is not there, or any will do. What is no version of

@@ -82,6 +82,8 @@ const OPERATIONS: &[Operation] = &[
     (Get, "/api/v1/rules/{rule}", "One rule", None, Done::With("Rule")),
     (Put, "/api/v1/rules/{rule}", "Changes a rule", Some("NewRule"), Done::With("Rule")),
     (Delete, "/api/v1/rules/{rule}", "Deletes a rule, and takes what it gave", None, Done::Nothing),
+    (Get, "/api/v1/jobs", "Work that changes have left behind, newest first", None, Done::With("Jobs")),
+    (Get, "/api/v1/jobs/{job}", "How far one job is", None, Done::With("Job")),
     (Get, "/api/v1/clients", "Clients that work for themselves", None, Done::With("Clients")),
     (Delete, "/api/v1/clients/{client}", "Ends a client at once", None, Done::Nothing),
     (Get, "/api/v1/directories", "The directories that who asks may see", None, Done::With("Directories")),
@@ -128,6 +130,7 @@ const FILTERS: &[(&str, &[&str])] = &[
     ("/api/v1/rules", &["after"]),
     ("/api/v1/clients", &["after"]),
     ("/api/v1/directories", &["after"]),
+    ("/api/v1/jobs", &["after"]),
 ];
 
 /// Served to everybody: it says nothing about anybody.

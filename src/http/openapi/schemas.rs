@@ -270,10 +270,23 @@ fn rules() -> Vec<(&'static str, Shape)> {
         object(&members)
     };
     let counts = list(object(&[("account", id()), ("path", text()), ("role", text()), ("gain", number()), ("lose", number())]));
+    let cause =
+        object(&[("kind", text()), ("target", id()), ("actor", object(&[("kind", text())])), ("request_id", text_or_null())]);
+    let job = object(&[
+        ("id", id()),
+        ("account", id()),
+        ("cause", cause),
+        ("total", number()),
+        ("done", number()),
+        ("created_at", instant()),
+        ("finished_at", instant_or_null()),
+    ]);
     vec![
         ("Rule", wanted(&[("id", id()), ("version", number())])),
         ("Rules", page("Rule")),
         ("NewRule", wanted(&[])),
+        ("Job", job),
+        ("Jobs", page("Job")),
         ("RuleProposal", object(&[])),
         ("RulePreview", object(&[("logins", number()), ("counts", counts), ("people", list(object(&[])))])),
     ]

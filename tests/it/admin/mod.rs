@@ -6,6 +6,7 @@ mod authzen;
 mod clients;
 mod events;
 mod idempotency;
+mod jobs;
 mod log;
 mod paging;
 mod reads;

@@ -9,7 +9,7 @@ mod errors;
 mod filters;
 mod fixtures;
 mod group_members;
-mod groups;
+pub(crate) mod groups;
 mod lists;
 mod log;
 mod members;
@@ -145,7 +145,7 @@ async fn events_of(world: &World, tenant: &Tenant, id: &str) -> Vec<String> {
 
 /// What a login holds: `account: role`.
 async fn roles_of(world: &World, tenant: &Tenant, id: &str) -> Vec<String> {
-    let reach = access::reach(&world.app.store, tenant.id, id.parse().unwrap(), &world.app.catalogues).await.unwrap().unwrap();
+    let reach = access::reach(&world.app.store, tenant.id, id.parse().unwrap(), &world.app.rules).await.unwrap().unwrap();
     let mut told = Vec::new();
     for account in reach.tree().downwards() {
         // Where they were given: on the accounts below they count because of that.

@@ -7,6 +7,7 @@ mod group_members;
 mod groups;
 mod idempotency;
 mod invariants;
+mod jobs;
 mod logins;
 mod memberships;
 mod migrating;

@@ -22,6 +22,7 @@ const ACCEPTED: &[(&str, &str, &str)] = &[
     ("accounts", "USE TEMP B-TREE FOR ORDER BY", "a tenant has few accounts, and people read them by name"),
     ("accounts", "USING INDEX accounts_children (tenant_id=?)", "the whole tree is wanted"),
     ("all_directories", "SCAN directories", "all are wanted"),
+    ("await_everybody", "(tenant_id=?)", "all are wanted"),
     ("clients", "clients_by_tenant (tenant_id=?", "a tenant has few clients"),
     ("connections", "USE TEMP B-TREE FOR ORDER BY", "a tenant has few connections"),
     ("connections", "connections_3 (tenant_id=?)", "all are wanted"),
@@ -41,11 +42,15 @@ const ACCEPTED: &[(&str, &str, &str)] = &[
     ("members_after", "USE TEMP B-TREE FOR ORDER BY", "the members of one page"),
     ("placed_rules", "USE TEMP B-TREE FOR ORDER BY", "a tenant has few rules"),
     ("placed_rules", "rules_2 (tenant_id=?)", "all are wanted"),
+    ("open_job", "jobs_open (tenant_id=?)", "the first of those that are open"),
+    ("rules", "USE TEMP B-TREE FOR ORDER BY", "a tenant has few rules"),
+    ("rules", "rules_2 (tenant_id=?)", "all are wanted"),
     ("services", "USE TEMP B-TREE FOR ORDER BY", "an account has few services"),
     ("services", "services_2 (tenant_id=?)", "all are wanted"),
     ("sync_roles", "SCAN assignments", "walked only when the statement has broken a reference already"),
     ("tenant_ids", "SCAN tenants", "all are wanted"),
     ("tenants", "SCAN tenants", "all are wanted"),
+    ("tenants_with_jobs", "SCAN jobs USING INDEX jobs_open", "only open ones are in it"),
     ("unsealed", "(tenant_id=?)", "doctor counts them all"),
 ];
 

@@ -1,116 +1,105 @@
 //! Makes the assignments of logins what the rules want, in sets: as many statements for a thousand logins as for one.
+//!
+//! What touches more logins than that commits at once and leaves the rest to a [`job`]; until a login's turn has come, [`live`] evaluates
+//! the rules whenever somebody asks what it holds. So nobody keeps what a change took away, however many it touched.
+
+mod book;
+mod job;
+mod live;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use moka::sync::Cache;
 use serde_json::json;
 
-use super::catalogue::Catalogue;
-use super::mapping::{self, CompiledRule, Surroundings};
-use super::tree::Tree;
+pub use self::book::RuleBook;
+pub(super) use self::job::Cause;
+pub use self::job::{STEP, step};
+pub use self::live::held_roles;
+pub(super) use self::live::{counting_assignments, held_assignments};
+
+use super::mapping::{self, CompiledRule};
 use super::{Caller, Result};
-use crate::model::{AssignmentId, ChangedRules, EventKind, LoginId, Rule, RuleId, TenantId};
-use crate::store::{FactsRow, GrantRow, HeldRow, Reader, Writer};
+use crate::model::{AssignmentId, ChangedRules, EventKind, JobId, LoginId, RuleId};
+use crate::store::{FactsRow, GrantRow, HeldRow, Writer};
 
 /// How many logins are read and written at once, to bound memory whatever the size of a group.
 pub(super) const CHUNK: usize = 1_000;
 /// The same, as the store counts.
 pub(super) const CHUNK_ROWS: i64 = 1_000;
 
-/// For how many tenants compiled rules are kept. Those of others are compiled again when they are next needed.
-const KEPT: u64 = 1_000;
-
-/// Compiled rules of tenants, each set by its version: to compile hundreds of filters costs more than to change a login. Every change of
-/// the account tree is a version too, because patterns name accounts. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct RuleBook {
-    kept: Cache<(TenantId, i64), Arc<[CompiledRule]>>,
-    catalogues: Arc<[Arc<Catalogue>]>,
-}
-
-impl RuleBook {
-    /// An empty book, for tenants with these catalogues.
-    #[must_use]
-    pub fn new(catalogues: Arc<[Arc<Catalogue>]>) -> Self {
-        Self { kept: Cache::new(KEPT), catalogues }
-    }
-
-    /// The tenant's rules. They are kept only while the transaction shares them: what is not committed has no version of its own.
-    async fn rules(&self, writer: &mut Writer) -> Result<Arc<[CompiledRule]>> {
-        let key = writer.shared_rules().map(|version| (writer.tenant(), version));
-        if let Some(kept) = key.and_then(|key| self.kept.get(&key)) {
-            return Ok(kept);
-        }
-        let saved = writer.rules().await?;
-        let rules: Arc<[CompiledRule]> = self.compile(writer, &saved).await?.into();
-        if let Some(key) = key {
-            self.kept.insert(key, rules.clone());
-        }
-        Ok(rules)
-    }
-
-    /// Compiles rules for the tenant as it is now.
-    ///
-    /// # Errors
-    /// When one of them cannot be read.
-    pub(super) async fn compile(&self, reader: &mut Reader, rules: &[Rule]) -> Result<Vec<CompiledRule>> {
-        if rules.is_empty() {
-            return Ok(Vec::new());
-        }
-        let tenant = reader.tenant_row().await?;
-        let catalogue = tenant.and_then(|tenant| self.catalogues.iter().find(|known| known.slug == tenant.catalogue));
-        let tree = Tree::new(reader.accounts().await?);
-        mapping::compile(rules, Surroundings { tree: &tree, catalogue: catalogue.map(|catalogue| &**catalogue) })
-    }
-}
-
-/// Recomputes the rule assignments of everybody, in the transaction that changed the rules or the account tree.
+/// Recomputes the rule assignments of everybody, because rules or the account tree changed: in the transaction that changed them where
+/// there are few logins, else in a job. Answers the job.
 ///
 /// The caller holds the tenant's rules alone.
-pub(super) async fn recompute_everybody(writer: &mut Writer, book: &RuleBook, caller: &Caller<'_>) -> Result<ChangedRules> {
+pub(super) async fn recompute_everybody(
+    writer: &mut Writer,
+    book: &RuleBook,
+    cause: &Cause,
+    caller: &Caller<'_>,
+) -> Result<Option<JobId>> {
     let rules = book.rules(writer).await?;
-    everybody(writer, &rules, caller).await
+    everybody(writer, &rules, cause, caller).await
 }
 
 /// Recomputes the rule assignments of everybody, if some rule finds accounts by what they are called.
-pub(super) async fn recompute_patterns(writer: &mut Writer, book: &RuleBook, caller: &Caller<'_>) -> Result<()> {
+pub(super) async fn recompute_patterns(
+    writer: &mut Writer,
+    book: &RuleBook,
+    cause: &Cause,
+    caller: &Caller<'_>,
+) -> Result<Option<JobId>> {
     let rules = book.rules(writer).await?;
-    if rules.iter().any(CompiledRule::has_pattern) {
-        everybody(writer, &rules, caller).await?;
-    }
-    Ok(())
+    if rules.iter().any(CompiledRule::has_pattern) { everybody(writer, &rules, cause, caller).await } else { Ok(None) }
 }
 
-async fn everybody(writer: &mut Writer, rules: &[CompiledRule], caller: &Caller<'_>) -> Result<ChangedRules> {
-    let mut changed = ChangedRules::default();
-    let mut after = None;
-    loop {
-        let logins = writer.login_ids(after, CHUNK_ROWS).await?;
-        after = logins.last().copied();
-        if after.is_none() {
-            return Ok(changed);
-        }
-        recompute_chunk(writer, rules, &logins, caller, &mut changed).await?;
+async fn everybody(writer: &mut Writer, rules: &[CompiledRule], cause: &Cause, caller: &Caller<'_>) -> Result<Option<JobId>> {
+    let logins = writer.login_ids(None, CHUNK_ROWS + 1).await?;
+    if logins.len() > CHUNK {
+        let job = cause.begin(writer, caller).await?;
+        writer.await_everybody(job).await?;
+        return Ok(Some(job));
     }
+    recompute_chunk(writer, rules, &logins, caller, &mut ChangedRules::default()).await?;
+    Ok(None)
 }
 
-/// Recomputes the rule assignments of these logins in the transaction of the change that causes it.
+/// Recomputes the rule assignments of these logins in the transaction of the change that causes it, or in a job if they are many.
 ///
 /// The caller holds the tenant's rules (shared for a change of facts). The logins are locked here, by ascending id, so that two
-/// changes to one login's facts see one another. Answers the rules that gave something, or took it away.
+/// changes to one login's facts see one another. Answers the rules that gave something, or took it away; what a job changes is not
+/// known yet, and stands in its events.
 pub(super) async fn recompute(
     writer: &mut Writer,
     book: &RuleBook,
     logins: &[LoginId],
+    cause: &Cause,
+    caller: &Caller<'_>,
+) -> Result<ChangedRules> {
+    let mut changed = ChangedRules::default();
+    if logins.len() > CHUNK {
+        let job = cause.begin(writer, caller).await?;
+        for chunk in logins.chunks(CHUNK) {
+            writer.lock_logins(chunk).await?;
+            writer.await_logins(job, chunk).await?;
+        }
+        return Ok(changed);
+    }
+    let rules = book.rules(writer).await?;
+    recompute_chunk(writer, &rules, logins, caller, &mut changed).await?;
+    Ok(changed)
+}
+
+/// Recomputes the rule assignments of one login in the transaction of the change that causes it, as [`recompute`] does.
+pub(super) async fn recompute_login(
+    writer: &mut Writer,
+    book: &RuleBook,
+    login: LoginId,
     caller: &Caller<'_>,
 ) -> Result<ChangedRules> {
     let rules = book.rules(writer).await?;
     let mut changed = ChangedRules::default();
-    for chunk in logins.chunks(CHUNK) {
-        recompute_chunk(writer, &rules, chunk, caller, &mut changed).await?;
-    }
+    recompute_chunk(writer, &rules, &[login], caller, &mut changed).await?;
     Ok(changed)
 }
 
