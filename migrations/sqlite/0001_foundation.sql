@@ -472,6 +472,70 @@ create table recomputations (
 ) strict;
 create index recomputations_by_job on recomputations (job_id, login_id);
 
+-- What waits for somebody's approval, by rules of the tenant's own: policies, what was asked for, and who decided what.
+create table approval_policies (
+  tenant_id blob not null,
+  id blob not null primary key,
+  account_id blob not null,
+  name text not null,
+  body text not null,
+  version integer not null,
+  created_at text not null,
+  updated_at text not null,
+  constraint approval_policies_name unique (account_id, name),
+  constraint approval_policies_account foreign key (tenant_id, account_id) references accounts (tenant_id, id)
+) strict;
+create index approval_policies_by_account on approval_policies (tenant_id, account_id, name);
+
+-- Logins are ids without foreign keys: what was decided outlives them. One that waits and is past its end has expired.
+create table approvals (
+  tenant_id blob not null,
+  id blob not null primary key,
+  account_id blob not null,
+  occasion text not null,
+  state text not null,
+  -- Whom it is about.
+  subject_login_id blob,
+  subject_person_id blob,
+  -- Who asked.
+  requester text not null,
+  requester_login_id blob,
+  requester_person_id blob,
+  content text not null,
+  -- What the policies asked for when it was asked: whoever changes them later changes nothing here.
+  needs text not null,
+  -- Why it could not be carried out.
+  failure text,
+  -- The event that has the reasons of who asked.
+  event_id blob not null,
+  created_at text not null,
+  expires_at text not null,
+  settled_at text,
+  constraint approvals_tenant unique (tenant_id, id),
+  constraint approvals_account foreign key (tenant_id, account_id) references accounts (tenant_id, id),
+  constraint approvals_state check (state in ('pending', 'approved', 'rejected', 'withdrawn', 'failed')),
+  constraint approvals_settled check ((state = 'pending') = (settled_at is null))
+) strict;
+create index approvals_by_time on approvals (tenant_id, created_at, id);
+create index approvals_waiting on approvals (tenant_id, created_at, id) where state = 'pending';
+create index approvals_by_subject on approvals (tenant_id, subject_login_id, account_id) where state = 'pending';
+
+-- One decision a person.
+create table approval_decisions (
+  tenant_id blob not null,
+  approval_id blob not null,
+  login_id blob not null,
+  person_id blob not null,
+  verdict text not null,
+  -- The places of the needs that it counts for.
+  counts_for text not null,
+  event_id blob not null,
+  decided_at text not null,
+  constraint approval_decisions_key primary key (tenant_id, approval_id, person_id),
+  constraint approval_decisions_approval foreign key (tenant_id, approval_id) references approvals (tenant_id, id),
+  constraint approval_decisions_verdict check (verdict in ('approve', 'reject'))
+) strict;
+
 create table sessions (
   tenant_id blob not null,
   id blob not null primary key,

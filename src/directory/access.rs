@@ -56,7 +56,11 @@ permissions! {
     ViewRules = "rules.view", by ManageRules;
     /// To change them, as far as they give what one may give oneself.
     ManageRules = "rules.manage";
-    /// To change approval policies.
+    /// To see approval policies, what waits for an approval, and what was decided.
+    ViewApprovals = "approvals.view", by ManageApprovals;
+    /// To ask for an approval for somebody, as a portal does for who places an order there.
+    RequestApprovals = "approvals.request", by ManageApprovals;
+    /// To change approval policies, and to approve where a policy does not say who.
     ManageApprovals = "approvals.manage";
     /// To read the audit trail, and the extract of everybody's permissions.
     ViewAudit = "audit.view";
@@ -75,6 +79,8 @@ impl Permission {
             Self::ManageDirectories => &[ClientScope::WriteDirectories],
             Self::ViewRules => &[ClientScope::ReadRules, ClientScope::WriteRules],
             Self::ManageRules => &[ClientScope::WriteRules],
+            Self::ViewApprovals => &[ClientScope::ReadApprovals, ClientScope::WriteApprovals],
+            Self::RequestApprovals => &[ClientScope::WriteApprovals],
             Self::ViewAudit => &[ClientScope::ReadAudit],
             Self::ManagePeople | Self::ManageApprovals => &[],
         }
@@ -147,6 +153,18 @@ impl Reach {
     #[must_use]
     pub fn services(&self, account: AccountId) -> BTreeSet<String> {
         self.services.get(&account).cloned().unwrap_or_default()
+    }
+
+    /// Whether they hold a role at an account, all of it.
+    #[must_use]
+    pub fn holds(&self, role: &str, account: AccountId) -> bool {
+        self.roles(account).iter().any(|held| held.counts() && held.is_whole() && held.role.key == role)
+    }
+
+    /// Whether they hold any role at an account, be it for one service alone.
+    #[must_use]
+    pub fn holds_any(&self, account: AccountId) -> bool {
+        self.roles(account).iter().any(EffectiveRole::counts)
     }
 
     /// What a login holds at an account, with causes, also what is shadowed. Nothing at an account of another tenant. A client holds no

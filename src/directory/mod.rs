@@ -8,6 +8,7 @@
 //! | [`sign_in::sign_out`] | a person | | `session.signed_out` |
 //! | [`tokens::Tokens`] | the operator, an administrator | its own checks | `token.*` |
 //! | [`accounts::Accounts`], [`assignments::Assignments`] | an administrator, a client | their permissions on the account, and the catalogue | `account.*`, `service.*`, `assignment.*` |
+//! | [`approvals::Policies`], [`approvals::Approvals`] | an administrator, an approver, a client, anybody with a role | the policies, and the catalogue | `approval_policy.*`, `approval.*`, `assignment.given` |
 //! | [`appoint::appoint`] | the operator | the catalogue | `assignment.given` |
 //! | [`extract::Extract`] | an administrator | its own checks | `permissions.extracted` |
 //! | [`rules::Rules`] | an administrator | the catalogue, for what they may give | `rule.*`, `roles.changed` |
@@ -21,6 +22,7 @@
 pub mod access;
 pub mod accounts;
 pub mod appoint;
+pub mod approvals;
 pub mod assignments;
 pub mod catalogue;
 pub mod chain;

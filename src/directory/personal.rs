@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{Caller, Error, Result};
 use crate::keys::{KeyRing, Place, SealError, Sealed, Sealer};
 use crate::model::{Event, EventId, EventKind, PersonId, TenantId};
-use crate::store::{Store, Writer, retry};
+use crate::store::{Reader, Store, Writer, retry};
 
 /// The personal values of an event.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,8 +63,17 @@ pub async fn personal_values(
     sealer: &Sealer,
     events: &[EventId],
 ) -> Result<BTreeMap<EventId, PersonalValues>> {
+    read_personal(&mut store.read(tenant), sealer, events).await
+}
+
+/// The same, also within a transaction.
+pub(super) async fn read_personal(
+    reader: &mut Reader,
+    sealer: &Sealer,
+    events: &[EventId],
+) -> Result<BTreeMap<EventId, PersonalValues>> {
     let mut found = BTreeMap::new();
-    for row in store.read(tenant).event_values(events).await? {
+    for row in reader.event_values(events).await? {
         let values = match &row.key_sealed {
             Some(key) => open_key(sealer, row.person_id, key)
                 .map_or(PersonalValues::Unreadable, |own| open_values(&own, row.event_id, &row.sealed)),

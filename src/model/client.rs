@@ -47,6 +47,10 @@ scopes! {
     ReadDirectories = "directories:read";
     /// To see and change them, and see the values in their log.
     WriteDirectories = "directories:write";
+    /// To see what waits for an approval, what was decided, and the policies.
+    ReadApprovals = "approvals:read";
+    /// To see that, and to ask for approvals.
+    WriteApprovals = "approvals:write";
     /// To read the audit trail.
     ReadAudit = "audit:read";
 }

@@ -57,6 +57,18 @@ kinds! {
     AssignmentGiven = "assignment.given",
     /// A role that a hand gave was taken by one.
     AssignmentTaken = "assignment.taken",
+    ApprovalPolicyCreated = "approval_policy.created",
+    ApprovalPolicyChanged = "approval_policy.changed",
+    ApprovalPolicyDeleted = "approval_policy.deleted",
+    /// Something was asked for that waits for an approval.
+    ApprovalRequested = "approval.requested",
+    /// Somebody approved it; where several have to, it may wait for the others.
+    ApprovalApproved = "approval.approved",
+    ApprovalRejected = "approval.rejected",
+    /// Who asked wants it no longer.
+    ApprovalWithdrawn = "approval.withdrawn",
+    /// It was approved, and could not be carried out.
+    ApprovalFailed = "approval.failed",
     /// Somebody took an extract of who may do what.
     PermissionsExtracted = "permissions.extracted",
     /// The key of a person's values in events was destroyed.

@@ -99,6 +99,10 @@ ids! {
     AssignmentId
     /// Work that goes on after the change that caused it.
     JobId
+    /// A rule of what waits for an approval.
+    ApprovalPolicyId
+    /// Something that was asked for and waits for an approval, or was decided.
+    ApprovalId
     /// A browser's stay.
     SessionId
     /// One login within one session: the `sid` that portals see.

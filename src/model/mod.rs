@@ -11,6 +11,7 @@
 //! No IO here, and no secrets: columns that hold sealed values or digests live in the store's rows.
 
 mod account;
+mod approval;
 mod client;
 mod connection;
 mod directory;
@@ -25,13 +26,17 @@ mod session;
 mod token;
 
 pub use account::{Account, AccountState, Instance, Service, Tenant};
+pub use approval::{
+    Approval, ApprovalDecision, ApprovalNeed, ApprovalPolicy, ApprovalState, Approvers, PolicyBody, Requested, Verdict,
+};
 pub use client::{Client, ClientScope, ClientScopes, NotAClientScope};
 pub use connection::{Binding, Connection, ConnectionState, JitPolicy, MissingClaim, OidcSettings, PairValue, Protocol};
 pub use directory::{Directory, DirectorySettings, Group, NoPatchStatus, PatchStatus, UnknownMemberPolicy};
 pub use event::{Actor, Event, EventKind};
 pub use id::{
-    AccessTokenId, AccountId, AssignmentId, ClientId, ConnectionId, DirectoryId, DomainId, EventId, GroupId, HolderId, InstanceId,
-    JobId, KeyId, LoginId, PendingId, PersonId, RuleId, ServiceId, SessionId, Sid, TenantId, TokenId, TraceId,
+    AccessTokenId, AccountId, ApprovalId, ApprovalPolicyId, AssignmentId, ClientId, ConnectionId, DirectoryId, DomainId, EventId,
+    GroupId, HolderId, InstanceId, JobId, KeyId, LoginId, PendingId, PersonId, RuleId, ServiceId, SessionId, Sid, TenantId,
+    TokenId, TraceId,
 };
 pub use identity::{Email, ExternalIdentity, Login, LoginKind, Slot, Subject, SubjectKind, TokenType};
 pub use job::Job;

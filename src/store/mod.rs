@@ -10,6 +10,7 @@
 //! write. Dropped without [`Writer::commit`] it leaves no trace. A command that lost a race is run again as a whole: [`retry`].
 
 mod accounts;
+mod approvals;
 mod assignments;
 mod clients;
 mod connections;
@@ -53,6 +54,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 pub use self::accounts::AccountRow;
+pub use self::approvals::ApprovalQuery;
 pub use self::assignments::{HolderRow, LoginOfExtract, NewAssignment};
 pub use self::clients::{NewAccessToken, NewClient};
 pub use self::connections::NewConnection;

@@ -18,9 +18,10 @@ use crate::support::world::{Tenant, on_every_engine};
 
 const REQUESTS: usize = 2_000;
 /// Where something is made; half of the requests for these make something, so that enough of them can go wrong.
-const MAKING: [&str; 5] = ["/accounts", "/assignments", "/tokens", "/Users", "/Groups"];
+const MAKING: [&str; 7] = ["/accounts", "/assignments", "/tokens", "/Users", "/Groups", "/approvals", "/approval-policies"];
 /// What the first ids of a tenant are of, by the names that routes have for them.
-const KINDS: [&str; 9] = ["directory", "connection", "account", "login", "group", "assignment", "token", "entry", "rule"];
+const KINDS: [&str; 11] =
+    ["directory", "connection", "account", "login", "group", "assignment", "token", "entry", "rule", "policy", "approval"];
 const LOGIN: usize = 3;
 const GROUP: usize = 4;
 const TOKEN: usize = 6;
@@ -116,6 +117,12 @@ async fn fill(office: &Office, tenant: &Tenant, admin: &mut Browser, mark: &str)
     });
     let rule = office.send(admin, Method::POST, "/rules", Some(&rule)).await.expect(201).body;
     found.extend([&given["id"], &token["id"], &log["items"][0]["id"], &rule["id"]].map(|id| id.as_str().unwrap().to_owned()));
+    let policy = json!({ "name": format!("{mark}-policy"), "trigger": "order" });
+    let policy =
+        office.send(admin, Method::POST, &format!("/accounts/{account}/approval-policies"), Some(&policy)).await.expect(201).body;
+    let order = json!({ "account": account, "trigger": "order", "amount": 1, "subject": found[LOGIN], "reference": format!("{mark}-order") });
+    let order = office.send(admin, Method::POST, "/approvals", Some(&order)).await.expect(201).body;
+    found.extend([&policy["id"], &order["id"]].map(|id| id.as_str().unwrap().to_owned()));
     assert_eq!(found.len(), KINDS.len());
     found.extend([
         tenant.id.to_string(),
@@ -124,6 +131,8 @@ async fn fill(office: &Office, tenant: &Tenant, admin: &mut Browser, mark: &str)
         format!("{mark}-external"),
         format!("{mark}-group"),
         format!("{mark}-rule"),
+        format!("{mark}-policy"),
+        format!("{mark}-order"),
     ]);
     found
 }
@@ -212,6 +221,12 @@ fn body(template: &str, dice: &mut Dice, own: &[String], theirs: &[String]) -> V
         rule.clone(),
         json!({ "id": id, "rule": null }),
         json!({ "id": mine, "rule": rule }),
+        json!({ "account": dice.pick(&[&own[2], &theirs[2]]), "trigger": "order", "amount": 1, "subject": id }),
+        json!({ "name": format!("policy of {mine}"), "trigger": "order", "approvers": { "logins": [id] } }),
+        json!({ "reason": "so" }),
+        json!({ "login": id, "role": "technical" }),
+        json!({ "assignments": [{ "login": id, "role": "technical" }], "take": [dice.pick(from)] }),
+        json!({ "to": id }),
     ];
     let fitting = match () {
         () if template.ends_with("/accounts") => 2,
@@ -220,6 +235,12 @@ fn body(template: &str, dice: &mut Dice, own: &[String], theirs: &[String]) -> V
         () if template.ends_with("/Users") => 11,
         () if template.ends_with("/Groups") => 12,
         () if template.ends_with("/rules") || template.ends_with("/rules/{rule}") => 15,
+        () if template.ends_with("/approvals") => 18,
+        () if template.ends_with("/approval-policies") || template.ends_with("/approval-policies/{policy}") => 19,
+        () if template.ends_with("/approve") || template.ends_with("/reject") => 20,
+        () if template.ends_with("/access-requests") => 21,
+        () if template.ends_with("/bulk") => 22,
+        () if template.ends_with("/reassign") => 23,
         () if template.ends_with("/rules/preview") => [15, 16, 17][dice.below(3)],
         () => dice.below(bodies.len()),
     };

@@ -118,23 +118,38 @@ impl FromRequestParts<App> for Asker {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        if let Some(Known(asker)) = parts.extensions.remove() {
-            return Ok(asker);
+        let Anybody(asker) = Anybody::from_request_parts(parts, app).await?;
+        match asker {
+            Self::Administrator { reach, .. } if reach.is_empty() => Err(Problem::new(Kind::Unauthenticated)),
+            asker => Ok(asker),
         }
-        match credential(parts, app).await? {
-            Credential::Token { tenant, directory, token } => Ok(Self::Token { tenant, directory, token }),
+    }
+}
+
+/// Who asks, also a login that has no permission on any account: for routes on which the directory decides by more than permissions, such
+/// as who is named as an approver.
+#[derive(Clone, Debug)]
+pub(super) struct Anybody(pub(super) Asker);
+
+impl FromRequestParts<App> for Anybody {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        if let Some(Known(asker)) = parts.extensions.remove() {
+            return Ok(Self(asker));
+        }
+        Ok(Self(match credential(parts, app).await? {
+            Credential::Token { tenant, directory, token } => Asker::Token { tenant, directory, token },
             Credential::Session(session) => {
                 let reach = access::reach(&app.store, session.tenant_id, session.active_login_id, &app.rules).await?;
-                let reach = reach.filter(|reach| !reach.is_empty()).ok_or(Problem::new(Kind::Unauthenticated))?;
-                Ok(Self::Administrator { session, reach })
+                Asker::Administrator { session, reach: reach.ok_or(Problem::new(Kind::Unauthenticated))? }
             }
             Credential::Client(AccessTokenRow { tenant_id: tenant, client_id: client, scopes, within_id, .. }) => {
                 let authority = Authority::Scopes(scopes, within_id);
                 let reach = Reach::with(&mut app.store.read(tenant), authority, &app.rules).await?;
-                let reach = reach.ok_or(Problem::new(Kind::Unauthenticated))?;
-                Ok(Self::Client { tenant, client, reach })
+                Asker::Client { tenant, client, reach: reach.ok_or(Problem::new(Kind::Unauthenticated))? }
             }
-        }
+        }))
     }
 }
 

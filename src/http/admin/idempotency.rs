@@ -13,7 +13,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use sha2::{Digest as _, Sha256};
 
-use super::asker::{Asker, Known};
+use super::asker::{Anybody, Known};
 use super::problem::{Kind, Problem};
 use crate::app::App;
 use crate::directory::idempotency::{Answer, Claimed, Keys, LONGEST_KEY};
@@ -42,7 +42,8 @@ async fn carried_out_once(State(app): State<App>, request: Request, next: Next) 
 
 async fn with_key(app: &App, key: &str, request: Request, next: Next) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
-    let asker = Asker::from_request_parts(&mut parts, app).await?;
+    // Whether they have any business here is for the handler to say.
+    let Anybody(asker) = Anybody::from_request_parts(&mut parts, app).await?;
     let body = axum::body::to_bytes(body, app.settings.server.body_limit).await.map_err(|_| Problem::new(Kind::TooLarge))?;
     let fingerprint = fingerprint(&parts, &body);
     let (tenant, by) = (asker.tenant(), asker.hand()?);

@@ -7,6 +7,12 @@
 //! | `PUT`, `DELETE /accounts/{account}/services/{service}`, `…/instances/{instance}` | what it subscribes to |
 //! | `GET /accounts/{account}/roles` | the roles that can be given there |
 //! | `POST /accounts/{account}/assignments`, `DELETE /assignments/{assignment}` | gives a role by hand; takes it |
+//! | `POST /accounts/{account}/assignments/bulk` | gives and takes many at once, all or none |
+//! | `GET`, `POST /accounts/{account}/approval-policies`; `GET`, `PUT`, `DELETE /approval-policies/{policy}` | what has to be approved, and by whom |
+//! | `GET`, `POST /approvals`; `GET /approvals/{approval}` | what was asked for; asks whether an order has to be approved |
+//! | `POST /approvals/{approval}/approve`, `…/reject`, `…/withdraw` | decides |
+//! | `POST /accounts/{account}/access-requests` | asks for access for somebody of another account |
+//! | `POST /logins/{login}/reassign` | hands over what somebody looks after |
 //! | `GET /logins/{login}/roles` | what somebody holds on which account, and why |
 //! | `GET /events` | the audit trail, newest first |
 //! | `GET /permissions`, `GET /permissions.csv` | who may do what where, and why |
@@ -30,7 +36,9 @@
 //! changes something is asked for by a session, from our own site (the CSRF layer), or by a client, with a body of `application/json`.
 
 mod accounts;
+mod approvals;
 mod asker;
+mod bulk;
 mod clients;
 mod directories;
 mod evaluation;
@@ -40,6 +48,7 @@ mod idempotency;
 mod jobs;
 mod log;
 mod paging;
+mod policies;
 mod problem;
 mod roles;
 mod rules;
@@ -74,6 +83,16 @@ pub(super) fn router(app: &App) -> Router<App> {
         )
         .route("/accounts/{account}/roles", get(roles::list))
         .route("/accounts/{account}/assignments", once(post(roles::give)))
+        .route("/accounts/{account}/assignments/bulk", once(post(bulk::change)))
+        .route("/accounts/{account}/access-requests", once(post(approvals::access)))
+        .route("/accounts/{account}/approval-policies", get(policies::list).merge(once(post(policies::create))))
+        .route("/approval-policies/{policy}", get(policies::read).put(policies::change).delete(policies::delete))
+        .route("/approvals", get(approvals::list).merge(once(post(approvals::order))))
+        .route("/approvals/{approval}", get(approvals::read))
+        .route("/approvals/{approval}/approve", post(approvals::approve))
+        .route("/approvals/{approval}/reject", post(approvals::reject))
+        .route("/approvals/{approval}/withdraw", post(approvals::withdraw))
+        .route("/logins/{login}/reassign", once(post(bulk::reassign)))
         .route("/assignments/{assignment}", delete(roles::take))
         .route("/logins/{login}/roles", get(roles::why))
         .route("/events", get(events::list))

@@ -9,11 +9,12 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::approvals::told;
 use super::asker::{Asker, Body};
 use super::problem::Problem;
 use crate::app::App;
 use crate::directory::access::{Permission, Reach};
-use crate::directory::assignments::{Assignments, Gift};
+use crate::directory::assignments::{Assignments, Gift, Given};
 use crate::directory::effective::{Cause, EffectiveRole};
 use crate::directory::mapping;
 use crate::http::layers::RequestId;
@@ -47,7 +48,7 @@ pub(super) struct Give {
     reason: Option<String>,
 }
 
-/// `POST /accounts/{account}/assignments`: gives a role by hand.
+/// `POST /accounts/{account}/assignments`: gives a role by hand, or asks for it where a policy wants an approval.
 pub(super) async fn give(
     State(app): State<App>,
     asker: Asker,
@@ -58,8 +59,10 @@ pub(super) async fn give(
     let account = asker.account(&account, Permission::ViewPeople)?;
     let Give { login, role, service, instance, reason } = new;
     let gift = Gift { login, account, role, service, instance, reason };
-    let given = assignments(&app, &asker, &id)?.give(&gift).await?;
-    Ok((StatusCode::CREATED, Body(json!(given))))
+    match assignments(&app, &asker, &id)?.give(&gift).await? {
+        Given::Given(given) => Ok((StatusCode::CREATED, Body(json!(given)))),
+        Given::Waits(shown) => Ok((StatusCode::ACCEPTED, Body(told(&shown, asker.reach()?)))),
+    }
 }
 
 /// Why a role is taken.
@@ -84,7 +87,7 @@ pub(super) async fn take(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn assignments<'a>(app: &'a App, asker: &'a Asker, id: &'a RequestId) -> Result<Assignments<'a>, Problem> {
+pub(super) fn assignments<'a>(app: &'a App, asker: &'a Asker, id: &'a RequestId) -> Result<Assignments<'a>, Problem> {
     let (reach, by) = (asker.reach_for(Permission::AssignRoles)?, asker.hand()?);
     Ok(Assignments {
         store: &app.store,

@@ -167,7 +167,7 @@ fn saved(status: StatusCode, saved: &Saved) -> Response {
 
 /// The versions that `If-Match` lists (RFC 9110 section 13.1.1); `None` when it is not there, or any will do. What is no version of
 /// ours, weak ones too, is none that a rule has.
-fn versions(headers: &HeaderMap) -> Option<Vec<i64>> {
+pub(super) fn versions(headers: &HeaderMap) -> Option<Vec<i64>> {
     let mut values = headers.get_all(IF_MATCH).iter().peekable();
     values.peek()?;
     let tags: Vec<_> = values.flat_map(|value| value.to_str().unwrap_or_default().split(',').map(str::trim)).collect();

@@ -3,6 +3,7 @@
 //! Each operation is a line of [`OPERATIONS`]: a test compares them with the routes that the sources have, so that none is forgotten
 //! and none is made up. The same document lies in `docs/openapi.json`.
 
+mod approvals;
 mod schemas;
 
 use std::sync::LazyLock;
@@ -39,6 +40,8 @@ enum Done {
     With(&'static str),
     /// 201 with this schema.
     Made(&'static str),
+    /// 202 with this schema.
+    Accepted(&'static str),
     /// 200 with a text of this media type.
     File(&'static str),
     /// 204.
@@ -65,6 +68,44 @@ const OPERATIONS: &[Operation] = &[
     (Delete, "/api/v1/accounts/{account}/services/{service}/instances/{instance}", "Forgets an instance", None, Done::Nothing),
     (Get, "/api/v1/accounts/{account}/roles", "The roles that can be given there", None, Done::With("Roles")),
     (Post, "/api/v1/accounts/{account}/assignments", "Gives a role by hand", Some("NewAssignment"), Done::Made("Assignment")),
+    (
+        Post,
+        "/api/v1/accounts/{account}/assignments/bulk",
+        "Gives and takes many roles, all or none",
+        Some("Batch"),
+        Done::With("BatchDone"),
+    ),
+    (
+        Post,
+        "/api/v1/accounts/{account}/access-requests",
+        "Asks for access for somebody of another account",
+        Some("AccessRequest"),
+        Done::Accepted("Approval"),
+    ),
+    (Get, "/api/v1/accounts/{account}/approval-policies", "What has to be approved there", None, Done::With("ApprovalPolicies")),
+    (
+        Post,
+        "/api/v1/accounts/{account}/approval-policies",
+        "Makes an approval policy",
+        Some("NewApprovalPolicy"),
+        Done::Made("ApprovalPolicy"),
+    ),
+    (Get, "/api/v1/approval-policies/{policy}", "One approval policy", None, Done::With("ApprovalPolicy")),
+    (
+        Put,
+        "/api/v1/approval-policies/{policy}",
+        "Changes an approval policy",
+        Some("NewApprovalPolicy"),
+        Done::With("ApprovalPolicy"),
+    ),
+    (Delete, "/api/v1/approval-policies/{policy}", "Deletes an approval policy", None, Done::Nothing),
+    (Get, "/api/v1/approvals", "What was asked for, newest first", None, Done::With("Approvals")),
+    (Post, "/api/v1/approvals", "Asks whether an order has to be approved", Some("NewOrder"), Done::Made("Approval")),
+    (Get, "/api/v1/approvals/{approval}", "One that was asked for", None, Done::With("Approval")),
+    (Post, "/api/v1/approvals/{approval}/approve", "Approves it", Some("Verdict"), Done::With("Approval")),
+    (Post, "/api/v1/approvals/{approval}/reject", "Rejects it", Some("Verdict"), Done::With("Approval")),
+    (Post, "/api/v1/approvals/{approval}/withdraw", "Takes it back", None, Done::With("Approval")),
+    (Post, "/api/v1/logins/{login}/reassign", "Hands services over", Some("Handover"), Done::With("Reassigned")),
     (Delete, "/api/v1/assignments/{assignment}", "Takes a role that a hand gave", None, Done::Nothing),
     (Get, "/api/v1/logins/{login}/roles", "What somebody holds on which account, and why", None, Done::With("HeldRoles")),
     (Get, "/api/v1/events", "The audit trail, newest first", None, Done::With("Events")),
@@ -116,6 +157,17 @@ const ONCE: &[&str] = &[
     "/api/v1/rules",
     "/api/v1/directories/{directory}/tokens",
     "/api/v1/directories/{directory}/tokens/{id}/rotate",
+    "/api/v1/accounts/{account}/assignments/bulk",
+    "/api/v1/accounts/{account}/access-requests",
+    "/api/v1/accounts/{account}/approval-policies",
+    "/api/v1/approvals",
+    "/api/v1/logins/{login}/reassign",
+];
+
+/// What operations answer beside that: method, path, status, what it means, the schema.
+const ALSO: &[(Method, &str, &str, &str, &str)] = &[
+    (Post, "/api/v1/accounts/{account}/assignments", "202", "it waits for an approval", "Approval"),
+    (Post, "/api/v1/approvals", "200", "nobody has to approve it", "NotRequired"),
 ];
 
 /// The parameters of lists that have pages, beside `limit`.
@@ -131,6 +183,7 @@ const FILTERS: &[(&str, &[&str])] = &[
     ("/api/v1/clients", &["after"]),
     ("/api/v1/directories", &["after"]),
     ("/api/v1/jobs", &["after"]),
+    ("/api/v1/approvals", &["state", "account", "after"]),
 ];
 
 /// Served to everybody: it says nothing about anybody.
@@ -204,9 +257,13 @@ fn described(&(method, path, summary, body, done): &Operation) -> OperationBuild
     operation = match done {
         Done::With(schema) => operation.response("200", answer("it is so", "application/json", Some(schema))),
         Done::Made(schema) => operation.response("201", answer("it was made", "application/json", Some(schema))),
+        Done::Accepted(schema) => operation.response("202", answer("it waits for an approval", "application/json", Some(schema))),
         Done::File(kind) => operation.response("200", answer("it is so", kind, Some("File"))),
         Done::Nothing => operation.response("204", answer("it is done", "", None)),
     };
+    for (_, _, status, text, schema) in ALSO.iter().filter(|(by, on, ..)| (*by, *on) == (method, path)) {
+        operation = operation.response(*status, answer(text, "application/json", Some(schema)));
+    }
     let is_public = path.starts_with("/.well-known") || path.ends_with("/openapi.json");
     let refusals: &[(&str, &str)] = match () {
         () if is_public => &[],

@@ -6,10 +6,10 @@ use utoipa::openapi::{Ref, RefOr, Schema};
 
 use crate::model::ClientScope;
 
-type Shape = RefOr<Schema>;
+pub(super) type Shape = RefOr<Schema>;
 
 /// A member of an object: its name, with `?` behind it where it may be left out, and its shape.
-type Member<'a> = (&'a str, Shape);
+pub(super) type Member<'a> = (&'a str, Shape);
 
 fn of(kind: Type) -> Shape {
     ObjectBuilder::new().schema_type(SchemaType::Type(kind)).into()
@@ -20,57 +20,57 @@ fn formatted(format: SchemaFormat, or_null: bool) -> Shape {
     ObjectBuilder::new().schema_type(kind).format(Some(format)).into()
 }
 
-fn text() -> Shape {
+pub(super) fn text() -> Shape {
     of(Type::String)
 }
 
-fn text_or_null() -> Shape {
+pub(super) fn text_or_null() -> Shape {
     ObjectBuilder::new().schema_type(SchemaType::Array(vec![Type::String, Type::Null])).into()
 }
 
-fn flag() -> Shape {
+pub(super) fn flag() -> Shape {
     of(Type::Boolean)
 }
 
-fn number() -> Shape {
+pub(super) fn number() -> Shape {
     ObjectBuilder::new().schema_type(SchemaType::Type(Type::Integer)).minimum(Some(0)).into()
 }
 
-fn between(least: u32, most: u32, or_null: bool) -> Shape {
+pub(super) fn between(least: u32, most: u32, or_null: bool) -> Shape {
     let kind = if or_null { SchemaType::Array(vec![Type::Integer, Type::Null]) } else { SchemaType::Type(Type::Integer) };
     ObjectBuilder::new().schema_type(kind).minimum(Some(least)).maximum(Some(most)).into()
 }
 
-fn id() -> Shape {
+pub(super) fn id() -> Shape {
     formatted(SchemaFormat::Custom("uuid".to_owned()), false)
 }
 
-fn id_or_null() -> Shape {
+pub(super) fn id_or_null() -> Shape {
     formatted(SchemaFormat::Custom("uuid".to_owned()), true)
 }
 
-fn instant() -> Shape {
+pub(super) fn instant() -> Shape {
     formatted(SchemaFormat::KnownFormat(KnownFormat::DateTime), false)
 }
 
-fn instant_or_null() -> Shape {
+pub(super) fn instant_or_null() -> Shape {
     formatted(SchemaFormat::KnownFormat(KnownFormat::DateTime), true)
 }
 
-fn one_of<'a>(values: impl IntoIterator<Item = &'a str>) -> Shape {
+pub(super) fn one_of<'a>(values: impl IntoIterator<Item = &'a str>) -> Shape {
     let values: Vec<_> = values.into_iter().map(Value::from).collect();
     ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).enum_values(Some(values)).into()
 }
 
-fn list(item: Shape) -> Shape {
+pub(super) fn list(item: Shape) -> Shape {
     ArrayBuilder::new().items(item).into()
 }
 
-fn at_most(items: usize, item: Shape) -> Shape {
+pub(super) fn at_most(items: usize, item: Shape) -> Shape {
     ArrayBuilder::new().items(item).max_items(Some(items)).into()
 }
 
-fn named(name: &str) -> Shape {
+pub(super) fn named(name: &str) -> Shape {
     RefOr::Ref(Ref::from_schema_name(name))
 }
 
@@ -87,19 +87,19 @@ fn open(members: &[Member<'_>]) -> ObjectBuilder {
 }
 
 /// An object that has no other members: a body in which another one is refused.
-fn closed(members: &[Member<'_>]) -> Shape {
+pub(super) fn closed(members: &[Member<'_>]) -> Shape {
     open(members).additional_properties(Some(AdditionalProperties::FreeForm(false))).into()
 }
 
-fn object(members: &[Member<'_>]) -> Shape {
+pub(super) fn object(members: &[Member<'_>]) -> Shape {
     open(members).into()
 }
 
-fn page(item: &str) -> Shape {
+pub(super) fn page(item: &str) -> Shape {
     object(&[("items", list(named(item))), ("next", text_or_null())])
 }
 
-fn all(item: &str) -> Shape {
+pub(super) fn all(item: &str) -> Shape {
     object(&[("items", list(named(item)))])
 }
 
@@ -112,6 +112,7 @@ pub(super) fn shapes() -> Vec<(&'static str, Shape)> {
     shapes.extend(directories());
     shapes.extend(decisions());
     shapes.extend(clients());
+    shapes.extend(super::approvals::shapes());
     shapes.push((
         "Problem",
         object(&[

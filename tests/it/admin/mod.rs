@@ -1,8 +1,12 @@
 //! The administration API, as administrators and directories' clients see it.
 
+mod access_requests;
 mod accounts;
+mod approval_policies;
+mod approvals;
 mod asking;
 mod authzen;
+mod bulk;
 mod clients;
 mod events;
 mod idempotency;

@@ -1,5 +1,6 @@
 //! The `UKCloud` portal: a company and its business accounts.
 
+use reqwest::Method;
 use serde_json::json;
 
 use super::{Portal, refused};
@@ -56,5 +57,27 @@ on_every_engine! {
         portal.subscribe(&emea, "compute").await;
         portal.give(&emea, &joe, "compute-user").await.expect(201);
         assert!(portal.may(&joe, "compute.manage", &emea).await && !portal.may(&joe, "storage.view", &emea).await);
+    }
+
+    async fn any_user_of_an_account_asks_for_access_and_an_administrator_carries_it_out(engine) {
+        let mut portal = Portal::new(engine, "ukcloud-portal", "administrator").await;
+        let (emea, apac) = (portal.account("bluesky/emea").await, portal.account("bluesky/apac").await);
+        let (joe, eve, uma) = (portal.person("joe").await, portal.person("eve").await, portal.person("uma").await);
+        for (account, login, role) in [(&emea, &joe, "administrator"), (&apac, &eve, "billing"), (&emea, &uma, "billing")] {
+            portal.give(account, login, role).await.expect(201);
+        }
+        // Uma only has a role on EMEA, and no business with anybody's roles.
+        let (mut uma, mut eve_inside, mut admin) = (portal.sign_in("uma").await, portal.sign_in("eve").await, portal.sign_in("joe").await);
+        let path = format!("/accounts/{emea}/access-requests");
+        let wanted = json!({ "user_name": "eve", "role": "support", "reason": "helps us" });
+        assert_eq!(portal.office.send(&mut eve_inside, Method::POST, &path, Some(&wanted)).await.status, 404, "only users of the target account");
+        let asked = portal.office.send(&mut uma, Method::POST, &path, Some(&wanted)).await.expect(202).body;
+        assert!(!portal.may(&eve, "requests.open", &emea).await);
+        let act = format!("/approvals/{}/approve", asked["id"].as_str().unwrap());
+        refused(&portal.office.send(&mut uma, Method::POST, &act, Some(&json!({}))).await, 403, "asked for themselves");
+        portal.office.send(&mut admin, Method::POST, &act, Some(&json!({}))).await.expect(200);
+        assert!(portal.may(&eve, "requests.open", &emea).await && !portal.may(&eve, "invoices.view", &emea).await);
+        let own = portal.office.get(&mut uma, &format!("/approvals/{}", asked["id"].as_str().unwrap())).await.expect(200).body;
+        assert_eq!(own["state"], "approved");
     }
 }

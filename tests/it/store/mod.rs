@@ -1,6 +1,7 @@
 //! The store on both engines: its schema, its wall, its statements.
 
 mod accounts;
+mod approvals;
 mod clients;
 mod filter_sql;
 mod group_members;
