@@ -75,7 +75,6 @@ impl Approvals<'_> {
 
     fn check_named(&self, wanted: &AccessRequest) -> Result<()> {
         match (&wanted.login, &wanted.user_name) {
-            (Some(_), None) => Ok(()),
             // The name lies beside the event, under a key of a person; a client is none.
             (None, Some(_)) if self.login().is_none() => {
                 Err(Error::Invalid("login: a client names somebody by their id".to_owned()))
@@ -83,7 +82,7 @@ impl Approvals<'_> {
             (None, Some(name)) if name.trim().is_empty() || name.chars().count() > LONGEST_USER_NAME || name.contains('\0') => {
                 Err(Error::Invalid(format!("user_name: 1 to {LONGEST_USER_NAME} characters, and none of them NUL")))
             }
-            (None, Some(_)) => Ok(()),
+            (Some(_), None) | (None, Some(_)) => Ok(()),
             _ => Err(Error::Invalid("login, user_name: one of the two".to_owned())),
         }
     }

@@ -9,7 +9,7 @@ use super::problem;
 use crate::support::http::Browser;
 use crate::support::world::on_every_engine;
 
-fn orders(threshold: u64, more: Value) -> Value {
+fn orders(threshold: u64, more: &Value) -> Value {
     let mut policy = json!({ "name": "Large orders", "trigger": "order", "threshold": threshold });
     for (name, value) in more.as_object().unwrap() {
         policy[name] = value.clone();
@@ -45,9 +45,9 @@ on_every_engine! {
         house.post(&mut anne, &list(&top), &privileged()).await.expect(201);
         assert_eq!(house.office.get(&mut eve, &list(&emea)).await.expect(200).body["items"], json!([made]));
         problem(&house.office.get(&mut eve, &list(&top)).await, 404, "not-found");
-        problem(&house.post(&mut eve, &list(&top), &orders(1, json!({}))).await, 404, "not-found");
+        problem(&house.post(&mut eve, &list(&top), &orders(1, &json!({}))).await, 404, "not-found");
         let path = format!("/approval-policies/{}", made["id"].as_str().unwrap());
-        let larger = orders(5, json!({ "approvers": { "role": "administrator" }, "needed": 2 }));
+        let larger = orders(5, &json!({ "approvers": { "role": "administrator" }, "needed": 2 }));
         let changed = house.office.send(&mut eve, Method::PUT, &path, Some(&larger)).await.expect(200);
         assert_eq!((&changed.headers["etag"], &changed.body["threshold"], &changed.body["needed"]), (&"\"2\"".parse().unwrap(), &json!(5), &json!(2)));
         assert_eq!(house.office.send(&mut eve, Method::PUT, &path, Some(&larger)).await.expect(200).body["version"], 2, "to nothing else is no change");
@@ -73,7 +73,7 @@ on_every_engine! {
         assert_eq!(kinds, ["approval_policy.created", "approval_policy.changed", "approval_policy.deleted"]);
         // Somebody without the permission, a client, and another tenant.
         let reader = house.client("bluesky-emea").await;
-        let own = house.policy(&orders(1, json!({}))).await;
+        let own = house.policy(&orders(1, &json!({}))).await;
         let path = format!("/approval-policies/{}", own["id"].as_str().unwrap());
         assert_eq!(reader.get(&path).await.expect(200).body, own);
         problem(&reader.delete(&path).await, 403, "forbidden");
@@ -85,7 +85,7 @@ on_every_engine! {
 
     async fn an_order_waits_from_the_threshold_on_and_is_rejected_with_a_reason(engine) {
         let (mut house, mut joe) = joe_inside(engine).await;
-        let policy = house.policy(&orders(100_000, json!({}))).await;
+        let policy = house.policy(&orders(100_000, &json!({}))).await;
         let portal = house.client("bluesky-emea").await;
         let order = |amount: u64| {
             json!({ "account": house.emea, "trigger": "order", "amount": amount, "subject": house.joe, "reference": "PO-7", "description": "racks" })
@@ -129,7 +129,7 @@ on_every_engine! {
 
     async fn somebody_with_a_role_there_asks_for_themselves_and_for_nobody_else(engine) {
         let (mut house, mut joe) = joe_inside(engine).await;
-        let all = orders(0, json!({ "needed": 2 }));
+        let all = orders(0, &json!({ "needed": 2 }));
         let mut of_the_company = all.clone();
         of_the_company["needed"] = json!(1);
         house.policy(&all).await;
@@ -166,8 +166,8 @@ on_every_engine! {
         let (mut anne, emea) = (house.anne.clone(), house.emea.clone());
         let (eve, fred) = (house.person("eve").await, house.person("fred").await);
         house.give(&mut anne, &emea, &fred, "financial").await.expect(201);
-        house.policy(&orders(1, json!({ "approvers": { "logins": [eve] } }))).await;
-        house.policy(&orders(1, json!({ "name": "By role", "trigger": "refund", "approvers": { "role": "financial" } }))).await;
+        house.policy(&orders(1, &json!({ "approvers": { "logins": [eve] } }))).await;
+        house.policy(&orders(1, &json!({ "name": "By role", "trigger": "refund", "approvers": { "role": "financial" } }))).await;
         let (mut eve, mut fred) = (house.enter("eve").await, house.enter("fred").await);
         for (trigger, mut approver, mut other) in [("order", eve.clone(), fred.clone()), ("refund", fred.clone(), eve.clone())] {
             let order = json!({ "account": emea, "trigger": trigger, "amount": 1 });
@@ -189,5 +189,33 @@ on_every_engine! {
         assert!(house.tenant.scim.patch(&format!("/Users/{}", id.as_str().unwrap()), &off).await.status < 300);
         problem(&house.act(&mut eve, &asked, "approve", &json!({})).await, 401, "unauthenticated");
         problem(&house.office.get(&mut fred, &format!("/approvals/{}", asked["id"].as_str().unwrap())).await, 404, "not-found");
+    }
+
+    async fn what_is_asked_for_again_with_its_key_is_asked_for_once(engine) {
+        let (mut house, mut joe) = joe_inside(engine).await;
+        house.policy(&orders(1, &json!({}))).await;
+        house.policy(&privileged()).await;
+        let mut anne = house.anne.clone();
+        let order = json!({ "account": house.emea, "trigger": "order", "amount": 1, "description": "racks" });
+        let gift = json!({ "login": house.joe, "role": "financial", "reason": "asked for" });
+        // Joe has no permission at all, and a key of his own.
+        for (by, path, body, status, values) in [
+            (&mut joe, "/approvals".to_owned(), order, 201, json!({ "description": "racks" })),
+            (&mut anne, format!("/accounts/{}/assignments", house.emea), gift, 202, json!({ "reason": "asked for" })),
+        ] {
+            let url = format!("{}/api/v1{path}", house.office.world.base);
+            let headers = [("sec-fetch-site", "same-origin"), ("content-type", "application/json"), ("idempotency-key", "once")];
+            let mut answers = Vec::new();
+            for _ in 0..2 {
+                let visit = by.send(Method::POST, &url, &headers, Some(body.to_string())).await;
+                assert_eq!(visit.status.as_u16(), status, "{}", visit.body);
+                answers.push(serde_json::from_str::<Value>(&visit.body).unwrap());
+            }
+            assert_eq!(answers[0], answers[1]);
+            assert_eq!(answers[0]["values"], values, "told from within the transaction");
+            let read = house.office.get(by, &format!("/approvals/{}", answers[0]["id"].as_str().unwrap())).await.expect(200).body;
+            assert_eq!(read, answers[0]);
+        }
+        problem(&house.office.get(&mut joe, "/accounts").await, 401, "unauthenticated");
     }
 }

@@ -19,6 +19,7 @@ on_every_engine! {
     async fn schemathesis_meets_no_fault_and_nothing_undescribed(engine) {
         let world = World::empty(engine).await;
         let text = describe("bluesky", "entra", "http://127.0.0.1:1", "if-provisioned") + &CLIENTS.replace("{slug}", "bluesky");
+        let text = text.replace("\"roles:write\"", "\"roles:write\", \"approvals:read\", \"approvals:write\"");
         world.described("bluesky", &text).await;
         let form = [("grant_type", "client_credentials"), ("client_id", "bluesky-portal"), ("client_secret", SECRET)];
         let answer = http::client().post(format!("{}/oauth2/token", world.base)).form(&form).send().await.unwrap();

@@ -130,7 +130,7 @@ on_every_engine! {
         writer.settle_approval(&settled).await.unwrap();
         assert!(writer.settle_approval(&settled).await.unwrap_err().is_race(), "an approval is settled once");
         assert_eq!(writer.approval(settled.id).await.unwrap(), Some(settled.clone()));
-        assert_eq!(writer.approval_decisions(&[settled.id, all[1].id]).await.unwrap(), [decision.clone()]);
+        assert_eq!(writer.approval_decisions(&[settled.id, all[1].id]).await.unwrap(), std::slice::from_ref(&decision));
         assert_eq!(writer.waiting_approvals(joe, house.emea).await.unwrap(), all[1..]);
         writer.commit().await.unwrap();
         assert_eq!(ground.store.read(other.tenant).approval_decisions(&[settled.id]).await.unwrap(), []);
