@@ -46,7 +46,8 @@ impl Recorder {
     ) -> Option<Value> {
         let mut request = target.client.request(method, format!("{}{path}", target.base)).bearer_auth(&target.token);
         if let Some(body) = body {
-            request = request.header("content-type", "application/scim+json").body(body.to_string());
+            let kind = if path.starts_with("/api/") || path.starts_with("/access/") { "json" } else { "scim+json" };
+            request = request.header("content-type", format!("application/{kind}")).body(body.to_string());
         }
         let began = Instant::now();
         let answer = request.send().await.unwrap();

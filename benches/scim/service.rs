@@ -45,6 +45,9 @@ name = "load"
 secret = { env = "LOAD_TOKEN" }
 "#;
 
+/// The secret of a client in the bootstrap file.
+pub(crate) const SECRET: &str = "a secret for nobody but this measurement";
+
 /// A running program; dropping it ends it.
 pub(crate) struct Service {
     pub(crate) target: Target,
@@ -63,22 +66,27 @@ impl Drop for Service {
 impl Service {
     /// On a PostgreSQL of its own whose commits are durable.
     pub(crate) async fn on_postgres() -> Self {
+        Self::set_up(BOOTSTRAP).await
+    }
+
+    /// The same, with a bootstrap file of its own. It may use the secrets in the environment variables `LOAD_TOKEN` and `LOAD_SECRET`.
+    pub(crate) async fn set_up(bootstrap: &str) -> Self {
         let postgres = postgres::tuned(&TUNING);
         let url = postgres.empty_database().await;
         let mut connection = PgConnection::connect(&url).await.unwrap();
         connection.execute("create extension pg_stat_statements").await.unwrap();
         connection.close().await.unwrap();
-        let mut service = Self::start("Vestibule on PostgreSQL", Some(&url)).await;
+        let mut service = Self::start("Vestibule on PostgreSQL", Some(&url), bootstrap).await;
         service.database = Some((postgres, url));
         service
     }
 
     /// On embedded SQLite.
     pub(crate) async fn on_sqlite() -> Self {
-        Self::start("Vestibule on SQLite", None).await
+        Self::start("Vestibule on SQLite", None, BOOTSTRAP).await
     }
 
-    async fn start(name: &str, url: Option<&str>) -> Self {
+    async fn start(name: &str, url: Option<&str>, bootstrap: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let token = vestibule::keys::PlainToken::bearer().reveal();
         let mut variables = vec![
@@ -86,6 +94,9 @@ impl Service {
             ("VESTIBULE__SERVER__OPS_LISTEN", "127.0.0.1:0"),
             ("VESTIBULE__LOG__FORMAT", "json"),
             ("LOAD_TOKEN", token.expose_secret()),
+            ("LOAD_SECRET", SECRET),
+            ("VESTIBULE__API__CLIENT_REQUESTS_PER_SECOND", "1000000"),
+            ("VESTIBULE__API__CLIENT_BURST", "1000000"),
         ];
         if let Some(url) = url {
             variables.push(("VESTIBULE__DATABASE__URL", url));
@@ -96,7 +107,7 @@ impl Service {
             command.args(arguments).current_dir(folder.path()).envs(variables.iter().copied()).stdin(Stdio::null());
             command
         };
-        std::fs::write(folder.path().join("bluesky.toml"), BOOTSTRAP).unwrap();
+        std::fs::write(folder.path().join("bluesky.toml"), bootstrap).unwrap();
         assert!(program(&["migrate"]).status().unwrap().success());
         let said = program(&["bootstrap", "bluesky.toml"]).output().unwrap();
         let said = String::from_utf8(said.stdout).unwrap();
@@ -126,8 +137,14 @@ impl Service {
         PgConnection::connect(&self.postgres().1).await.unwrap()
     }
 
-    async fn execute(&self, statement: String) {
+    /// Runs a statement on the database itself, past the program.
+    pub(crate) async fn execute(&self, statement: String) {
         self.connection().await.execute(AssertSqlSafe(statement)).await.unwrap();
+    }
+
+    /// The texts that a query on the database itself answers.
+    pub(crate) async fn texts(&self, query: &str) -> Vec<String> {
+        sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_all(&mut self.connection().await).await.unwrap()
     }
 
     /// Begins to count statements anew.

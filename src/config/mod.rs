@@ -178,7 +178,7 @@ impl Default for Sessions {
     }
 }
 
-/// `[api]`: how many requests of the administration API one login may make by its sessions.
+/// `[api]`: how many requests of the administration API one login may make by its sessions, and one client by its access tokens.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Api {
@@ -188,11 +188,17 @@ pub struct Api {
     /// Requests at once, after a pause.
     #[serde(deserialize_with = "value::number")]
     pub burst: u32,
+    /// Requests of a client in the long run. Portals ask for decisions as one.
+    #[serde(deserialize_with = "value::number")]
+    pub client_requests_per_second: u32,
+    /// Requests of a client at once, after a pause.
+    #[serde(deserialize_with = "value::number")]
+    pub client_burst: u32,
 }
 
 impl Default for Api {
     fn default() -> Self {
-        Self { requests_per_second: 20, burst: 100 }
+        Self { requests_per_second: 20, burst: 100, client_requests_per_second: 500, client_burst: 1_000 }
     }
 }
 

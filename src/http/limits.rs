@@ -19,7 +19,7 @@ use governor::{Quota, RateLimiter};
 
 use crate::clock::Clock;
 use crate::config::Api;
-use crate::model::{ClientId, Directory, DirectoryId, DirectorySettings, LoginId};
+use crate::model::{ClientId, Directory, DirectoryId, LoginId};
 
 /// Whose bucket it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,6 +54,15 @@ struct Rate {
     requests_per_second: NonZeroU32,
     /// Requests at once, after a pause.
     burst: NonZeroU32,
+}
+
+impl Rate {
+    /// Settings of zero are refused when they are read.
+    fn new(requests_per_second: u32, burst: u32) -> Self {
+        let [requests_per_second, burst] =
+            [requests_per_second, burst].map(|number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN));
+        Self { requests_per_second, burst }
+    }
 }
 
 /// A request that came too early.
@@ -108,13 +117,12 @@ impl Limits {
         self.take_at(directory.id, Rate { requests_per_second: settings.requests_per_second, burst: settings.burst })
     }
 
-    /// Takes one request from a client's bucket. Clients have the rate that directories have unless their settings say otherwise.
+    /// Takes one request from a client's bucket.
     ///
     /// # Errors
     /// When the bucket is empty; nothing is taken then.
-    pub fn take_client(&self, client: ClientId) -> Result<(), TooMany> {
-        let DirectorySettings { requests_per_second, burst, .. } = DirectorySettings::default();
-        self.take_at(client, Rate { requests_per_second, burst })
+    pub fn take_client(&self, client: ClientId, api: Api) -> Result<(), TooMany> {
+        self.take_at(client, Rate::new(api.client_requests_per_second, api.client_burst))
     }
 
     /// Takes one request of the administration API from a login's bucket, which all its sessions share.
@@ -122,10 +130,7 @@ impl Limits {
     /// # Errors
     /// When the bucket is empty; nothing is taken then.
     pub fn take_login(&self, login: LoginId, api: Api) -> Result<(), TooMany> {
-        // Settings of zero are refused when they are read.
-        let [requests_per_second, burst] =
-            [api.requests_per_second, api.burst].map(|number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN));
-        self.take_at(login, Rate { requests_per_second, burst })
+        self.take_at(login, Rate::new(api.requests_per_second, api.burst))
     }
 
     /// A rate that changed begins with a full bucket.

@@ -91,7 +91,7 @@ async fn token(State(app): State<App>, id: RequestId, request: Request) -> Resul
     let (parts, body) = request.into_parts();
     let form = Form::read(&parts.headers, body).await?;
     let client = authenticate(&app, &parts.headers, &form).await?;
-    app.limits.take_client(client.id).map_err(|too_many| Refused::TooMany(too_many.retry_after))?;
+    app.limits.take_client(client.id, app.settings.api).map_err(|too_many| Refused::TooMany(too_many.retry_after))?;
     match form.one("grant_type")? {
         Some("client_credentials") => {}
         Some(_) => return Err(Refused::GrantType),

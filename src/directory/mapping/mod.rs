@@ -198,9 +198,15 @@ pub fn wanted(rules: &[CompiledRule], facts: &FactsRow) -> BTreeSet<Wanted> {
     if !facts.active {
         return wanted;
     }
+    // Rules are many and origins few, and to make a document costs more than to ask it a hundred times.
+    let mut documents: Vec<(RuleOrigin, Option<Value>)> = Vec::new();
     for rule in rules {
-        let Some(document) = document(rule.origin, facts) else { continue };
-        if rule.filter.as_ref().is_some_and(|filter| !filter.matches(&document)) {
+        let at = documents.iter().position(|(origin, _)| *origin == rule.origin).unwrap_or_else(|| {
+            documents.push((rule.origin, document(rule.origin, facts)));
+            documents.len() - 1
+        });
+        let Some(document) = documents.get(at).and_then(|(_, document)| document.as_ref()) else { continue };
+        if rule.filter.as_ref().is_some_and(|filter| !filter.matches(document)) {
             continue;
         }
         let mut give = |parts: Option<&Captures<'_>>| {
@@ -209,7 +215,7 @@ pub fn wanted(rules: &[CompiledRule], facts: &FactsRow) -> BTreeSet<Wanted> {
         };
         match &rule.pattern {
             None => give(None),
-            Some(pattern) => pattern.each(&document, |parts| give(Some(parts))),
+            Some(pattern) => pattern.each(document, |parts| give(Some(parts))),
         }
     }
     wanted

@@ -168,7 +168,7 @@ async fn credential(parts: &Parts, app: &App) -> Result<Credential, Problem> {
             let now = app.clock.now();
             let found = found.filter(|row| row.digest == token.digest && row.expires_at > now);
             let found = found.ok_or(Problem::new(Kind::Unauthenticated))?;
-            app.limits.take_client(found.client_id)?;
+            app.limits.take_client(found.client_id, app.settings.api)?;
             return Ok(Credential::Client(found));
         }
         let found = scim::authenticate(&parts.headers, app).await.map_err(|_| Problem::new(Kind::Unavailable))?;

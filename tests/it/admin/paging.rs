@@ -68,7 +68,7 @@ on_every_engine! {
 
     async fn an_administrator_who_asks_too_fast_is_told_how_many_seconds_to_wait(engine) {
         let clock = Clock::fixed(noon());
-        let world = World::with(engine, clock.clone(), |settings| settings.api = Api { requests_per_second: 2, burst: 5 }).await;
+        let world = World::with(engine, clock.clone(), |settings| settings.api = Api { requests_per_second: 2, burst: 5, ..Api::default() }).await;
         let office = Office { idp: EvilIdp::start(noon()).await, world, clock: clock.clone() };
         let blue = office.tenant("bluesky", "strict").await;
         let mut anne = office.inside(&blue, "anne", "Cloud-Admins").await;

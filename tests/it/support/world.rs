@@ -74,6 +74,7 @@ impl Database {
         settings.server.public_url = format!("http://{address}").parse().unwrap();
         // Stories ask as fast as they can.
         (settings.api.requests_per_second, settings.api.burst) = (1_000_000, 1_000_000);
+        (settings.api.client_requests_per_second, settings.api.client_burst) = (100, 200);
         settings.net.allow = vec!["127.0.0.1".parse().unwrap()];
         settings
     }
