@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use sha2::{Digest as _, Sha256};
 
 use super::asker::{Anybody, Known};
+use super::jobs;
 use super::problem::{Kind, Problem};
 use crate::app::App;
 use crate::directory::idempotency::{Answer, Claimed, Keys, LONGEST_KEY};
@@ -23,7 +24,7 @@ const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Says that an answer is that of a former request.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// The headers of an answer that belong to it, not to its journey.
-const KEPT: [HeaderName; 3] = [CONTENT_TYPE, ETAG, LOCATION];
+const KEPT: [HeaderName; 4] = [CONTENT_TYPE, ETAG, LOCATION, jobs::HEADER];
 /// Seconds after which a request that is being worked on may be asked for again.
 const RETRY_AFTER: u64 = 1;
 
@@ -109,7 +110,7 @@ fn fingerprint(parts: &Parts, body: &[u8]) -> [u8; 32] {
 }
 
 fn answer(parts: &http::response::Parts, body: &[u8]) -> Answer {
-    let headers = KEPT.iter().filter_map(|name| Some((name.to_string(), parts.headers.get(name)?.to_str().ok()?.to_owned())));
+    let headers = KEPT.into_iter().filter_map(|name| Some((name.to_string(), parts.headers.get(name)?.to_str().ok()?.to_owned())));
     Answer { status: parts.status.as_u16(), headers: headers.collect(), body: String::from_utf8_lossy(body).into_owned() }
 }
 

@@ -14,7 +14,7 @@ use crate::model::{Job, JobId};
 use crate::store::LogPosition;
 
 /// Names the job that goes on with what a request began.
-const HEADER: HeaderName = HeaderName::from_static("vestibule-job");
+pub(super) const HEADER: HeaderName = HeaderName::from_static("vestibule-job");
 
 /// The header of an answer to a request that began a job, if it did.
 pub(super) fn header(job: Option<JobId>) -> AppendHeaders<Option<(HeaderName, HeaderValue)>> {
