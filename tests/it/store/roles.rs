@@ -34,6 +34,9 @@ on_every_engine! {
         writer.share_rules().await.unwrap();
         let rules = writer.rules().await.unwrap();
         assert_eq!(rules.iter().map(|rule| rule.id).collect::<Vec<_>>(), [first, second]);
+        let placed = writer.placed_rules().await.unwrap();
+        assert!(placed[0].0 < placed[1].0, "{placed:?}");
+        assert_eq!(placed.into_iter().map(|(_, rule)| rule).collect::<Vec<_>>(), rules);
         assert_eq!(rules[0].origin, RuleOrigin::Directory(house.directory));
         assert_eq!(rules[1].origin, RuleOrigin::Connection(house.connection));
         assert_eq!((rules[1].name.as_str(), rules[1].within, rules[1].version), ("a", house.root, 1));
