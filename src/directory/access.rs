@@ -73,7 +73,8 @@ impl Permission {
         match self {
             Self::ViewAccounts => &[ClientScope::ReadAccounts, ClientScope::WriteAccounts],
             Self::ManageAccounts | Self::Subscribe => &[ClientScope::WriteAccounts],
-            Self::ViewPeople => &[ClientScope::ReadPeople, ClientScope::WriteRoles],
+            Self::ViewPeople => &[ClientScope::ReadPeople, ClientScope::WritePeople, ClientScope::WriteRoles],
+            Self::ManagePeople => &[ClientScope::WritePeople],
             Self::AssignRoles => &[ClientScope::WriteRoles],
             Self::ViewDirectories => &[ClientScope::ReadDirectories, ClientScope::WriteDirectories],
             Self::ManageDirectories => &[ClientScope::WriteDirectories],
@@ -82,7 +83,7 @@ impl Permission {
             Self::ViewApprovals => &[ClientScope::ReadApprovals, ClientScope::WriteApprovals],
             Self::RequestApprovals => &[ClientScope::WriteApprovals],
             Self::ViewAudit => &[ClientScope::ReadAudit],
-            Self::ManagePeople | Self::ManageApprovals => &[],
+            Self::ManageApprovals => &[],
         }
     }
 }

@@ -18,7 +18,7 @@ pub struct Known {
     pub subject_gone: bool,
     /// A pair value was a deleted login's that nobody wants back.
     pub pair_gone: bool,
-    /// What each binding pair of the connection found.
+    /// What each binding pair of the connection found, and the logins that were made by hand for a value.
     pub pairs: Vec<Pair>,
 }
 
@@ -27,8 +27,10 @@ pub struct Known {
 pub struct Pair {
     /// The claim's value; `None` when the claim did not come or has several values.
     pub value: Option<PairValue>,
-    /// The live logins of the directory with that value; two are enough to know that it is not one.
+    /// The live logins of the directory with that value; two are enough to know that it is not one. Or the one that an administrator made.
     pub matches: Vec<KnownLogin>,
+    /// An administrator made the login for this value at this connection: that lets it in whatever the policy for others is.
+    pub by_hand: bool,
 }
 
 /// What to do.
@@ -101,7 +103,8 @@ pub fn decide(known: &Known, identity: &ExternalIdentity) -> Decision {
     if known.subject_gone || (known.pair_gone && found.is_empty()) {
         return Decision::Refuse(Refusal::Gone);
     }
-    if known.connection.jit == JitPolicy::Off {
+    let by_hand = known.pairs.iter().any(|pair| pair.by_hand && !pair.matches.is_empty());
+    if known.connection.jit == JitPolicy::Off && !by_hand {
         return Decision::Refuse(Refusal::Unknown);
     }
     match (found.as_slice(), known.connection.jit) {
@@ -227,7 +230,11 @@ mod tests {
     }
 
     fn pair(value: &str, matches: &[KnownLogin]) -> Pair {
-        Pair { value: Some(pair_value(value)), matches: matches.to_vec() }
+        Pair { value: Some(pair_value(value)), matches: matches.to_vec(), by_hand: false }
+    }
+
+    fn by_hand(value: &str, login: KnownLogin) -> Pair {
+        Pair { by_hand: true, ..pair(value, &[login]) }
     }
 
     fn pair_value(value: &str) -> PairValue {
@@ -325,7 +332,11 @@ mod tests {
             ("its own subject is gone, and so is the pair value", pair_gone(gone(stranger(On, &one()))), refuse(Gone)),
             ("nobody", stranger(IfProvisioned, &[]), refuse(Unknown)),
             ("nobody fits the pair", stranger(IfProvisioned, &[pair("0a1b", &[])]), refuse(Unknown)),
-            ("the claim did not come", stranger(IfProvisioned, &[Pair { value: None, matches: Vec::new() }]), refuse(Unknown)),
+            (
+                "the claim did not come",
+                stranger(IfProvisioned, &[Pair { value: None, matches: Vec::new(), by_hand: false }]),
+                refuse(Unknown),
+            ),
             ("JIT is off, and somebody would fit", stranger(Off, &one()), refuse(Unknown)),
             ("nobody, and JIT is on", stranger(On, &[]), Decision::Create),
             ("nobody fits the pair, and JIT is on", stranger(On, &[pair("0a1b", &[])]), Decision::Create),
@@ -352,6 +363,35 @@ mod tests {
             ),
             ("an address", stranger(IfProvisioned, &[pair("joe@bluesky.example", &[login(7)])]), refuse(EmailShaped)),
             ("an address, though JIT is on", stranger(On, &[pair("joe@bluesky.example", &[login(7)])]), refuse(EmailShaped)),
+            ("made by hand", stranger(IfProvisioned, &[by_hand("0a1b", login(7))]), Decision::Bind { login: login(7).login.id }),
+            (
+                "made by hand, though JIT is off",
+                stranger(Off, &[by_hand("0a1b", login(7))]),
+                Decision::Bind { login: login(7).login.id },
+            ),
+            ("made by hand, and another subject has it", stranger(Off, &[by_hand("0a1b", bound(login(7)))]), refuse(AlreadyBound)),
+            ("made by hand, and locked", stranger(On, &[by_hand("0a1b", locked(login(7)))]), refuse(Inactive)),
+            ("made by hand for an address", stranger(Off, &[by_hand("joe@bluesky.example", login(7))]), refuse(EmailShaped)),
+            (
+                "made by hand beside one of a directory",
+                stranger(On, &[by_hand("0a1b", login(7)), pair("0a1b", &[login(8)])]),
+                refuse(Ambiguous),
+            ),
+            (
+                "made by hand beside one of a directory, though JIT is off",
+                stranger(Off, &[by_hand("0a1b", login(7)), pair("0a1b", &[login(8)])]),
+                refuse(Ambiguous),
+            ),
+            (
+                "made by hand twice, for two claims",
+                stranger(Off, &[by_hand("0a1b", login(7)), by_hand("2c3d", login(8))]),
+                refuse(Ambiguous),
+            ),
+            (
+                "made by hand where a deleted login had the value",
+                pair_gone(stranger(Off, &[by_hand("0a1b", login(7))])),
+                Decision::Bind { login: login(7).login.id },
+            ),
             (
                 "an address that fits nobody beside a pair that does",
                 stranger(IfProvisioned, &[pair("joe@bluesky.example", &[]), one().remove(0)]),

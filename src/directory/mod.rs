@@ -9,6 +9,7 @@
 //! | [`tokens::Tokens`] | the operator, an administrator | its own checks | `token.*` |
 //! | [`accounts::Accounts`], [`assignments::Assignments`] | an administrator, a client | their permissions on the account, and the catalogue | `account.*`, `service.*`, `assignment.*` |
 //! | [`approvals::Policies`], [`approvals::Approvals`] | an administrator, an approver, a client, anybody with a role | the policies, and the catalogue | `approval_policy.*`, `approval.*`, `assignment.given` |
+//! | [`people::People`] | an administrator, a client | their permission on the home account, and on every role that is held | `login.*`, `person.*` |
 //! | [`appoint::appoint`] | the operator | the catalogue | `assignment.given` |
 //! | [`extract::Extract`] | an administrator | its own checks | `permissions.extracted` |
 //! | [`rules::Rules`] | an administrator | the catalogue, for what they may give | `rule.*`, `roles.changed` |
@@ -29,6 +30,7 @@ pub mod chain;
 pub mod clients;
 pub mod decide;
 pub mod effective;
+mod ending;
 mod error;
 pub mod evaluation;
 pub mod explain;
@@ -40,6 +42,7 @@ pub mod mapping;
 mod members;
 mod nesting;
 pub mod pattern;
+pub mod people;
 mod personal;
 pub mod provision;
 pub mod reads;

@@ -9,7 +9,8 @@ use super::recompute::{RuleBook, recompute_login};
 use super::{Caller, Error, Result};
 use crate::keys::HashedToken;
 use crate::model::{
-    Binding, EventKind, ExternalIdentity, Login, LoginId, LoginKind, PairValue, PersonId, Session, SessionId, Sid, Slot, TraceId,
+    Binding, EventKind, ExternalIdentity, Login, LoginId, LoginKind, PairValue, PersonId, SUBJECT_CLAIM, Session, SessionId, Sid,
+    Slot, TraceId,
 };
 use crate::scim::fold::{FOLDING_VERSION, fold};
 use crate::scim::schema::ResourceKind;
@@ -90,17 +91,17 @@ async fn known_for_update(writer: &mut Writer, identity: &ExternalIdentity) -> R
         return Ok(known(Some(login)));
     }
     let bindings = writer.bindings_of_connection(subject.connection).await?;
-    let values: Vec<_> = bindings.iter().filter_map(|binding| value_of(binding, identity)).collect();
+    let values = values_of(&bindings, identity);
     // From here on nobody else signs in for the first time with these values, and no directory pushes them.
     writer.lock_pairs(&values).await?;
-    let mut pairs = pairs_of(writer, &bindings, identity).await?;
+    let mut pairs = pairs_of(writer, &bindings, identity, &values).await?;
     // That took the logins, and both may have waited for whoever held them. What they left behind, a subject that they bound among
     // it, only statements that begin afterwards see (PostgreSQL's read committed).
     if let Some(login) = writer.login_of_subject(subject).await? {
         return Ok(known(Some(login)));
     }
     if pairs.iter().any(|pair| !pair.matches.is_empty()) {
-        pairs = pairs_of(writer, &bindings, identity).await?;
+        pairs = pairs_of(writer, &bindings, identity, &values).await?;
     }
     let subject_gone = writer.is_subject_tombstoned(subject).await?;
     let pair_gone = writer.is_pair_tombstoned(&values).await?;
@@ -112,8 +113,22 @@ fn value_of(binding: &Binding, identity: &ExternalIdentity) -> Option<PairValue>
     binding.pair_with(identity.claim(&binding.claim)?)
 }
 
-/// What each binding pair finds; the logins are taken for update.
-async fn pairs_of(writer: &mut Writer, bindings: &[Binding], identity: &ExternalIdentity) -> Result<Vec<Pair>> {
+/// All values by which the identity may find a login: those of the binding pairs, and its subject, for which logins that were made by hand
+/// wait where no directory is joined.
+fn values_of(bindings: &[Binding], identity: &ExternalIdentity) -> Vec<PairValue> {
+    let mut values: BTreeSet<_> = bindings.iter().filter_map(|binding| value_of(binding, identity)).collect();
+    let connection = identity.subject.connection;
+    values.extend(identity.claim(SUBJECT_CLAIM).and_then(|value| PairValue::new(connection, SUBJECT_CLAIM, value)));
+    values.into_iter().collect()
+}
+
+/// What each binding pair finds, and which logins were made by hand for one of the values; the logins are taken for update.
+async fn pairs_of(
+    writer: &mut Writer,
+    bindings: &[Binding],
+    identity: &ExternalIdentity,
+    values: &[PairValue],
+) -> Result<Vec<Pair>> {
     let mut pairs = Vec::new();
     for binding in bindings {
         let value = value_of(binding, identity);
@@ -121,12 +136,17 @@ async fn pairs_of(writer: &mut Writer, bindings: &[Binding], identity: &External
             Some(pair) => matches(writer, binding, &pair.value).await?,
             None => Vec::new(),
         };
-        pairs.push(Pair { value, matches });
+        pairs.push(Pair { value, matches, by_hand: false });
+    }
+    for value in values {
+        if let Some(login) = writer.login_expected(value).await? {
+            pairs.push(Pair { value: Some(value.clone()), matches: vec![login], by_hand: true });
+        }
     }
     Ok(pairs)
 }
 
-async fn matches(writer: &mut Writer, binding: &Binding, value: &str) -> Result<Vec<KnownLogin>> {
+pub(super) async fn matches(writer: &mut Writer, binding: &Binding, value: &str) -> Result<Vec<KnownLogin>> {
     let key = fold(value);
     let attribute = match binding.attribute.as_str() {
         "externalId" => PairAttribute::ExternalId(value),

@@ -37,6 +37,8 @@ scopes! {
     WriteAccounts = "accounts:write";
     /// To see who has roles, and why.
     ReadPeople = "people:read";
+    /// To see and look after people.
+    WritePeople = "people:write";
     /// To see who has roles, and to give and take them.
     WriteRoles = "roles:write";
     /// To see rules.

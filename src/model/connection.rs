@@ -83,6 +83,9 @@ pub struct OidcSettings {
     pub scopes: Vec<String>,
 }
 
+/// The claim that is the subject itself (OpenID Connect Core section 2). Nobody has to approve it as a name that never changes.
+pub const SUBJECT_CLAIM: &str = "sub";
+
 /// A binding pair: which claim of the sign-in equals which attribute of the provisioned login.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Binding {
@@ -108,8 +111,7 @@ impl Binding {
     /// The pair with a value of its claim; `None` when that is empty.
     #[must_use]
     pub fn pair_with(&self, value: &str) -> Option<PairValue> {
-        let pair = PairValue { connection: self.connection_id, claim: self.claim.clone(), value: value.to_owned() };
-        (!value.is_empty()).then_some(pair)
+        PairValue::new(self.connection_id, &self.claim, value)
     }
 }
 
@@ -122,6 +124,13 @@ pub struct PairValue {
 }
 
 impl PairValue {
+    /// A value of a claim; `None` when it is empty.
+    #[must_use]
+    pub fn new(connection: ConnectionId, claim: &str, value: &str) -> Option<Self> {
+        let pair = Self { connection, claim: claim.to_owned(), value: value.to_owned() };
+        (!value.is_empty()).then_some(pair)
+    }
+
     /// Whether it is an address, in whatever claim it came. An address names a mailbox, which changes hands, and not a person.
     #[must_use]
     pub fn is_email_shaped(&self) -> bool {

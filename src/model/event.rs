@@ -71,6 +71,8 @@ kinds! {
     ApprovalFailed = "approval.failed",
     /// Somebody took an extract of who may do what.
     PermissionsExtracted = "permissions.extracted",
+    PersonDeactivated = "person.deactivated",
+    PersonReactivated = "person.reactivated",
     /// The key of a person's values in events was destroyed.
     PersonKeyErased = "person.key_erased",
     ConnectionCreated = "connection.created",
@@ -98,6 +100,11 @@ kinds! {
     /// A deactivation ends the login's sessions in the same transaction.
     LoginDeactivated = "login.deactivated",
     LoginReactivated = "login.reactivated",
+    /// An administrator has deactivated it, whatever its directory says.
+    LoginLocked = "login.locked",
+    LoginUnlocked = "login.unlocked",
+    /// Somebody was asked to come.
+    LoginInvited = "login.invited",
     LoginDeleted = "login.deleted",
     LoginBound = "login.bound",
     GroupCreated = "group.created",

@@ -30,7 +30,9 @@ pub use approval::{
     Approval, ApprovalDecision, ApprovalNeed, ApprovalPolicy, ApprovalState, Approvers, PolicyBody, Requested, Verdict,
 };
 pub use client::{Client, ClientScope, ClientScopes, NotAClientScope};
-pub use connection::{Binding, Connection, ConnectionState, JitPolicy, MissingClaim, OidcSettings, PairValue, Protocol};
+pub use connection::{
+    Binding, Connection, ConnectionState, JitPolicy, MissingClaim, OidcSettings, PairValue, Protocol, SUBJECT_CLAIM,
+};
 pub use directory::{Directory, DirectorySettings, Group, NoPatchStatus, PatchStatus, UnknownMemberPolicy};
 pub use event::{Actor, Event, EventKind};
 pub use id::{

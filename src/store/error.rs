@@ -36,6 +36,8 @@ pub enum Constraint {
     ExternalId,
     /// The subject is bound to a login.
     Subject,
+    /// A login that was made by hand waits for this pair value.
+    Pair,
     /// Something in a configuration has this slug or name.
     Name,
     /// A reference to a row that is not there (any more).
@@ -67,6 +69,8 @@ impl Constraint {
             Self::ExternalId
         } else if is("subjects_once", "subjects.connection_id, subjects.issuer, subjects.kind, subjects.value") {
             Self::Subject
+        } else if is("pair_values_by_hand", "pair_values.connection_id, pair_values.claim, pair_values.value") {
+            Self::Pair
         } else if ["_slug", "_name", "_client_id"].iter().any(|end| name.ends_with(end))
             || [".slug", ".name", ".client_id"].iter().any(|end| message.ends_with(end))
         {

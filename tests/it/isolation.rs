@@ -18,10 +18,23 @@ use crate::support::world::{Tenant, on_every_engine};
 
 const REQUESTS: usize = 2_000;
 /// Where something is made; half of the requests for these make something, so that enough of them can go wrong.
-const MAKING: [&str; 7] = ["/accounts", "/assignments", "/tokens", "/Users", "/Groups", "/approvals", "/approval-policies"];
+const MAKING: [&str; 8] =
+    ["/accounts", "/assignments", "/tokens", "/Users", "/Groups", "/approvals", "/approval-policies", "/people"];
 /// What the first ids of a tenant are of, by the names that routes have for them.
-const KINDS: [&str; 11] =
-    ["directory", "connection", "account", "login", "group", "assignment", "token", "entry", "rule", "policy", "approval"];
+const KINDS: [&str; 12] = [
+    "directory",
+    "connection",
+    "account",
+    "login",
+    "group",
+    "assignment",
+    "token",
+    "entry",
+    "rule",
+    "policy",
+    "approval",
+    "person",
+];
 const LOGIN: usize = 3;
 const GROUP: usize = 4;
 const TOKEN: usize = 6;
@@ -123,6 +136,12 @@ async fn fill(office: &Office, tenant: &Tenant, admin: &mut Browser, mark: &str)
     let order = json!({ "account": account, "trigger": "order", "amount": 1, "subject": found[LOGIN], "reference": format!("{mark}-order") });
     let order = office.send(admin, Method::POST, "/approvals", Some(&order)).await.expect(201).body;
     found.extend([&policy["id"], &order["id"]].map(|id| id.as_str().unwrap().to_owned()));
+    let person = json!({
+        "kind": "byoi", "account": account, "user_name": format!("{mark}-hand"), "given_name": mark, "family_name": format!("{mark}-family"),
+        "email": format!("{mark}-hand@mail.example"), "awaits": { "connection": tenant.connection, "value": format!("{mark}-awaited") },
+    });
+    let person = office.send(admin, Method::POST, "/people", Some(&person)).await.expect(201).body;
+    found.push(person["person"].as_str().unwrap().to_owned());
     assert_eq!(found.len(), KINDS.len());
     found.extend([
         tenant.id.to_string(),
@@ -133,6 +152,10 @@ async fn fill(office: &Office, tenant: &Tenant, admin: &mut Browser, mark: &str)
         format!("{mark}-rule"),
         format!("{mark}-policy"),
         format!("{mark}-order"),
+        person["login"].as_str().unwrap().to_owned(),
+        format!("{mark}-hand"),
+        format!("{mark}-family"),
+        format!("{mark}-awaited"),
     ]);
     found
 }
@@ -227,6 +250,11 @@ fn body(template: &str, dice: &mut Dice, own: &[String], theirs: &[String]) -> V
         json!({ "login": id, "role": "technical" }),
         json!({ "assignments": [{ "login": id, "role": "technical" }], "take": [dice.pick(from)] }),
         json!({ "to": id }),
+        json!({
+            "kind": "byoi", "account": dice.pick(&[&own[2], &theirs[2]]), "user_name": format!("hand-of-{}", mine.replace(' ', "")), "given_name": "Joe", "family_name": "Bloggs",
+            "email": "joe@mail.example", "awaits": { "connection": dice.pick(&[&own[1], &theirs[1]]), "value": format!("value-of-{mine}") },
+        }),
+        json!({ "given_name": "Taken over" }),
     ];
     let fitting = match () {
         () if template.ends_with("/accounts") => 2,
@@ -241,6 +269,9 @@ fn body(template: &str, dice: &mut Dice, own: &[String], theirs: &[String]) -> V
         () if template.ends_with("/access-requests") => 21,
         () if template.ends_with("/bulk") => 22,
         () if template.ends_with("/reassign") => 23,
+        () if template.ends_with("/people") => 24,
+        () if template.ends_with("/people/{login}") => 25,
+        () if template.ends_with("activate") => 20,
         () if template.ends_with("/rules/preview") => [15, 16, 17][dice.below(3)],
         () => dice.below(bodies.len()),
     };

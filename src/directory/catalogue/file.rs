@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::super::people::fields::Field;
 use super::{Catalogue, ExclusiveSet, FirstHolder, Role, Scope, Service};
 
 /// Something that is wrong with a catalogue.
@@ -51,8 +52,15 @@ struct FileEntry {
     services: Vec<ServiceEntry>,
     #[serde(default, rename = "exclusive")]
     sets: Vec<SetEntry>,
+    people: Option<PeopleEntry>,
     #[serde(rename = "role")]
     roles: Vec<RoleEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PeopleEntry {
+    immutable: Vec<Text>,
 }
 
 #[derive(Deserialize)]
@@ -139,6 +147,7 @@ impl Checker<'_> {
         let roles: BTreeMap<&str, &RoleEntry> = entry.roles.iter().map(|role| (role.key.get_ref().as_str(), role)).collect();
         let services: BTreeSet<&str> = entry.services.iter().map(|service| service.key.get_ref().as_str()).collect();
         self.sets(&entry.sets, &roles);
+        self.people(entry.people.as_ref());
         for role in &entry.roles {
             self.role(role, &roles, &services);
             self.inclusions(role, &roles, &entry.sets);
@@ -183,6 +192,19 @@ impl Checker<'_> {
                 && !set.roles.get_ref().iter().any(|role| role.get_ref() == first.get_ref())
             {
                 self.fault(first, format!("exclusive set {key:?}, begins_with: {:?} is none of its roles", first.get_ref()));
+            }
+        }
+    }
+
+    fn people(&mut self, people: Option<&PeopleEntry>) {
+        let mut seen = BTreeSet::new();
+        for field in people.iter().flat_map(|people| &people.immutable) {
+            let name = field.get_ref().as_str();
+            if Field::named(name).is_none() {
+                let all: Vec<_> = Field::ALL.iter().map(|field| field.attribute()).collect();
+                self.fault(field, format!("people, immutable: there is no field {name:?}; there are {}", all.join(", ")));
+            } else if !seen.insert(name) {
+                self.fault(field, format!("people, immutable: {name:?} is there twice"));
             }
         }
     }
@@ -309,5 +331,9 @@ fn build(slug: &str, entry: &FileEntry) -> Catalogue {
         .iter()
         .map(|service| Service { key: service.key.get_ref().clone(), name: service.name.get_ref().clone() })
         .collect();
-    Catalogue { slug: slug.to_owned(), name: entry.name.get_ref().clone(), services, sets, roles }
+    let immutable = match &entry.people {
+        None => BTreeSet::from([Field::UserName]),
+        Some(people) => people.immutable.iter().filter_map(|field| Field::named(field.get_ref())).collect(),
+    };
+    Catalogue { slug: slug.to_owned(), name: entry.name.get_ref().clone(), services, sets, immutable, roles }
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::file::{Fault, Faults};
 
+use super::people::fields::Field;
 use super::{Caller, Result};
 use crate::model::TenantId;
 use crate::store::{RoleRow, Store};
@@ -37,6 +38,8 @@ pub struct Catalogue {
     pub name: String,
     pub services: Vec<Service>,
     pub sets: Vec<ExclusiveSet>,
+    /// What of somebody whom a hand has made nobody changes afterwards.
+    pub immutable: BTreeSet<Field>,
     /// In the order of the file, which is the order in which they are shown.
     pub roles: Vec<Role>,
 }

@@ -71,6 +71,17 @@ fn faults_name_the_file_the_line_and_the_key() {
             "includes = [\"b\", \"c\"]",
             "x.toml:12: role \"a\", includes: \"b\" and \"c\" are of one exclusive set",
         ),
+        (
+            "[[service]]\n",
+            "[people]\nimmutable = [\"userName\",\n\"colour\"]\n[[service]]\n",
+            "x.toml:4: people, immutable: there is no field \"colour\"; there are userName, name.givenName",
+        ),
+        (
+            "[[service]]\n",
+            "[people]\nimmutable = [\"emails\", \"emails\"]\n[[service]]\n",
+            "x.toml:3: people, immutable: \"emails\" is there twice",
+        ),
+        ("[[service]]\n", "[people]\nfixed = []\n[[service]]\n", "x.toml:3: unknown field `fixed`"),
         ("\"things.see\"", "\"things\"", "x.toml:13: role \"a\", permissions: \"things\" is not of the form"),
         ("\"things.see\"", "\"roles.assign\"", "x.toml:13: role \"a\", permissions: \"roles.assign\" is there twice"),
     ];
@@ -87,6 +98,25 @@ fn a_role_is_given_by_whom_it_says_or_by_all_who_may_give_roles() {
     let catalogue = parse("service = \"mail\"", "service = \"mail\"\nassigned_by = [\"c\"]").unwrap();
     let by = |role: &str| catalogue.role(role).unwrap().assigned_by.iter().map(String::as_str).collect::<Vec<_>>();
     assert_eq!((by("a"), by("b"), by("c")), (vec!["a"], vec!["c"], vec!["a"]));
+}
+
+#[test]
+fn what_nobody_changes_is_the_user_name_or_what_the_file_says() {
+    use crate::directory::people::fields::Field::{Email, FamilyName, GivenName, UserName};
+    let immutable = |instead: &str| parse("[[service]]\n", &format!("{instead}[[service]]\n")).unwrap().immutable;
+    assert_eq!(immutable(""), BTreeSet::from([UserName]));
+    assert_eq!(immutable("[people]\nimmutable = []\n"), BTreeSet::new());
+    for (slug, expected) in [
+        ("cloudcreator", vec![UserName, GivenName, FamilyName]),
+        ("customer-portal", vec![UserName, Email]),
+        ("managed-portal", vec![UserName]),
+        ("my-calls", vec![UserName]),
+        ("ukcloud-portal", vec![UserName]),
+    ] {
+        let text = BUILT_IN.iter().find(|(name, _)| *name == slug).unwrap().1;
+        assert!(text.contains("[people]"), "{slug} says so itself");
+        assert_eq!(Catalogue::parse(slug, text).unwrap().immutable, expected.into_iter().collect(), "{slug}");
+    }
 }
 
 #[test]

@@ -1,18 +1,17 @@
 //! The logins of a directory: made, adopted, changed, deleted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::json;
 
 use super::{Operation, Provisioning};
 use crate::directory::decide::{self, Adoption};
+use crate::directory::ending::{bury, end_login, groups_of, pair_values};
 use crate::directory::log::{Changed, Done, log};
 use crate::directory::recompute::{give_first, recompute_login};
 use crate::directory::{Error, Result};
-use crate::model::{
-    ChangedRules, DirectoryId, Event, EventKind, GroupId, Login, LoginId, LoginKind, MembershipType, PairValue, PersonId, Slot,
-};
-use crate::store::{FactsRow, LoginDocument, LoginRow, NewLogin, NewTombstone, Races, Writer, retry};
+use crate::model::{ChangedRules, Event, EventKind, Login, LoginId, LoginKind, PairValue, PersonId, Slot};
+use crate::store::{FactsRow, LoginDocument, LoginRow, NewLogin, Races, Writer, retry};
 
 /// What is to become of a login.
 #[derive(Clone, Debug)]
@@ -42,17 +41,6 @@ pub async fn create_login(to: Provisioning<'_>, document: &LoginDocument, operat
         Ok(id)
     })
     .await
-}
-
-/// By which values the connections that are joined with a directory know a login of it.
-async fn pair_values(
-    writer: &mut Writer,
-    directory: DirectoryId,
-    user_name: &str,
-    external_id: Option<&str>,
-) -> Result<Vec<PairValue>> {
-    let bindings = writer.bindings_of_directory(directory).await?;
-    Ok(bindings.iter().filter_map(|binding| binding.pair_value(user_name, external_id)).collect())
 }
 
 async fn bear_login(
@@ -181,12 +169,6 @@ async fn switch(writer: &mut Writer, to: &Provisioning<'_>, login: &Login, activ
     })
 }
 
-/// Ends everything that a login has open: its epoch rises, and its sessions go. Answers how many.
-async fn end_login(writer: &mut Writer, login: LoginId) -> Result<u64> {
-    writer.raise_login_epoch(login).await?;
-    Ok(writer.end_sessions_of_login(login).await?)
-}
-
 /// Deletes a login. Its name, slot and externalId are free at once; a tombstone keeps its subjects from coming back by themselves.
 ///
 /// # Errors
@@ -221,27 +203,10 @@ where
     .await
 }
 
-/// The groups that it is a member of itself; those around them keep their versions.
-async fn groups_of(writer: &mut Writer, login: LoginId) -> Result<BTreeSet<GroupId>> {
-    let memberships = writer.memberships(&[login]).await?.into_iter();
-    Ok(memberships.filter(|one| one.kind == MembershipType::Direct).map(|one| one.group_id).collect())
-}
-
 async fn bury_login(writer: &mut Writer, to: &Provisioning<'_>, current: &LoginRow, operation: &Operation) -> Result<()> {
     let login = &current.login;
     let id = login.id;
-    let pairs = pair_values(writer, to.directory.id, &login.user_name, login.external_id.as_deref()).await?;
-    let tombstone = NewTombstone {
-        id,
-        person_id: login.person_id,
-        directory_id: login.directory_id,
-        user_name: &login.user_name,
-        external_id: login.external_id.as_deref(),
-        pairs: &pairs,
-    };
-    writer.insert_tombstone(&tombstone, to.caller.now).await?;
-    let ended = writer.end_sessions_of_login(id).await?;
-    writer.delete_login(id).await?;
+    let ended = bury(writer, login, to.caller.now).await?;
     let event = to.event(EventKind::LoginDeleted, id.uuid(), json!({ "person": login.person_id, "sessions_ended": ended }));
     writer.record(&[event], to.caller.request_id).await?;
     // What is gone is gone: its values are not kept here either.

@@ -14,6 +14,10 @@
 //! | `POST /accounts/{account}/access-requests` | asks for access for somebody of another account |
 //! | `POST /logins/{login}/reassign` | hands over what somebody looks after |
 //! | `GET /logins/{login}/roles` | what somebody holds on which account, and why |
+//! | `GET`, `POST /people`; `GET`, `PATCH`, `DELETE /people/{login}` | people by their logins; makes, edits and deletes one |
+//! | `POST /people/{login}/deletion` | what its deletion comes to, and what confirms it |
+//! | `POST /people/{login}/deactivate`, `…/reactivate`, `…/invite` | ends its sessions; lets it in again; asks somebody to come |
+//! | `POST /persons/{person}/deactivate`, `…/reactivate` | the same for all logins of a person |
 //! | `GET /events` | the audit trail, newest first |
 //! | `GET /permissions`, `GET /permissions.csv` | who may do what where, and why |
 //! | `GET`, `POST /rules`; `GET`, `PUT`, `DELETE /rules/{rule}` | the mapping rules; makes, changes and deletes one |
@@ -48,6 +52,7 @@ mod idempotency;
 mod jobs;
 mod log;
 mod paging;
+mod people;
 mod policies;
 mod problem;
 mod roles;
@@ -95,6 +100,14 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/logins/{login}/reassign", once(post(bulk::reassign)))
         .route("/assignments/{assignment}", delete(roles::take))
         .route("/logins/{login}/roles", get(roles::why))
+        .route("/people", get(people::list).merge(once(post(people::create))))
+        .route("/people/{login}", get(people::read).patch(people::edit).delete(people::delete))
+        .route("/people/{login}/deletion", post(people::deletion))
+        .route("/people/{login}/deactivate", post(people::deactivate))
+        .route("/people/{login}/reactivate", post(people::reactivate))
+        .route("/people/{login}/invite", post(people::invite))
+        .route("/persons/{person}/deactivate", post(people::deactivate_person))
+        .route("/persons/{person}/reactivate", post(people::reactivate_person))
         .route("/events", get(events::list))
         .route("/permissions", get(extract::json))
         .route("/permissions.csv", get(extract::csv))

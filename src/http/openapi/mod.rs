@@ -4,6 +4,7 @@
 //! and none is made up. The same document lies in `docs/openapi.json`.
 
 mod approvals;
+mod people;
 mod schemas;
 
 use std::sync::LazyLock;
@@ -108,6 +109,17 @@ const OPERATIONS: &[Operation] = &[
     (Post, "/api/v1/logins/{login}/reassign", "Hands services over", Some("Handover"), Done::With("Reassigned")),
     (Delete, "/api/v1/assignments/{assignment}", "Takes a role that a hand gave", None, Done::Nothing),
     (Get, "/api/v1/logins/{login}/roles", "What somebody holds on which account, and why", None, Done::With("HeldRoles")),
+    (Get, "/api/v1/people", "People, by their logins", None, Done::With("People")),
+    (Post, "/api/v1/people", "Makes a login by hand", Some("NewPerson"), Done::Made("Person")),
+    (Get, "/api/v1/people/{login}", "One login", None, Done::With("Person")),
+    (Patch, "/api/v1/people/{login}", "Changes what is written down of somebody", Some("PersonChange"), Done::With("Person")),
+    (Delete, "/api/v1/people/{login}", "Deletes a login, once that was confirmed", None, Done::Nothing),
+    (Post, "/api/v1/people/{login}/deletion", "What a deletion comes to, and what confirms it", None, Done::With("Consequences")),
+    (Post, "/api/v1/people/{login}/deactivate", "Ends its sessions, and lets it in no more", Some("Reason"), Done::With("Person")),
+    (Post, "/api/v1/people/{login}/reactivate", "Lets it in again", Some("Reason"), Done::With("Person")),
+    (Post, "/api/v1/people/{login}/invite", "Asks somebody to come", None, Done::With("Person")),
+    (Post, "/api/v1/persons/{person}/deactivate", "Deactivates a person with all logins", Some("Reason"), Done::Nothing),
+    (Post, "/api/v1/persons/{person}/reactivate", "Lets a person in again", Some("Reason"), Done::Nothing),
     (Get, "/api/v1/events", "The audit trail, newest first", None, Done::With("Events")),
     (Get, "/api/v1/permissions", "Who may do what where, and why", None, Done::With("Permissions")),
     (Get, "/api/v1/permissions.csv", "The same as one file", None, Done::File("text/csv")),
@@ -154,6 +166,7 @@ const OPERATIONS: &[Operation] = &[
 const ONCE: &[&str] = &[
     "/api/v1/accounts",
     "/api/v1/accounts/{account}/assignments",
+    "/api/v1/people",
     "/api/v1/rules",
     "/api/v1/directories/{directory}/tokens",
     "/api/v1/directories/{directory}/tokens/{id}/rotate",
@@ -184,6 +197,7 @@ const FILTERS: &[(&str, &[&str])] = &[
     ("/api/v1/directories", &["after"]),
     ("/api/v1/jobs", &["after"]),
     ("/api/v1/approvals", &["state", "account", "after"]),
+    ("/api/v1/people", &["search", "account", "state", "kind", "directory", "connection", "after"]),
 ];
 
 /// Served to everybody: it says nothing about anybody.
@@ -206,7 +220,7 @@ fn document() -> OpenApi {
         paths = paths.path(*path, PathItem::new(method.http(), described(operation)));
     }
     let mut components = ComponentsBuilder::new();
-    for (name, shape) in schemas::shapes() {
+    for (name, shape) in schemas::shapes().into_iter().chain(people::shapes()) {
         components = components.schema(name, shape);
     }
     components = components
@@ -329,6 +343,10 @@ fn parameters(method: Method, path: &str) -> Vec<Parameter> {
     }
     if method == Post && ONCE.contains(&path) {
         found.push(parameter("Idempotency-Key", ParameterIn::Header, Required::False, Type::String));
+    }
+    if (method, path) == (Delete, "/api/v1/people/{login}") {
+        found.push(parameter("confirmation", ParameterIn::Query, Required::True, Type::String));
+        found.push(parameter("reason", ParameterIn::Query, Required::False, Type::String));
     }
     if (method, path) == (Delete, "/api/v1/assignments/{assignment}") {
         found.push(parameter("reason", ParameterIn::Query, Required::False, Type::String));

@@ -14,7 +14,7 @@ pub(super) const CLIENTS: &str = r#"
 [[tenant.client]]
 client_id = "{slug}-portal"
 name = "Portal"
-scopes = ["access:evaluate", "accounts:read", "accounts:write", "people:read", "roles:write", "directories:read", "directories:write"]
+scopes = ["access:evaluate", "accounts:read", "accounts:write", "people:read", "people:write", "roles:write", "directories:read", "directories:write"]
 secret = { value = "5f0e0b1c7a3d4c4f9a6e2b8d1f7c3a90" }
 
 [[tenant.client]]
@@ -38,7 +38,7 @@ async fn ask(office: &Office, parameters: &[(&str, &str)]) -> Answer {
 }
 
 /// A client with a token for these scopes, at the API.
-async fn client(office: &Office, id: &str, scope: &str) -> Scim {
+pub(super) async fn client(office: &Office, id: &str, scope: &str) -> Scim {
     let mut parameters = vec![("grant_type", "client_credentials"), ("client_id", id), ("client_secret", SECRET)];
     parameters.extend((!scope.is_empty()).then_some(("scope", scope)));
     let answer = ask(office, &parameters).await.expect(200);
@@ -56,7 +56,7 @@ async fn decides(office: &Office, client: &Scim, login: &str, permission: &str, 
     send(&client, Method::POST, "/evaluation", &body).await
 }
 
-async fn send(client: &Scim, method: Method, path: &str, body: &Value) -> Answer {
+pub(super) async fn send(client: &Scim, method: Method, path: &str, body: &Value) -> Answer {
     Scim::read(client.request(method, path).json(body).send().await.unwrap()).await
 }
 
@@ -71,7 +71,7 @@ on_every_engine! {
         assert_eq!((&answer.headers["cache-control"], &answer.headers["pragma"]), (&"no-store".parse().unwrap(), &"no-cache".parse().unwrap()));
         // Without a scope, all that it has.
         let all = ask(&office, &[grant, id, secret]).await.expect(200).body["scope"].as_str().unwrap().to_owned();
-        assert_eq!(all.split(' ').count(), 7, "{all}");
+        assert_eq!(all.split(' ').count(), 8, "{all}");
         for (parameters, status, error) in [
             (&[grant, id, ("client_secret", "5f0e0b1c7a3d4c4f9a6e2b8d1f7c3a91")][..], 401, "invalid_client"),
             (&[grant, id], 401, "invalid_client"),

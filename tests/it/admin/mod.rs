@@ -13,6 +13,7 @@ mod idempotency;
 mod jobs;
 mod log;
 mod paging;
+mod people;
 mod reads;
 mod roles;
 mod rules;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Portal, refused};
+use super::{Portal, local, login, refused};
 use crate::support::world::on_every_engine;
 
 on_every_engine! {
@@ -86,5 +86,80 @@ on_every_engine! {
         let path = format!("/accounts/{child}/services/computing");
         portal.office.send(&mut admin, reqwest::Method::DELETE, &path, None).await.expect(204);
         assert!(!portal.may(&joe, "computing.view", &child).await);
+    }
+
+    async fn people_of_the_customers_provider_have_few_fields_and_local_ones_all(engine) {
+        let mut portal = Portal::new(engine, "cloudcreator", "global-admin").await;
+        let parent = portal.account("bluesky").await;
+        let mut admin = portal.admin.clone();
+        let joe = portal.make_as(&mut admin, &portal.byoi(&parent, "joe")).await.expect(201).body;
+        assert_eq!((&joe["phone_numbers"], &joe["token_type"]), (&json!([]), &json!(null)));
+        let eve = portal.make_as(&mut admin, &local(&parent, "eve")).await.expect(201).body;
+        assert_eq!((&eve["phone_numbers"], &eve["token_type"], &eve["mobile_type"]), (&json!(["+441234567890"]), &json!("soft-token"), &json!("Android")));
+        let mut more = portal.byoi(&parent, "ann");
+        more["phone_numbers"] = json!(["+441234567890"]);
+        refused(&portal.make_as(&mut admin, &more).await, 400, "phone_numbers: only a local login has it");
+    }
+
+    async fn a_user_name_is_unique_without_spaces_and_names_are_not_edited_afterwards(engine) {
+        let mut portal = Portal::new(engine, "cloudcreator", "global-admin").await;
+        let parent = portal.account("bluesky").await;
+        let mut admin = portal.admin.clone();
+        let joe = login(portal.make_as(&mut admin, &local(&parent, "joe")).await);
+        refused(&portal.make_as(&mut admin, &local(&parent, "Joe")).await, 409, "another local login of the service has it");
+        refused(&portal.make_as(&mut admin, &local(&parent, "joe bloggs")).await, 400, "user_name: 1 to 100 characters, and none of them a space");
+        for field in ["user_name", "given_name", "family_name"] {
+            refused(&portal.edit(&joe, json!({ field: "other" })).await, 409, "in this portal nobody changes it");
+        }
+        portal.edit(&joe, json!({ "email": "joe@redsky.example" })).await.expect(200);
+    }
+
+    async fn a_mobile_type_goes_with_a_soft_token_and_phone_numbers_have_a_country_code(engine) {
+        let mut portal = Portal::new(engine, "cloudcreator", "global-admin").await;
+        let parent = portal.account("bluesky").await;
+        let mut admin = portal.admin.clone();
+        let joe = login(portal.make_as(&mut admin, &local(&parent, "joe")).await);
+        refused(&portal.edit(&joe, json!({ "token_type": "sms" })).await, 400, "mobile_type: only a soft token");
+        portal.edit(&joe, json!({ "token_type": "sms", "mobile_type": null })).await.expect(200);
+        refused(&portal.edit(&joe, json!({ "token_type": "paper" })).await, 400, "token_type: sms or soft-token");
+        for number in ["01234567890", "+44 1234567890", "+44-1234567890", "441234567890"] {
+            refused(&portal.edit(&joe, json!({ "phone_numbers": [number] })).await, 400, "+ country code, digits, no spaces");
+        }
+        portal.edit(&joe, json!({ "phone_numbers": ["+4915112345678"] })).await.expect(200);
+    }
+
+    async fn delete_asks_for_confirmation_and_cannot_be_undone(engine) {
+        let mut portal = Portal::new(engine, "cloudcreator", "global-admin").await;
+        let parent = portal.account("bluesky").await;
+        let mut admin = portal.admin.clone();
+        let joe = login(portal.make_as(&mut admin, &portal.byoi(&parent, "joe")).await);
+        let path = format!("/people/{joe}");
+        refused(&portal.office.send(&mut admin, reqwest::Method::DELETE, &path, None).await, 400, "confirmation");
+        portal.delete_as(&mut admin, &joe).await.expect(204);
+        assert_eq!(portal.office.get(&mut admin, &path).await.status, 404);
+        assert_eq!(portal.act_as(&mut admin, &joe, "reactivate").await.status, 404);
+        portal.office.idp.script().claims = json!({ "sub": "joe" });
+        let mut browser = crate::support::http::Browser::new();
+        browser.follow(&portal.office.world.sign_in(&portal.tenant), None).await.expect(403, "Your access has ended");
+    }
+
+    async fn a_cloud_admin_adds_and_deletes_people_of_one_child_cloud(engine) {
+        let mut portal = Portal::new(engine, "cloudcreator", "global-admin").await;
+        let (parent, emea, apac) =
+            (portal.account("bluesky").await, portal.account("bluesky/emea").await, portal.account("bluesky/apac").await);
+        let joe = portal.person("joe").await;
+        portal.give(&emea, &joe, "cloud-admin").await.expect(201);
+        portal.subscribe(&emea, "computing").await;
+        let mut inside = portal.sign_in("joe").await;
+        let eve = login(portal.make_as(&mut inside, &portal.byoi(&emea, "eve")).await);
+        portal.give_as(&mut inside, &emea, json!({ "login": eve, "role": "computing-user" })).await.expect(201);
+        for account in [&parent, &apac] {
+            assert_eq!(portal.make_as(&mut inside, &portal.byoi(account, "ann")).await.status, 404);
+        }
+        let mut admin = portal.admin.clone();
+        let ann = login(portal.make_as(&mut admin, &portal.byoi(&apac, "ann")).await);
+        assert_eq!(portal.delete_as(&mut inside, &ann).await.status, 404);
+        portal.delete_as(&mut inside, &eve).await.expect(204);
+        portal.delete_as(&mut admin, &ann).await.expect(204);
     }
 }

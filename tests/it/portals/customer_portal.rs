@@ -1,6 +1,8 @@
 //! The Customer portal: many people on many accounts.
 
-use super::Portal;
+use serde_json::json;
+
+use super::{Portal, login, refused};
 use crate::support::world::on_every_engine;
 
 /// Each role with what it may do, and what it may not.
@@ -87,5 +89,15 @@ on_every_engine! {
         assert_eq!(all, ["administrator", "financial", "purchaser", "support", "technical"]);
         assert_eq!(assignable, all);
         assert_eq!(portal.held(&joe, &emea).await, ["purchaser"]);
+    }
+
+    async fn first_and_last_name_are_edited_and_the_address_is_not(engine) {
+        let mut portal = Portal::new(engine, "customer-portal", "administrator").await;
+        let emea = portal.account("bluesky/emea").await;
+        let mut admin = portal.admin.clone();
+        let joe = login(portal.make_as(&mut admin, &portal.byoi(&emea, "joe")).await);
+        let edited = portal.edit(&joe, json!({ "given_name": "Joseph", "family_name": "Smith" })).await.expect(200).body;
+        assert_eq!(edited["display_name"], "Joseph Smith");
+        refused(&portal.edit(&joe, json!({ "email": "joseph@bluesky.example" })).await, 409, "email: in this portal nobody changes it");
     }
 }

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::{Portal, refused};
+use super::{Portal, login, refused};
 use crate::support::world::on_every_engine;
 
 on_every_engine! {
@@ -210,6 +210,40 @@ on_every_engine! {
         let act = format!("/approvals/{}/approve", refund["id"].as_str().unwrap());
         refused(&portal.office.send(&mut adam, Method::POST, &act, Some(&json!({}))).await, 403, "others are asked");
         portal.office.send(&mut mara, Method::POST, &act, Some(&json!({}))).await.expect(200);
+    }
+
+    async fn somebody_is_invited_now_or_later_and_the_state_says_so(engine) {
+        let mut portal = Portal::new(engine, "managed-portal", "admin").await;
+        let top = portal.account("bluesky").await;
+        let mut admin = portal.admin.clone();
+        let mut now = portal.byoi(&top, "joe");
+        now["invite"] = json!(true);
+        let joe = login(portal.make_as(&mut admin, &now).await);
+        let eve = login(portal.make_as(&mut admin, &portal.byoi(&top, "eve")).await);
+        assert_eq!((portal.state(&joe).await.as_str(), portal.state(&eve).await.as_str()), ("invited", "pending"));
+        portal.act_as(&mut admin, &eve, "invite").await.expect(200);
+        assert_eq!(portal.state(&eve).await, "invited");
+        portal.sign_in("eve").await;
+        assert_eq!(portal.state(&eve).await, "active");
+    }
+
+    async fn deactivation_keeps_history_and_is_undone(engine) {
+        let mut portal = Portal::new(engine, "managed-portal", "admin").await;
+        let top = portal.account("bluesky").await;
+        let mut admin = portal.admin.clone();
+        let joe = login(portal.make_as(&mut admin, &portal.byoi(&top, "joe")).await);
+        portal.give(&top, &joe, "user").await.expect(201);
+        portal.sign_in("joe").await;
+        assert!(portal.may(&joe, "tickets.open", &top).await);
+        portal.act_as(&mut admin, &joe, "deactivate").await.expect(200);
+        assert_eq!(portal.state(&joe).await, "deactivated");
+        assert!(!portal.may(&joe, "tickets.open", &top).await);
+        let extract = portal.office.get(&mut admin, "/permissions").await.expect(200).body;
+        let line = extract["items"].as_array().unwrap().iter().find(|line| line["login"] == joe).unwrap();
+        assert_eq!((&line["role"], &line["active"], &line["counts"]), (&json!("user"), &json!(false), &json!(false)), "what they had is there");
+        portal.act_as(&mut admin, &joe, "reactivate").await.expect(200);
+        assert_eq!(portal.state(&joe).await, "active");
+        assert!(portal.may(&joe, "tickets.open", &top).await);
     }
 }
 

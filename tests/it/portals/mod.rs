@@ -61,6 +61,43 @@ impl Portal {
         self.tenant.scim.post("/Users", &json!({ "userName": name, "externalId": name })).await.expect(201).id()
     }
 
+    /// Somebody of the customer's own identity provider, as an administrator writes them down.
+    fn byoi(&self, account: &str, name: &str) -> Value {
+        json!({
+            "kind": "byoi", "account": account, "user_name": name, "given_name": name, "family_name": "Bloggs",
+            "email": format!("{name}@bluesky.example"), "awaits": { "connection": self.tenant.connection, "value": name },
+        })
+    }
+
+    /// Makes somebody by hand.
+    async fn make_as(&self, by: &mut Browser, person: &Value) -> Answer {
+        self.office.send(by, Method::POST, "/people", Some(person)).await
+    }
+
+    /// Does something with somebody, by the name that the API has for it.
+    async fn act_as(&self, by: &mut Browser, login: &str, act: &str) -> Answer {
+        self.office.send(by, Method::POST, &format!("/people/{login}/{act}"), Some(&json!({ "reason": "they asked" }))).await
+    }
+
+    async fn edit(&mut self, login: &str, change: Value) -> Answer {
+        self.office.send(&mut self.admin, Method::PATCH, &format!("/people/{login}"), Some(&change)).await
+    }
+
+    /// Deletes somebody, in two steps.
+    async fn delete_as(&self, by: &mut Browser, login: &str) -> Answer {
+        let told = self.act_as(by, login, "deletion").await;
+        if told.status != 200 {
+            return told;
+        }
+        let path = format!("/people/{login}?confirmation={}", told.body["confirmation"].as_str().unwrap());
+        self.office.send(by, Method::DELETE, &path, None).await
+    }
+
+    async fn state(&mut self, login: &str) -> String {
+        let shown = self.office.get(&mut self.admin, &format!("/people/{login}")).await.expect(200).body;
+        shown["state"].as_str().unwrap().to_owned()
+    }
+
     /// A browser in which a person signs in who holds a role already.
     async fn sign_in(&self, name: &str) -> Browser {
         self.office.idp.script().claims = json!({ "sub": name });
@@ -133,4 +170,18 @@ impl Portal {
 fn refused(answer: &Answer, status: u16, words: &str) {
     assert_eq!(answer.status, status, "{}", answer.body);
     assert!(answer.body["detail"].as_str().unwrap().contains(words), "{}", answer.body);
+}
+
+/// The id of the login that was made.
+#[track_caller]
+fn login(made: Answer) -> String {
+    made.expect(201).body["login"].as_str().unwrap().to_owned()
+}
+
+/// Somebody with a password, as an administrator writes them down.
+fn local(account: &str, name: &str) -> Value {
+    json!({
+        "kind": "local", "account": account, "user_name": name, "given_name": name, "family_name": "Bloggs",
+        "email": format!("{name}@bluesky.example"), "phone_numbers": ["+441234567890"], "token_type": "soft-token", "mobile_type": "Android",
+    })
 }

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::{Portal, refused};
+use super::{Portal, login, refused};
 use crate::support::world::on_every_engine;
 
 on_every_engine! {
@@ -79,5 +79,20 @@ on_every_engine! {
         assert!(portal.may(&eve, "requests.open", &emea).await && !portal.may(&eve, "invoices.view", &emea).await);
         let own = portal.office.get(&mut uma, &format!("/approvals/{}", asked["id"].as_str().unwrap())).await.expect(200).body;
         assert_eq!(own["state"], "approved");
+    }
+
+    async fn administrators_add_delete_lock_and_activate(engine) {
+        let mut portal = Portal::new(engine, "ukcloud-portal", "administrator").await;
+        let emea = portal.account("bluesky/emea").await;
+        let mut admin = portal.admin.clone();
+        let joe = login(portal.make_as(&mut admin, &portal.byoi(&emea, "joe")).await);
+        portal.give(&emea, &joe, "billing").await.expect(201);
+        portal.sign_in("joe").await;
+        portal.act_as(&mut admin, &joe, "deactivate").await.expect(200);
+        assert!(!portal.may(&joe, "invoices.view", &emea).await, "locked");
+        portal.act_as(&mut admin, &joe, "reactivate").await.expect(200);
+        assert!(portal.may(&joe, "invoices.view", &emea).await, "activated");
+        portal.delete_as(&mut admin, &joe).await.expect(204);
+        assert!(!portal.may(&joe, "invoices.view", &emea).await, "deleted");
     }
 }

@@ -1,6 +1,7 @@
 //! Signing in, as a browser, an identity provider and a directory see it: stories over HTTP, each on both engines.
 
 mod adoption;
+mod by_hand;
 mod finding;
 mod main_job;
 mod races;

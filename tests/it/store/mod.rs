@@ -12,6 +12,7 @@ mod jobs;
 mod logins;
 mod memberships;
 mod migrating;
+mod people;
 mod plans;
 mod provisioning_log;
 mod roles;
