@@ -287,6 +287,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a line for each case")]
     fn every_case_has_its_decision() {
         use ConnectionState::{Disabled, Draft};
         use JitPolicy::{IfProvisioned, Off, On};

@@ -18,9 +18,9 @@ pub struct Change {
     pub family_name: Option<String>,
     pub email: Option<String>,
     pub phone_numbers: Option<Vec<String>>,
-    /// The inner `None` takes it away.
-    pub token_type: Option<Option<String>>,
-    pub mobile_type: Option<Option<String>>,
+    /// An empty one takes it away.
+    pub token_type: Option<String>,
+    pub mobile_type: Option<String>,
     /// What somebody tried to change that a login keeps for life: its kind, its connection.
     pub kept: Vec<&'static str>,
     pub reason: Option<String>,
@@ -35,8 +35,8 @@ impl Change {
             family_name: new(&self.family_name, &fields.family_name),
             email: new(&self.email, &fields.email),
             phone_numbers: self.phone_numbers.clone().unwrap_or_else(|| fields.phone_numbers.clone()),
-            token_type: self.token_type.clone().unwrap_or_else(|| fields.token_type.clone()),
-            mobile_type: self.mobile_type.clone().unwrap_or_else(|| fields.mobile_type.clone()),
+            token_type: new(&self.token_type, &fields.token_type),
+            mobile_type: new(&self.mobile_type, &fields.mobile_type),
         }
         .tidied()
     }

@@ -91,18 +91,18 @@ pub(super) struct Edit {
     email: Option<String>,
     phone_numbers: Option<Vec<String>>,
     #[serde(default, deserialize_with = "given")]
-    token_type: Option<Option<String>>,
+    token_type: Option<String>,
     #[serde(default, deserialize_with = "given")]
-    mobile_type: Option<Option<String>>,
+    mobile_type: Option<String>,
     kind: Option<Value>,
     account: Option<Value>,
     awaits: Option<Value>,
     reason: Option<String>,
 }
 
-/// Tells null from what was left out.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+/// Tells null, which is nothing, from what was left out.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Some(Option::deserialize(deserializer)?.unwrap_or_default()))
 }
 
 /// `PATCH /people/{login}`: changes what is written down of somebody.
@@ -332,7 +332,7 @@ mod tests {
     #[test]
     fn null_is_told_from_what_was_left_out() {
         let read = |text: &str| serde_json::from_str::<Edit>(text).unwrap();
-        assert_eq!((read("{}").token_type, read("{\"token_type\":null}").token_type), (None, Some(None)));
-        assert_eq!(read("{\"mobile_type\":\"x\"}").mobile_type, Some(Some("x".to_owned())));
+        assert_eq!((read("{}").token_type, read("{\"token_type\":null}").token_type), (None, Some(String::new())));
+        assert_eq!(read("{\"mobile_type\":\"x\"}").mobile_type, Some("x".to_owned()));
     }
 }
