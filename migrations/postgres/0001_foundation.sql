@@ -671,6 +671,8 @@ create table events (
   at timestamptz not null,
   kind text collate "C" not null,
   actor jsonb not null,
+  -- The id of the actor, or `operator` or `system`, by which events are found.
+  actor_key text collate "C" not null,
   target_id uuid not null,
   -- The account that it was about, or the home of whom or what it was about; null is the tenant as a whole.
   account_id uuid,
@@ -681,6 +683,9 @@ create table events (
   constraint events_tenant unique (tenant_id, id)
 );
 create index events_by_tenant on events (tenant_id, at, id);
+create index events_by_actor on events (tenant_id, actor_key, at, id);
+create index events_by_kind on events (tenant_id, kind, at, id);
+create index events_by_request on events (tenant_id, request_id, at, id) where request_id is not null;
 create index events_by_target on events (tenant_id, target_id, at, id);
 create index events_by_account on events (tenant_id, account_id, at, id) where account_id is not null;
 

@@ -18,8 +18,8 @@ use crate::directory::manage::{ConnectionSpec, DirectorySpec, GrantSpec, Manage,
 use crate::directory::tokens::{TokenSpec, Tokens};
 use crate::keys::PlainToken;
 use crate::model::{
-    Actor, Binding, ClientScopes, ConnectionId, DirectoryId, DirectorySettings, JitPolicy, OidcSettings, Pattern, RuleOrigin,
-    Scopes, TenantId,
+    Actor, Binding, ClientScopes, ConnectionId, DirectoryId, DirectorySettings, JitPolicy, MissingClaim, OidcSettings, Pattern,
+    RuleOrigin, Scopes, TenantId,
 };
 
 /// The whole file.
@@ -72,6 +72,8 @@ struct Connection {
     scopes: Vec<String>,
     #[serde(default = "only_provisioned")]
     jit: JitPolicy,
+    #[serde(default)]
+    missing_claim: MissingClaim,
     contact: Option<String>,
 }
 
@@ -370,6 +372,7 @@ async fn ensure_connection(app: &App, tenant: TenantId, spec: &Connection, repor
         issuer: &spec.issuer,
         secret: secret.as_ref(),
         jit: spec.jit,
+        missing_claim: spec.missing_claim,
         contact: spec.contact.as_deref(),
         settings: OidcSettings { client_id: spec.client_id.clone(), scopes: spec.scopes.clone() },
     };

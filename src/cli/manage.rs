@@ -1,4 +1,4 @@
-//! `vestibule migrate`, `bootstrap`, `appoint` and `catalogue`: what an operator runs beside `serve`.
+//! `vestibule migrate`, `bootstrap`, `appoint`, `erase` and `catalogue`: what an operator runs beside `serve`.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -10,10 +10,10 @@ use super::bootstrap;
 use crate::app::{self, App};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::directory::Caller;
 use crate::directory::appoint::{self, Appointment};
 use crate::directory::catalogue::Catalogue;
-use crate::model::Actor;
+use crate::directory::{Caller, erase_person_key};
+use crate::model::{Actor, PersonId};
 use crate::scim::fold::fold;
 
 /// Brings the database's schema to this version. Several at once are safe: they wait for one another.
@@ -100,6 +100,32 @@ pub async fn appoint(settings: Settings, appointee: &Appointee) -> anyhow::Resul
     app.store.close().await;
     let how = if is_new { "is given" } else { "had before" };
     writeln!(std::io::stdout(), "{user_name} {how} the role {role} on the account {}", held.account_id)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whose personal values the operator erases.
+#[derive(Debug, clap::Args)]
+pub struct Erasure {
+    /// The tenant's slug.
+    #[arg(long)]
+    pub tenant: String,
+    /// The id of the person, as events tell it.
+    pub person: String,
+}
+
+/// Destroys the key of what the audit trail holds about a person. They must have no login any more.
+///
+/// # Errors
+/// When there is no such tenant or person, or they have a login.
+pub async fn erase(settings: Settings, Erasure { tenant: slug, person }: &Erasure) -> anyhow::Result<ExitCode> {
+    let app = App::build(settings, Clock::system()).await?;
+    let tenant = app.store.doors().tenant_by_slug(slug).await?.with_context(|| format!("there is no tenant {slug:?}"))?;
+    let id: PersonId = person.parse().with_context(|| format!("{person:?} is not the id of a person"))?;
+    let caller = Caller { actor: Actor::Operator, now: app.clock.now(), request_id: None };
+    let erased = erase_person_key(&app.store, tenant.id, id, caller).await.with_context(|| format!("cannot erase {person}"))?;
+    app.store.close().await;
+    let what = if erased { "what the audit trail held about them is erased" } else { "the audit trail held nothing about them" };
+    writeln!(std::io::stdout(), "{person}: {what}")?;
     Ok(ExitCode::SUCCESS)
 }
 

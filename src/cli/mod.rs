@@ -53,6 +53,8 @@ pub enum Command {
     },
     /// Give somebody a role in the operator's name, such as the first administrator of a tenant.
     Appoint(manage::Appointee),
+    /// Erase for good what the audit trail holds about somebody who has left.
+    Erase(manage::Erasure),
     /// Look after role catalogues.
     #[command(subcommand)]
     Catalogue(CatalogueCommand),
@@ -93,6 +95,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         // A catalogue is checked where it is written, which need not be where the service runs.
         Command::Catalogue(CatalogueCommand::Check { file }) => manage::check_catalogue(&file),
         Command::Appoint(appointee) => manage::appoint(settings?, &appointee).await,
+        Command::Erase(erasure) => manage::erase(settings?, &erasure).await,
         Command::Migrate => manage::migrate(settings?).await,
         Command::Bootstrap { file } => manage::bootstrap(settings?, &file).await,
         Command::Demo { port, idp_port, folder } => demo::run(demo::Ports { vestibule: port, idp: idp_port }, &folder).await,

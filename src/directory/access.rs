@@ -64,6 +64,12 @@ permissions! {
     ManageApprovals = "approvals.manage";
     /// To read the audit trail, and the extract of everybody's permissions.
     ViewAudit = "audit.view";
+    /// To see all tenants, and to look into them. For the operator's persons, like the next two.
+    ViewTenants = "tenants.view", by ManageTenants;
+    /// To suspend tenants and take them into use again.
+    ManageTenants = "tenants.manage";
+    /// To make the first holders of roles that the operator begins.
+    Appoint = "administrators.appoint";
 }
 
 impl Permission {
@@ -83,7 +89,7 @@ impl Permission {
             Self::ViewApprovals => &[ClientScope::ReadApprovals, ClientScope::WriteApprovals],
             Self::RequestApprovals => &[ClientScope::WriteApprovals],
             Self::ViewAudit => &[ClientScope::ReadAudit],
-            Self::ManageApprovals => &[],
+            Self::ManageApprovals | Self::ViewTenants | Self::ManageTenants | Self::Appoint => &[],
         }
     }
 }
@@ -105,6 +111,8 @@ pub enum Authority {
     Roles(Vec<Assignment>),
     /// The scopes of a client's access token, and the account from which down it acts.
     Scopes(ClientScopes, AccountId),
+    /// What a login of the operator's tenant is allowed there, on every account of this one.
+    Operator(BTreeSet<Permission>),
 }
 
 impl Reach {
@@ -174,7 +182,7 @@ impl Reach {
     pub fn roles(&self, account: AccountId) -> Vec<EffectiveRole<'_>> {
         match &self.authority {
             Authority::Roles(held) => self.roles_of(account, held),
-            Authority::Scopes(..) => Vec::new(),
+            Authority::Scopes(..) | Authority::Operator(_) => Vec::new(),
         }
     }
 
@@ -190,8 +198,13 @@ impl Reach {
     /// Whether they have the permission on an account, for the whole of it.
     #[must_use]
     pub fn allows(&self, permission: Permission, account: AccountId) -> bool {
-        if let Authority::Scopes(_, within) = &self.authority {
-            return self.scoped(permission).is_ok() && self.tree.is_within(account, *within);
+        match &self.authority {
+            Authority::Scopes(_, within) => return self.scoped(permission).is_ok() && self.tree.is_within(account, *within),
+            Authority::Operator(permissions) => {
+                let has = |permission| permissions.contains(&permission);
+                return self.tree.get(account).is_some() && (has(permission) || permission.by().is_some_and(has));
+            }
+            Authority::Roles(_) => {}
         }
         self.roles(account).iter().filter(|held| held.counts() && held.is_whole()).any(|held| permits(held.role, permission))
     }
@@ -221,7 +234,7 @@ impl Reach {
         if self.allows(permission, account) {
             return Ok(());
         }
-        if matches!(self.authority, Authority::Roles(_)) && self.allows(Permission::ViewAccounts, account) {
+        if !matches!(self.authority, Authority::Scopes(..)) && self.allows(Permission::ViewAccounts, account) {
             return Err(Error::Forbidden(format!("this needs {} on the account", permission.as_str())));
         }
         Err(Error::NotFound("account"))
@@ -241,13 +254,26 @@ impl Reach {
         self.catalogue.roles.iter().filter(move |role| role.scope.fits(is_root) && subscribed(role))
     }
 
+    /// Whether it is somebody of the operator's, in a tenant that is not theirs.
+    #[must_use]
+    pub fn is_operator(&self) -> bool {
+        matches!(self.authority, Authority::Operator(_))
+    }
+
     /// Whether they may give and take a role at an account: a login that holds one of the roles that may; a client whose scopes say so,
-    /// any role but those whose first holder the operator makes.
+    /// any role but those whose first holder the operator makes; the operator's persons by their permissions.
     #[must_use]
     pub fn may_assign(&self, role: &str, account: AccountId) -> bool {
         let Some(entry) = self.catalogue.role(role) else { return false };
-        if let Authority::Scopes(..) = self.authority {
-            return entry.first_holder != FirstHolder::Operator && self.allows(Permission::AssignRoles, account);
+        match self.authority {
+            Authority::Scopes(..) => {
+                return entry.first_holder != FirstHolder::Operator && self.allows(Permission::AssignRoles, account);
+            }
+            Authority::Operator(_) => {
+                let begins = entry.first_holder == FirstHolder::Operator;
+                return self.allows(if begins { Permission::Appoint } else { Permission::AssignRoles }, account);
+            }
+            Authority::Roles(_) => {}
         }
         self.roles(account).iter().any(|held| held.counts() && held.is_whole() && entry.assigned_by.contains(&held.role.key))
     }

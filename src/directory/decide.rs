@@ -66,6 +66,8 @@ pub enum Refusal {
     AlreadyBound,
     /// The pair's value is an e-mail address, which identifies a mailbox and not a person.
     EmailShaped,
+    /// A claim that rules of the connection read did not come, and the connection refuses such a sign-in.
+    MissingClaim,
 }
 
 impl Refusal {
@@ -80,6 +82,7 @@ impl Refusal {
             Self::Ambiguous => "ambiguous",
             Self::AlreadyBound => "already_bound",
             Self::EmailShaped => "email_shaped",
+            Self::MissingClaim => "missing_claim",
         }
     }
 }
@@ -409,6 +412,8 @@ mod tests {
         // A refusal that is new has to be in the table.
         let all = [ConnectionOff, Inactive, Gone, Unknown, Ambiguous, AlreadyBound, EmailShaped].map(|refusal| match refusal {
             ConnectionOff | Inactive | Gone | Unknown | Ambiguous | AlreadyBound | EmailShaped => refusal.reason(),
+            // That is decided by the rules, when it is known who it is.
+            Refusal::MissingClaim => unreachable!("it is not in the list above"),
         });
         assert_eq!(reasons, BTreeSet::from(all));
     }

@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::provision::{Operation, Provisioning};
-use super::{Error, Result};
+use super::{Caller, Error, Result};
 use crate::keys::{Place, SealError, Sealed, Sealer};
-use crate::model::{Actor, ChangedRules, EventId};
-use crate::store::{LogEntry, Writer};
+use crate::model::{Actor, ChangedRules, Directory, EventId, EventKind, TenantId};
+use crate::store::{LogEntry, Store, Writer};
 
 /// How many members one entry names.
 const MOST_MEMBERS: usize = 1_000;
@@ -155,6 +155,19 @@ pub async fn log_refusal(
     writer.log_provisioning(&entry, to.caller.request_id).await?;
     writer.commit().await?;
     Ok(())
+}
+
+/// Notes that the operator reads the values of an entry: the tenant sees it. Its own administrators read what is theirs.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn read_by(store: &Store, tenant: TenantId, directory: &Directory, entry: Uuid, caller: Caller<'_>) -> Result<()> {
+    let Actor::OperatorPerson { .. } = caller.actor else { return Ok(()) };
+    let details = json!({ "entry": entry });
+    let event = caller.event(EventKind::LogValuesRead, directory.id.uuid(), details).at(directory.home_account_id);
+    let mut writer = store.write(tenant).await?;
+    writer.record(&[event], caller.request_id).await?;
+    Ok(writer.commit().await?)
 }
 
 /// What every entry of this request has.

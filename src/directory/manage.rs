@@ -49,6 +49,7 @@ pub struct ConnectionSpec<'a> {
     pub issuer: &'a str,
     pub secret: Option<&'a SecretString>,
     pub jit: JitPolicy,
+    pub missing_claim: MissingClaim,
     pub contact: Option<&'a str>,
     pub settings: OidcSettings,
 }
@@ -180,7 +181,7 @@ impl Manage<'_> {
             issuer: spec.issuer,
             secret: sealed.as_ref(),
             jit: spec.jit,
-            missing_claim: MissingClaim::Clear,
+            missing_claim: spec.missing_claim,
             home_account_id: home,
             contact: spec.contact,
             settings: &spec.settings,

@@ -11,6 +11,8 @@
 //! | [`approvals::Policies`], [`approvals::Approvals`] | an administrator, an approver, a client, anybody with a role | the policies, and the catalogue | `approval_policy.*`, `approval.*`, `assignment.given` |
 //! | [`people::People`] | an administrator, a client | their permission on the home account, and on every role that is held | `login.*`, `person.*` |
 //! | [`appoint::appoint`] | the operator | the catalogue | `assignment.given` |
+//! | [`erase_values`], [`erase_person_key`] | an administrator, the operator | that the person has left | `person.key_erased` |
+//! | [`tenants::Tenants`] | the operator's persons | their permissions in the operator's tenant | `tenant.changed` |
 //! | [`extract::Extract`] | an administrator | its own checks | `permissions.extracted` |
 //! | [`rules::Rules`] | an administrator | the catalogue, for what they may give | `rule.*`, `roles.changed` |
 //! | [`clients::Clients`], [`clients::issue`] | the operator, an administrator, the client | its own checks | `client.*` |
@@ -27,6 +29,7 @@ pub mod approvals;
 pub mod assignments;
 pub mod catalogue;
 pub mod chain;
+pub mod claims;
 pub mod clients;
 pub mod decide;
 pub mod effective;
@@ -50,13 +53,14 @@ mod recompute;
 pub mod rules;
 pub mod settings;
 pub mod sign_in;
+pub mod tenants;
 pub mod tokens;
 pub mod tree;
 
 use chrono::{DateTime, Utc};
 
 pub use self::error::{Error, Result, StoreError};
-pub use self::personal::{PersonalValues, erase_person_key, personal_values};
+pub use self::personal::{PersonalValues, erase_person_key, erase_values, personal_values};
 pub use self::recompute::{RuleBook, STEP, held_roles, step as recompute_step};
 
 use crate::model::{Actor, Event, EventId, EventKind};

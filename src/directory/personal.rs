@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
+use super::access::{Permission, Reach};
 use super::{Caller, Error, Result};
 use crate::keys::{KeyRing, Place, SealError, Sealed, Sealer};
 use crate::model::{Event, EventId, EventKind, PersonId, TenantId};
@@ -98,13 +99,17 @@ fn open_key(sealer: &Sealer, person: PersonId, key: &Sealed) -> Result<Sealer> {
     Ok(Sealer::new(ring))
 }
 
-/// Destroys the key of a person: what events hold about them can never be read again. Answers whether there was one.
+/// Destroys the key of a person who has left: what events hold about them can never be read again. Answers whether there was one.
 ///
 /// # Errors
-/// When the database cannot be written.
+/// When there is no such person, or they still have a login: what is written about them from then on would be under a new key.
 pub async fn erase_person_key(store: &Store, tenant: TenantId, person: PersonId, caller: Caller<'_>) -> Result<bool> {
     retry(|| async {
         let mut writer = store.write(tenant).await?;
+        writer.person(person).await?.ok_or(Error::NotFound("person"))?;
+        if writer.login_count(person).await? > 0 {
+            return Err(Error::Conflict("the person still has a login; delete it first".to_owned()));
+        }
         if !writer.delete_person_key(person).await? {
             return Ok(false);
         }
@@ -114,4 +119,19 @@ pub async fn erase_person_key(store: &Store, tenant: TenantId, person: PersonId,
         Ok(true)
     })
     .await
+}
+
+/// The same, by an administrator of the whole tenant who may audit it: a person who has left has no account any more.
+///
+/// # Errors
+/// As [`erase_person_key`], and when who asks may not.
+pub async fn erase_values(store: &Store, tenant: TenantId, person: PersonId, reach: &Reach, caller: Caller<'_>) -> Result<bool> {
+    if reach.is_operator() {
+        return Err(Error::Forbidden("this is the tenant's own to decide".to_owned()));
+    }
+    let root = reach.tree().root()?.id;
+    for permission in [Permission::ManagePeople, Permission::ViewAudit] {
+        reach.needs(permission, root)?;
+    }
+    erase_person_key(store, tenant, person, caller).await
 }

@@ -1,16 +1,18 @@
 //! From a verified identity to a session: load what is known, decide, apply, in one transaction with its events and its trace.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
+use super::claims::{self, Claims};
 use super::decide::{Decision, Known, Pair, Refusal, decide};
+use super::personal::record_personal;
 use super::recompute::{RuleBook, recompute_login};
 use super::{Caller, Error, Result};
-use crate::keys::HashedToken;
+use crate::keys::{HashedToken, Sealer};
 use crate::model::{
-    Binding, EventKind, ExternalIdentity, Login, LoginId, LoginKind, PairValue, PersonId, SUBJECT_CLAIM, Session, SessionId, Sid,
-    Slot, TraceId,
+    Binding, EventKind, ExternalIdentity, Login, LoginId, LoginKind, MissingClaim, PairValue, PersonId, SUBJECT_CLAIM, Session,
+    SessionId, Sid, Slot, TraceId,
 };
 use crate::scim::fold::{FOLDING_VERSION, fold};
 use crate::scim::schema::ResourceKind;
@@ -32,6 +34,8 @@ pub struct Browser<'a> {
 pub struct Attempt<'a> {
     pub store: &'a Store,
     pub rules: &'a RuleBook,
+    /// Seals the keys of persons.
+    pub sealer: &'a Sealer,
     pub caller: Caller<'a>,
     pub browser: Browser<'a>,
     /// What federation did, redacted, for the trace.
@@ -78,9 +82,47 @@ async fn once(attempt: Attempt<'_>, identity: &ExternalIdentity) -> Result<Outco
     writer.share_rules().await?;
     let known = known_for_update(&mut writer, identity).await?;
     let decision = decide(&known, identity);
-    let outcome = apply(&mut writer, attempt, &known, identity, decision).await?;
+    let outcome = match settle(&mut writer, &known, identity, &decision).await? {
+        Ok(claims) => apply(&mut writer, attempt, &known, identity, decision, claims).await?,
+        Err(missing) => {
+            refuse(&mut writer, attempt.caller, identity, Refusal::MissingClaim, &told(attempt.steps, &missing)).await?
+        }
+    };
     writer.commit().await?;
     Ok(outcome)
+}
+
+/// The claims of a sign-in as they are kept; or, where the connection refuses that, which are missing.
+async fn settle(
+    writer: &mut Writer,
+    known: &Known,
+    identity: &ExternalIdentity,
+    decision: &Decision,
+) -> Result<Result<Claims, Vec<String>>> {
+    let connection = &known.connection;
+    let login = match decision {
+        Decision::SignIn { login } | Decision::Bind { login } => Some(*login),
+        Decision::Create => None,
+        Decision::Refuse(_) => return Ok(Ok(Claims::new())),
+    };
+    if connection.missing_claim == MissingClaim::Clear {
+        return Ok(Ok(identity.claims.clone()));
+    }
+    let read = claims::read_by_rules(&writer.rules().await?, connection.id);
+    let mut before = match login {
+        Some(login) => writer.claims(login).await?,
+        None => BTreeMap::new(),
+    };
+    let before = before.remove(&connection.id).unwrap_or_default();
+    Ok(claims::settle(connection.missing_claim, &read, &identity.claims, &before))
+}
+
+/// The steps of a sign-in that lacks claims, with the names of these.
+fn told(steps: &serde_json::Value, missing: &[String]) -> serde_json::Value {
+    let detail = format!("missing_claim: rules of this connection read {}, which did not come", missing.join(", "));
+    let mut steps = steps.as_array().cloned().unwrap_or_default();
+    steps.push(json!({ "step": "id_token", "outcome": "refused", "detail": detail }));
+    steps.into()
 }
 
 async fn known_for_update(writer: &mut Writer, identity: &ExternalIdentity) -> Result<Known> {
@@ -169,6 +211,7 @@ async fn apply(
     known: &Known,
     identity: &ExternalIdentity,
     decision: Decision,
+    came: Claims,
 ) -> Result<Outcome> {
     let Attempt { rules, caller, browser, steps, .. } = attempt;
     let connection = &known.connection;
@@ -182,13 +225,15 @@ async fn apply(
             (login, How::Bound)
         }
         Decision::Create => {
-            let login = create(writer, caller, known, identity).await?;
-            events.push(caller.event(EventKind::LoginCreated, login.uuid(), json!({ "connection": connection.id })));
+            let (login, person, values) = create(writer, caller, known, identity).await?;
+            let details = json!({ "person": person, "connection": connection.id });
+            let event = caller.event(EventKind::LoginCreated, login.uuid(), details);
+            record_personal(writer, attempt.sealer, &event, person, &values, caller).await?;
             (login, How::Created)
         }
     };
     let mut claims = writer.claims(login).await?;
-    claims.insert(connection.id, identity.claims.clone());
+    claims.insert(connection.id, came);
     writer.record_sign_in(login, &claims, caller.now).await?;
     recompute_login(writer, rules, login, &caller).await?;
     let Login { person_id: person, directory_id: directory, .. } =
@@ -243,7 +288,13 @@ async fn refuse(
 }
 
 /// Just-in-time provisioning: a login of the connection itself, named by its subject.
-async fn create(writer: &mut Writer, caller: Caller<'_>, known: &Known, identity: &ExternalIdentity) -> Result<LoginId> {
+/// Answers who was made, and their values.
+async fn create(
+    writer: &mut Writer,
+    caller: Caller<'_>,
+    known: &Known,
+    identity: &ExternalIdentity,
+) -> Result<(LoginId, PersonId, serde_json::Value)> {
     let connection = &known.connection;
     let (id, person_id) = (LoginId::new(caller.now), PersonId::new(caller.now));
     // Subjects differ byte for byte, user names when they are folded, so two people of one identity provider may clash.
@@ -284,7 +335,7 @@ async fn create(writer: &mut Writer, caller: Caller<'_>, known: &Known, identity
         other => other,
     })?;
     writer.insert_subject(id, &identity.subject, caller.now).await?;
-    Ok(id)
+    Ok((id, person_id, json!({ "after": document.scim })))
 }
 
 /// Leaves the trace of a sign-in that federation refused before there was an identity. Answers the reference number.

@@ -19,6 +19,15 @@ pub struct Tenant {
     pub created_at: DateTime<Utc>,
 }
 
+/// Whether a tenant is in use. Nobody of a suspended one is signed in, and nothing is provisioned there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum TenantState {
+    Active,
+    Suspended,
+}
+
 /// Whether an account is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
 #[serde(rename_all = "snake_case")]

@@ -7,7 +7,7 @@ use super::{AccountId, ClientId, ConnectionId, DirectoryId, EventId, LoginId, To
 
 /// Who did it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
+#[serde(from = "Written", into = "Written")]
 pub enum Actor {
     /// A directory's client, with one of its tokens.
     Directory { directory: DirectoryId, token: TokenId },
@@ -19,8 +19,77 @@ pub enum Actor {
     Client { client: ClientId },
     /// Whoever runs the service, by its command line.
     Operator,
+    /// Somebody of whoever runs the service, with the login of the operator's tenant that they used.
+    OperatorPerson { login: LoginId },
     /// The service itself.
     System,
+}
+
+/// An actor as it is kept and told: the operator is one kind, by whichever way.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+enum Written {
+    Directory {
+        directory: DirectoryId,
+        token: TokenId,
+    },
+    Login {
+        login: LoginId,
+    },
+    Connection {
+        connection: ConnectionId,
+    },
+    Client {
+        client: ClientId,
+    },
+    Operator {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        login: Option<LoginId>,
+    },
+    System,
+}
+
+impl From<Actor> for Written {
+    fn from(actor: Actor) -> Self {
+        match actor {
+            Actor::Directory { directory, token } => Self::Directory { directory, token },
+            Actor::Login { login } => Self::Login { login },
+            Actor::Connection { connection } => Self::Connection { connection },
+            Actor::Client { client } => Self::Client { client },
+            Actor::Operator => Self::Operator { login: None },
+            Actor::OperatorPerson { login } => Self::Operator { login: Some(login) },
+            Actor::System => Self::System,
+        }
+    }
+}
+
+impl From<Written> for Actor {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Directory { directory, token } => Self::Directory { directory, token },
+            Written::Login { login } => Self::Login { login },
+            Written::Connection { connection } => Self::Connection { connection },
+            Written::Client { client } => Self::Client { client },
+            Written::Operator { login: None } => Self::Operator,
+            Written::Operator { login: Some(login) } => Self::OperatorPerson { login },
+            Written::System => Self::System,
+        }
+    }
+}
+
+impl Actor {
+    /// By what the events of an actor are found: an id, or the name of who has none.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::Directory { directory, .. } => directory.to_string(),
+            Self::Login { login } => login.to_string(),
+            Self::Connection { connection } => connection.to_string(),
+            Self::Client { client } => client.to_string(),
+            Self::Operator | Self::OperatorPerson { .. } => "operator".to_owned(),
+            Self::System => "system".to_owned(),
+        }
+    }
 }
 
 macro_rules! kinds {
@@ -47,6 +116,8 @@ macro_rules! kinds {
 
 kinds! {
     TenantCreated = "tenant.created",
+    /// A tenant was suspended, or taken into use again.
+    TenantChanged = "tenant.changed",
     AccountCreated = "account.created",
     AccountChanged = "account.changed",
     ServiceSubscribed = "service.subscribed",
@@ -73,6 +144,8 @@ kinds! {
     PermissionsExtracted = "permissions.extracted",
     PersonDeactivated = "person.deactivated",
     PersonReactivated = "person.reactivated",
+    /// The operator read the values of an entry of a provisioning log.
+    LogValuesRead = "directory.log_values_read",
     /// The key of a person's values in events was destroyed.
     PersonKeyErased = "person.key_erased",
     ConnectionCreated = "connection.created",
@@ -138,5 +211,26 @@ impl Event {
     #[must_use]
     pub fn at(self, account: AccountId) -> Self {
         Self { account: Some(account), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_actor_is_read_as_it_is_written_and_the_operator_is_one_kind() {
+        let login = LoginId::new(DateTime::UNIX_EPOCH);
+        for (actor, written, key) in [
+            (Actor::Operator, json!({ "kind": "operator" }), "operator".to_owned()),
+            (Actor::OperatorPerson { login }, json!({ "kind": "operator", "login": login }), "operator".to_owned()),
+            (Actor::Login { login }, json!({ "kind": "login", "login": login }), login.to_string()),
+            (Actor::System, json!({ "kind": "system" }), "system".to_owned()),
+        ] {
+            assert_eq!((serde_json::to_value(actor).unwrap(), actor.key()), (written.clone(), key));
+            assert_eq!(serde_json::from_value::<Actor>(written).unwrap(), actor);
+        }
     }
 }

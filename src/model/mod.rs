@@ -25,7 +25,7 @@ mod role;
 mod session;
 mod token;
 
-pub use account::{Account, AccountState, Instance, Service, Tenant};
+pub use account::{Account, AccountState, Instance, Service, Tenant, TenantState};
 pub use approval::{
     Approval, ApprovalDecision, ApprovalNeed, ApprovalPolicy, ApprovalState, Approvers, PolicyBody, Requested, Verdict,
 };

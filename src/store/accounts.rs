@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
 use super::{Reader, Result, Writer, sql};
-use crate::model::{Account, AccountId, AccountState, Instance, InstanceId, Service, ServiceId, Tenant};
+use crate::model::{Account, AccountId, AccountState, Instance, InstanceId, Service, ServiceId, Tenant, TenantState};
 
 /// An account to be made.
 #[derive(Clone, Debug)]
@@ -22,6 +22,18 @@ impl Reader {
             self,
             fetch_optional::<Tenant>("select tenant_id, slug, name, catalogue, created_at from tenants where tenant_id = $1")
         )
+    }
+
+    /// How many persons and logins the tenant has.
+    pub async fn population(&mut self) -> Result<(i64, i64)> {
+        let row = sql!(
+            self,
+            fetch_optional::<(i64, i64)>(
+                "select (select count(*) from persons p where p.tenant_id = $1), (select count(*) from logins l where l.tenant_id = $1)
+                 from tenants where tenant_id = $1"
+            )
+        )?;
+        Ok(row.unwrap_or_default())
     }
 
     /// An account and those above it, up to the root; nothing when there is no such account.
@@ -78,6 +90,19 @@ impl Reader {
 }
 
 impl Writer {
+    /// Suspends the tenant, or takes it into use again. Either way whatever was signed in before is so no more. Answers whether it
+    /// was in the other state; the operator's own tenant has but one.
+    pub async fn change_tenant_state(&mut self, state: TenantState) -> Result<bool> {
+        let rows = sql!(
+            self,
+            execute(
+                "update tenants set state = $2, epoch = epoch + 1 where tenant_id = $1 and state <> $2 and not reserved",
+                state
+            )
+        )?;
+        Ok(rows == 1)
+    }
+
     /// Makes the tenant that this writer is bound to, with its empty set of rules.
     pub async fn insert_tenant(&mut self, slug: &str, name: &str, catalogue: &str, now: DateTime<Utc>) -> Result<()> {
         sql!(

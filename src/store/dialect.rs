@@ -9,6 +9,7 @@
 //! | `{for share}` | shared row locks | nothing |
 //! | `{ids $2}` | the ids of a JSON array, as a subquery | the same |
 //! | `{rows $2}` | a JSON array as a table `item` of one column `value` | the same |
+//! | `{by index}` behind a table | nothing: it knows its tables | `indexed by index`, where without statistics it takes a worse one |
 //! | `{uuid item.value ->> 'id'}` | a UUID from its text | the same |
 //! | `{bytes item.value ->> 'digest'}` | bytes from their hexadecimal text | the same |
 //! | `{within select …}` | `in (select …)`, for a subquery that ends at a limit and depends on another table: it is run once a row of that | the same |
@@ -59,11 +60,12 @@ impl Engine {
             // References to the row, such as a new membership's, do not wait for whoever changes its other columns.
             ("for", Self::Postgres) if argument == "update" => "for no key update".to_owned(),
             ("for", Self::Postgres) => format!("for {argument}"),
-            ("for", Self::Sqlite) => String::new(),
+            ("for", Self::Sqlite) | ("by", Self::Postgres) => String::new(),
             ("ids", Self::Postgres) => format!("(select id::uuid from jsonb_array_elements_text({argument}) as given(id))"),
             ("ids", Self::Sqlite) => format!("(select unhex(replace(value, '-', '')) from json_each({argument}))"),
             ("rows", Self::Postgres) => format!("jsonb_array_elements({argument}) as item(value)"),
             ("rows", Self::Sqlite) => format!("json_each({argument}) as item"),
+            ("by", Self::Sqlite) => format!("indexed by {argument}"),
             ("uuid", Self::Postgres) => format!("({argument})::uuid"),
             ("uuid", Self::Sqlite) => format!("unhex(replace({argument}, '-', ''))"),
             ("bytes", Self::Postgres) => format!("decode({argument}, 'hex')"),

@@ -10,7 +10,7 @@ use super::{PendingRow, Reader, Result, door};
 use crate::keys::HashedToken;
 use crate::model::{
     AccountId, ClientId, ClientScopes, ConnectionId, Directory, DirectoryId, DirectorySettings, HolderId, Scopes, Session, Tenant,
-    TenantId, TokenId,
+    TenantId, TenantState, TokenId,
 };
 
 /// Looks across tenants.
@@ -55,6 +55,20 @@ pub struct AccessTokenRow {
     pub scopes: ClientScopes,
     pub within_id: AccountId,
     pub expires_at: DateTime<Utc>,
+}
+
+/// A tenant, as the operator sees it in a list.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct TenantFigures {
+    pub tenant_id: TenantId,
+    pub slug: String,
+    pub name: String,
+    pub catalogue: String,
+    pub state: TenantState,
+    pub created_at: DateTime<Utc>,
+    pub accounts: i64,
+    pub directories: i64,
+    pub connections: i64,
 }
 
 impl Doors {
@@ -173,9 +187,15 @@ impl Doors {
         Ok(row.map(|row| (row.tenant_id, row.pending)))
     }
 
-    /// The tenant that a connection belongs to, for the address with which a sign-in begins.
+    /// The tenant that a connection belongs to, for the address with which a sign-in begins. Nobody signs in at one that is suspended.
     pub async fn tenant_of_connection(&mut self, id: ConnectionId) -> Result<Option<TenantId>> {
-        let row = door!(self, fetch_optional::<(TenantId,)>("select tenant_id from connections where id = $1", id))?;
+        let row = door!(
+            self,
+            fetch_optional::<(TenantId,)>(
+                "select c.tenant_id from connections c join tenants t on t.tenant_id = c.tenant_id where c.id = $1 and t.state = 'active'",
+                id
+            )
+        )?;
         Ok(row.map(|(tenant,)| tenant))
     }
 
@@ -205,6 +225,37 @@ impl Doors {
             self,
             fetch_all::<Tenant>(
                 "select tenant_id, slug, name, catalogue, created_at from tenants where not reserved order by slug"
+            )
+        )
+    }
+
+    /// Tenants as the operator sees them, without their own, by slug after a place.
+    pub async fn tenant_figures(&mut self, after: &str, limit: u32) -> Result<Vec<TenantFigures>> {
+        door!(
+            self,
+            fetch_all::<TenantFigures>(
+                "select t.tenant_id, t.slug, t.name, t.catalogue, t.state, t.created_at,
+                   (select count(*) from accounts a where a.tenant_id = t.tenant_id) as accounts,
+                   (select count(*) from directories d where d.tenant_id = t.tenant_id) as directories,
+                   (select count(*) from connections c where c.tenant_id = t.tenant_id) as connections
+                 from tenants t where not t.reserved and t.slug > $1 order by t.slug limit $2",
+                after,
+                i64::from(limit)
+            )
+        )
+    }
+
+    /// A tenant as the operator sees it, by its slug; their own is none.
+    pub async fn figures_of_tenant(&mut self, slug: &str) -> Result<Option<TenantFigures>> {
+        door!(
+            self,
+            fetch_optional::<TenantFigures>(
+                "select t.tenant_id, t.slug, t.name, t.catalogue, t.state, t.created_at,
+                   (select count(*) from accounts a where a.tenant_id = t.tenant_id) as accounts,
+                   (select count(*) from directories d where d.tenant_id = t.tenant_id) as directories,
+                   (select count(*) from connections c where c.tenant_id = t.tenant_id) as connections
+                 from tenants t where not t.reserved and t.slug = $1",
+                slug
             )
         )
     }

@@ -60,7 +60,7 @@ pub use self::assignments::{HolderRow, LoginOfExtract, NewAssignment};
 pub use self::clients::{NewAccessToken, NewClient};
 pub use self::connections::NewConnection;
 pub use self::directories::{NewDirectory, Uniqueness};
-pub use self::doors::{AccessTokenRow, ClientRow, Doors, TokenRow};
+pub use self::doors::{AccessTokenRow, ClientRow, Doors, TenantFigures, TokenRow};
 pub use self::error::{Constraint, Error, Result};
 pub use self::events::{EventQuery, EventRow};
 pub use self::group_members::{GROUP_MEMBER_LAYOUT, GroupMemberRow};

@@ -65,6 +65,11 @@ on_every_engine! {
             let method = if makes { Method::POST } else { method };
             let body = (method != Method::GET).then(|| body(&template, &mut dice, &own, &secrets).to_string());
             let url = format!("{}{path}", office.world.base);
+            // Headers that could lead elsewhere: the name of a tenant, and a key that somebody else has used.
+            let names = dice.below(4) == 0 && path.starts_with("/api/v1/") && !path.ends_with("/openapi.json");
+            let named = if names { *dice.pick(&["redsky", "bluesky", "operator"]) } else { "" };
+            let key = *dice.pick(&["", "", "", "key-of-both"]);
+            let extra: Vec<_> = [("vestibule-tenant", named), ("idempotency-key", key)].into_iter().filter(|(_, value)| !value.is_empty()).collect();
             let sent = format!("{path} {}", body.clone().unwrap_or_default());
             let kind = if path.starts_with("/scim") { "application/scim+json" } else { "application/json" };
             // Who signs out has nothing more to ask.
@@ -73,6 +78,9 @@ on_every_engine! {
             let (status, text) = match by {
                 0 => {
                     let mut request = http.request(method.clone(), &url).bearer_auth(&ours.scim.token).header("content-type", kind);
+                    for (name, value) in &extra {
+                        request = request.header(*name, *value);
+                    }
                     if let Some(body) = body {
                         request = request.body(body);
                     }
@@ -81,7 +89,8 @@ on_every_engine! {
                 }
                 1 => {
                     let mut browser = admin.clone();
-                    let visit = browser.send(method.clone(), &url, &[("sec-fetch-site", "same-origin"), ("content-type", kind)], body).await;
+                    let headers = [&[("sec-fetch-site", "same-origin"), ("content-type", kind)], extra.as_slice()].concat();
+                    let visit = browser.send(method.clone(), &url, &headers, body).await;
                     (visit.status.as_u16(), visit.body)
                 }
                 _ => {
@@ -91,6 +100,7 @@ on_every_engine! {
                 }
             };
             statuses.insert(status);
+            assert!(!names || status >= 400, "{number}: {method} {sent} in {named}: {status} {text}");
             assert!(status < 500 || status == 501, "{number}: {method} {sent}: {status} {text}");
             for secret in &secrets {
                 if path.starts_with("/scim") && sent.contains(secret.as_str()) {

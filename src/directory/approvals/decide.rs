@@ -12,7 +12,7 @@ use crate::directory::assignments::{Found, Gift, Hand, Here, check_reason};
 use crate::directory::personal::{PersonalValues, read_personal, record_personal};
 use crate::directory::{Error, Result};
 use crate::model::{
-    Actor, Approval, ApprovalDecision, ApprovalId, ApprovalState, Approvers, EventKind, LoginId, Requested, Verdict,
+    Actor, Approval, ApprovalDecision, ApprovalId, ApprovalState, Approvers, EventKind, LoginId, Requested, TenantId, Verdict,
 };
 use crate::store::{Writer, retry};
 
@@ -203,6 +203,10 @@ impl Approvals<'_> {
                 let authority = Authority::Scopes(client.scopes, client.within_id);
                 let reach = Reach::with(writer, authority, self.rules).await?.ok_or_else(gone)?;
                 Ok((id.uuid(), reach))
+            }
+            Actor::OperatorPerson { login } => {
+                let own = Reach::load(&mut self.store.read(TenantId::OPERATOR), login, self.rules).await?.ok_or_else(gone)?;
+                Ok((login.uuid(), own.into_tenant(writer, self.rules).await?.ok_or_else(gone)?))
             }
             _ => Err(gone()),
         }

@@ -67,7 +67,8 @@ impl<'a> Hand<'a> {
         if role.needs_sign_in && writer.signed_in_at(gift.login).await?.is_none() {
             return Err(Error::Conflict(format!("{} is only for somebody who has signed in before", role.name)));
         }
-        if role.first_holder == FirstHolder::Operator && here.holders(writer, role).await?.is_empty() {
+        let begins = role.first_holder == FirstHolder::Operator && !self.reach.is_operator();
+        if begins && here.holders(writer, role).await?.is_empty() {
             return Err(Error::Forbidden(format!("the first {} of an account is made by the operator", role.name)));
         }
         let (service, instance) = narrowing(writer, gift).await?;
@@ -101,7 +102,7 @@ impl<'a> Hand<'a> {
             service,
             instance,
             role: &gift.role,
-            source: AssignmentSource::Manual,
+            source: if self.reach.is_operator() { AssignmentSource::Operator } else { AssignmentSource::Manual },
             source_id: self.by,
         };
         if !replaced.is_empty() {

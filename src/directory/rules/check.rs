@@ -161,5 +161,5 @@ pub fn may_author(reach: &Reach, within: AccountId, body: &RuleBody) -> Result<(
 fn may_give(reach: &Reach, role: &str, account: AccountId) -> bool {
     let Some(entry) = reach.catalogue().role(role) else { return true };
     let holds = || reach.roles(account).iter().any(|held| held.counts() && held.is_whole() && held.role.key == role);
-    reach.may_assign(role, account) && (entry.first_holder == FirstHolder::Anyone || holds())
+    reach.may_assign(role, account) && (entry.first_holder == FirstHolder::Anyone || reach.is_operator() || holds())
 }

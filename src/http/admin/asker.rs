@@ -5,6 +5,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::request::Parts;
+use http::{HeaderName, HeaderValue};
 use serde::de::DeserializeOwned;
 
 use super::problem::{Kind, Problem};
@@ -14,8 +15,11 @@ use crate::directory::evaluation::{Asking, Evaluator};
 use crate::http::extract;
 use crate::http::scim;
 use crate::keys::BearerToken;
-use crate::model::{AccountId, Actor, ClientId, ClientScope, Directory, DirectoryId, Scope, Session, TenantId, TokenId};
+use crate::model::{AccountId, Actor, ClientId, ClientScope, Directory, DirectoryId, LoginId, Scope, Session, TenantId, TokenId};
 use crate::store::AccessTokenRow;
+
+/// Names the tenant in which somebody of the operator's acts, by its slug.
+const TENANT: HeaderName = HeaderName::from_static("vestibule-tenant");
 
 /// Who asks. There is nobody else: everything but these is 401.
 #[derive(Clone, Debug)]
@@ -24,6 +28,8 @@ pub(super) enum Asker {
     Token { tenant: TenantId, directory: DirectoryId, token: TokenId },
     /// A browser's session, whose active login holds a permission for directories on some account.
     Administrator { session: Session, reach: Reach },
+    /// Somebody of the operator's, by a session of their own tenant, in the tenant that the request names.
+    Operator { login: LoginId, tenant: TenantId, reach: Reach },
     /// A client that works for itself, by its access token.
     Client { tenant: TenantId, client: ClientId, reach: Reach },
 }
@@ -31,7 +37,7 @@ pub(super) enum Asker {
 impl Asker {
     pub(super) fn tenant(&self) -> TenantId {
         match self {
-            Self::Token { tenant, .. } | Self::Client { tenant, .. } => *tenant,
+            Self::Token { tenant, .. } | Self::Operator { tenant, .. } | Self::Client { tenant, .. } => *tenant,
             Self::Administrator { session, .. } => session.tenant_id,
         }
     }
@@ -41,6 +47,7 @@ impl Asker {
         match self {
             Self::Token { directory, token, .. } => Actor::Directory { directory: *directory, token: *token },
             Self::Administrator { session, .. } => Actor::Login { login: session.active_login_id },
+            Self::Operator { login, .. } => Actor::OperatorPerson { login: *login },
             Self::Client { client, .. } => Actor::Client { client: *client },
         }
     }
@@ -49,14 +56,16 @@ impl Asker {
     pub(super) fn may(&self, permission: Permission, on: &Directory) -> bool {
         match self {
             Self::Token { directory, .. } => permission == Permission::ViewDirectories && *directory == on.id,
-            Self::Administrator { reach, .. } | Self::Client { reach, .. } => reach.allows(permission, on.home_account_id),
+            Self::Administrator { reach, .. } | Self::Operator { reach, .. } | Self::Client { reach, .. } => {
+                reach.allows(permission, on.home_account_id)
+            }
         }
     }
 
     /// What an administrator or a client may do.
     pub(super) fn reach(&self) -> Result<&Reach, Problem> {
         match self {
-            Self::Administrator { reach, .. } | Self::Client { reach, .. } => Ok(reach),
+            Self::Administrator { reach, .. } | Self::Operator { reach, .. } | Self::Client { reach, .. } => Ok(reach),
             Self::Token { .. } => Err(no_token()),
         }
     }
@@ -68,10 +77,22 @@ impl Asker {
         Ok(reach)
     }
 
+    /// What somebody of the operator's may do in the operator's own tenant, and how events of other tenants name them. Nobody else is told that
+    /// there are other tenants.
+    pub(super) fn at_home_of_the_operator(&self) -> Result<(&Reach, Actor), Problem> {
+        match self {
+            Self::Administrator { session, reach } if session.tenant_id == TenantId::OPERATOR => {
+                Ok((reach, Actor::OperatorPerson { login: session.active_login_id }))
+            }
+            _ => Err(Problem::not_found()),
+        }
+    }
+
     /// Whose hand gives a role: the login that asks, or the client.
     pub(super) fn hand(&self) -> Result<uuid::Uuid, Problem> {
         match self {
             Self::Administrator { session, .. } => Ok(session.active_login_id.uuid()),
+            Self::Operator { login, .. } => Ok(login.uuid()),
             Self::Client { client, .. } => Ok(client.uuid()),
             Self::Token { .. } => Err(no_token()),
         }
@@ -110,6 +131,21 @@ fn no_token() -> Problem {
     Problem::with(Kind::Forbidden, "this needs an administrator's session or a client's access token")
 }
 
+impl Asker {
+    /// Somebody of the operator's, in the tenant of this slug: with what their roles allow at the first account of their own.
+    async fn in_tenant(self, slug: &HeaderValue, app: &App) -> Result<Self, Problem> {
+        let (own, actor) = self.at_home_of_the_operator()?;
+        let Actor::OperatorPerson { login } = actor else { return Err(Problem::not_found()) };
+        // A header has no NUL.
+        let slug = slug.to_str().map_err(|_| Problem::not_found())?;
+        let tenant = app.store.doors().tenant_by_slug(slug).await?.filter(|tenant| tenant.id != TenantId::OPERATOR);
+        let tenant = tenant.ok_or_else(Problem::not_found)?.id;
+        let sees = own.tree().root().is_ok_and(|root| own.allows(Permission::ViewTenants, root.id));
+        let reach = own.into_tenant(&mut app.store.read(tenant), &app.rules).await?.filter(|_| sees);
+        Ok(Self::Operator { login, tenant, reach: reach.ok_or_else(Problem::not_found)? })
+    }
+}
+
 /// Who asks, when a layer around the handler found that out before.
 #[derive(Clone, Debug)]
 pub(super) struct Known(pub(super) Asker);
@@ -138,12 +174,21 @@ impl FromRequestParts<App> for Anybody {
         if let Some(Known(asker)) = parts.extensions.remove() {
             return Ok(Self(asker));
         }
-        Ok(Self(match credential(parts, app).await? {
-            Credential::Token { tenant, directory, token } => Asker::Token { tenant, directory, token },
+        let credential = credential(parts, app).await?;
+        let elsewhere = parts.headers.get(TENANT);
+        Ok(Self(match credential {
             Credential::Session(session) => {
                 let reach = access::reach(&app.store, session.tenant_id, session.active_login_id, &app.rules).await?;
-                Asker::Administrator { session, reach: reach.ok_or(Problem::new(Kind::Unauthenticated))? }
+                let reach = reach.ok_or(Problem::new(Kind::Unauthenticated))?;
+                let asker = Asker::Administrator { session, reach };
+                match elsewhere {
+                    Some(slug) => asker.in_tenant(slug, app).await?,
+                    None => asker,
+                }
             }
+            // To whoever is not the operator's there is no other tenant.
+            _ if elsewhere.is_some() => return Err(Problem::not_found()),
+            Credential::Token { tenant, directory, token } => Asker::Token { tenant, directory, token },
             Credential::Client(AccessTokenRow { tenant_id: tenant, client_id: client, scopes, within_id, .. }) => {
                 let authority = Authority::Scopes(scopes, within_id);
                 let reach = Reach::with(&mut app.store.read(tenant), authority, &app.rules).await?;
@@ -201,7 +246,12 @@ impl FromRequestParts<App> for Questioner {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        match credential(parts, app).await? {
+        let credential = credential(parts, app).await?;
+        // Portals ask about their own tenant.
+        if parts.headers.contains_key(TENANT) {
+            return Err(Problem::not_found());
+        }
+        match credential {
             Credential::Session(session) => Ok(Self { tenant: session.tenant_id, asking: Asking::Login(session.active_login_id) }),
             Credential::Client(AccessTokenRow { tenant_id: tenant, scopes, within_id, .. }) => {
                 if !scopes.contains(ClientScope::Evaluate) {

@@ -48,7 +48,7 @@ pub(super) async fn revoke(
 /// The tenant's clients, for somebody who is none.
 fn clients<'a>(app: &'a App, asker: &Asker, id: &'a RequestId) -> Result<Clients<'a>, Problem> {
     match asker {
-        Asker::Administrator { .. } => {
+        Asker::Administrator { .. } | Asker::Operator { .. } => {
             Ok(Clients { store: &app.store, tenant: asker.tenant(), caller: id.caller(app, asker.actor()) })
         }
         Asker::Token { .. } | Asker::Client { .. } => {

@@ -9,7 +9,7 @@ use super::problem::{Kind, Problem};
 use crate::app::App;
 use crate::directory::access::{Permission, Reach};
 use crate::directory::{PersonalValues, personal_values};
-use crate::model::{AccountId, EventKind};
+use crate::model::{AccountId, EventKind, LoginId};
 use crate::store::{EventQuery, EventRow};
 
 /// `GET /events`: those of the accounts that who asks may audit, newest first. Who may audit the root sees all of the tenant, also what is
@@ -26,7 +26,8 @@ pub(super) async fn list(State(app): State<App>, asker: Asker, uri: OriginalUri)
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let next = rows.last().filter(|_| more).map(|row| paging::written(row.position()));
-    let ids: Vec<_> = rows.iter().filter(|row| row.values_digest.is_some()).map(|row| row.id).collect();
+    // What is personal is between the tenant and its people: the operator reads that something happened, not the words.
+    let ids: Vec<_> = rows.iter().filter(|row| row.values_digest.is_some() && !reach.is_operator()).map(|row| row.id).collect();
     let values = personal_values(&app.store, asker.tenant(), &app.sealer, &ids).await?;
     let items: Vec<_> = rows.iter().map(|row| shown(reach, row, values.get(&row.id))).collect();
     Ok(Body(json!({ "items": items, "next": next })))
@@ -66,6 +67,7 @@ fn shown(reach: &Reach, row: &EventRow, values: Option<&PersonalValues>) -> Valu
         Some(PersonalValues::Kept(values)) => values.clone(),
         Some(PersonalValues::Erased) => json!("erased"),
         Some(PersonalValues::Unreadable) => json!("unreadable"),
+        None if row.values_digest.is_some() => json!("withheld"),
         None => Value::Null,
     };
     let account = row.account_id.map(|id| json!({ "id": id, "path": reach.tree().path(id) }));
@@ -91,7 +93,11 @@ fn query(text: &str) -> Result<(EventQuery, u32), Problem> {
                 let kind = EventKind::named(&value).ok_or_else(|| Problem::invalid("kind: such as assignment.given"))?;
                 query.kind = Some(kind.as_str());
             }
-            "actor" => query.actor = Some(value.parse().map_err(|_| Problem::invalid("actor: the id of a login"))?),
+            "actor" => {
+                let is_actor = ["operator", "system"].contains(&value.as_str()) || value.parse::<LoginId>().is_ok();
+                let wrong = "actor: the id of a login, client, directory or connection, or operator, or system";
+                query.actor = Some(is_actor.then_some(value).ok_or_else(|| Problem::invalid(wrong))?);
+            }
             "target" => {
                 query.target = Some(value.parse().map_err(|_| Problem::invalid("target: the id of what it happened to"))?);
             }
@@ -117,9 +123,12 @@ mod tests {
         let login = "01990a4c-0000-7000-8000-000000000000";
         let text = format!("kind=assignment.given&actor={login}&target={login}&request_id=r&to=2026-01-31T12:00:00Z&limit=7");
         let (found, limit) = query(&text).unwrap();
-        assert_eq!((found.kind, found.actor.unwrap().to_string().as_str(), limit), (Some("assignment.given"), login, 7));
+        assert_eq!((found.kind, found.actor.as_deref().unwrap(), limit), (Some("assignment.given"), login, 7));
         assert_eq!((found.target.unwrap().to_string().as_str(), found.request_id.as_deref()), (login, Some("r")));
         assert_eq!(query("").unwrap(), (EventQuery::default(), 50));
+        for actor in ["operator", "system"] {
+            assert_eq!(query(&format!("actor={actor}")).unwrap().0.actor.as_deref(), Some(actor));
+        }
         for bad in ["kind=x", "actor=joe", "target=7", "from=then", "after=x", "limit=0", "account=7", "kind=a&kind=b"] {
             assert!(query(bad).is_err(), "{bad}");
         }

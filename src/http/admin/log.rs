@@ -37,6 +37,7 @@ pub(super) async fn list(
 pub(super) async fn entry(
     State(app): State<App>,
     asker: Asker,
+    request_id: RequestId,
     Path((directory, entry)): Path<(String, String)>,
 ) -> Result<Body<Value>, Problem> {
     let directory = asker.directory(&app, &directory, Permission::ViewDirectories).await?;
@@ -45,6 +46,7 @@ pub(super) async fn entry(
     let (row, sealed) = found.ok_or_else(Problem::not_found)?;
     let mut item = shown(&row);
     if asker.may(Permission::ManageDirectories, &directory) {
+        log::read_by(&app.store, asker.tenant(), &directory, id, request_id.caller(&app, asker.actor())).await?;
         item["values"] = match sealed {
             Some(sealed) => log::open_values(&app.sealer, row.id, &sealed)?,
             None => json!({}),

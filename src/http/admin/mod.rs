@@ -19,6 +19,7 @@
 //! | `POST /people/{login}/deactivate`, `…/reactivate`, `…/invite` | ends its sessions; lets it in again; asks somebody to come |
 //! | `POST /persons/{person}/deactivate`, `…/reactivate` | the same for all logins of a person |
 //! | `GET /events` | the audit trail, newest first |
+//! | `DELETE /persons/{person}/values` | erases what events hold about somebody who has left |
 //! | `GET /permissions`, `GET /permissions.csv` | who may do what where, and why |
 //! | `GET`, `POST /rules`; `GET`, `PUT`, `DELETE /rules/{rule}` | the mapping rules; makes, changes and deletes one |
 //! | `POST /rules/preview` | what that would change |
@@ -30,6 +31,7 @@
 //! | `GET /directories/{directory}/provisioning-log/{entry}` | one entry, with its values for who may change the directory |
 //! | `POST`, `DELETE /directories/{directory}/trace` | reads are logged too, for a time; no longer |
 //! | `GET`, `POST /directories/{directory}/tokens` | its tokens; makes one |
+//! | `GET /tenants`, `GET`, `PATCH /tenants/{tenant}` | all tenants, for the operator's persons; suspends one |
 //! | `POST …/tokens/{id}/rotate`, `DELETE …/tokens/{id}` | hands one on; ends it |
 //!
 //! Decisions for portals are beside it, at `/access/v1`: see [`evaluation`].
@@ -53,10 +55,12 @@ mod jobs;
 mod log;
 mod paging;
 mod people;
+mod persons;
 mod policies;
 mod problem;
 mod roles;
 mod rules;
+mod tenants;
 mod tokens;
 
 use axum::Router;
@@ -109,6 +113,7 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/persons/{person}/deactivate", post(people::deactivate_person))
         .route("/persons/{person}/reactivate", post(people::reactivate_person))
         .route("/events", get(events::list))
+        .route("/persons/{person}/values", delete(persons::erase))
         .route("/permissions", get(extract::json))
         .route("/permissions.csv", get(extract::csv))
         .route("/rules", get(rules::list).merge(once(post(rules::create))))
@@ -124,6 +129,8 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/directories/{directory}/provisioning-log/{entry}", get(log::entry))
         .route("/directories/{directory}/trace", post(log::trace).delete(log::end_trace))
         .route("/directories/{directory}/tokens", get(tokens::list).merge(once(post(tokens::issue))))
+        .route("/tenants", get(tenants::list))
+        .route("/tenants/{tenant}", get(tenants::read).patch(tenants::change))
         .route("/directories/{directory}/tokens/{id}", delete(tokens::revoke))
         .route("/directories/{directory}/tokens/{id}/rotate", once(post(tokens::rotate)));
     dressed(routes, app)

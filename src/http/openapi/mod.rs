@@ -6,6 +6,7 @@
 mod approvals;
 mod people;
 mod schemas;
+mod tenants;
 
 use std::sync::LazyLock;
 
@@ -121,6 +122,13 @@ const OPERATIONS: &[Operation] = &[
     (Post, "/api/v1/persons/{person}/deactivate", "Deactivates a person with all logins", Some("Reason"), Done::Nothing),
     (Post, "/api/v1/persons/{person}/reactivate", "Lets a person in again", Some("Reason"), Done::Nothing),
     (Get, "/api/v1/events", "The audit trail, newest first", None, Done::With("Events")),
+    (
+        Delete,
+        "/api/v1/persons/{person}/values",
+        "Erases for good what events hold about somebody who has left",
+        None,
+        Done::Nothing,
+    ),
     (Get, "/api/v1/permissions", "Who may do what where, and why", None, Done::With("Permissions")),
     (Get, "/api/v1/permissions.csv", "The same as one file", None, Done::File("text/csv")),
     (Get, "/api/v1/rules", "The mapping rules", None, Done::With("Rules")),
@@ -155,6 +163,15 @@ const OPERATIONS: &[Operation] = &[
     (Post, "/api/v1/directories/{directory}/tokens", "Makes a token", Some("NewToken"), Done::Made("MadeToken")),
     (Delete, "/api/v1/directories/{directory}/tokens/{id}", "Ends a token at once", None, Done::Nothing),
     (Post, "/api/v1/directories/{directory}/tokens/{id}/rotate", "Hands a token on", Some("Rotation"), Done::Made("MadeToken")),
+    (Get, "/api/v1/tenants", "All tenants, for the operator", None, Done::With("Tenants")),
+    (Get, "/api/v1/tenants/{tenant}", "One tenant, by its slug, with how many people it has", None, Done::With("TenantWithPeople")),
+    (
+        Patch,
+        "/api/v1/tenants/{tenant}",
+        "Suspends a tenant, or takes it into use again",
+        Some("TenantChange"),
+        Done::With("TenantWithPeople"),
+    ),
     (Get, "/api/v1/openapi.json", "This document", None, Done::With("Document")),
     (Post, "/access/v1/evaluation", "May this login do that on this account?", Some("Evaluation"), Done::With("Decision")),
     (Post, "/access/v1/evaluations", "The same, many at once", Some("Evaluations"), Done::With("Decisions")),
@@ -193,6 +210,7 @@ const FILTERS: &[(&str, &[&str])] = &[
     ("/api/v1/permissions", &["after"]),
     ("/api/v1/accounts", &["parent", "search", "after"]),
     ("/api/v1/rules", &["after"]),
+    ("/api/v1/tenants", &["after"]),
     ("/api/v1/clients", &["after"]),
     ("/api/v1/directories", &["after"]),
     ("/api/v1/jobs", &["after"]),
@@ -220,7 +238,7 @@ fn document() -> OpenApi {
         paths = paths.path(*path, PathItem::new(method.http(), described(operation)));
     }
     let mut components = ComponentsBuilder::new();
-    for (name, shape) in schemas::shapes().into_iter().chain(people::shapes()) {
+    for (name, shape) in schemas::shapes().into_iter().chain(people::shapes()).chain(tenants::shapes()) {
         components = components.schema(name, shape);
     }
     components = components
@@ -340,6 +358,9 @@ fn parameters(method: Method, path: &str) -> Vec<Parameter> {
     if let Some((_, names)) = FILTERS.iter().find(|(list, _)| method == Get && *list == path) {
         found.extend(names.iter().map(|name| parameter(name, ParameterIn::Query, Required::False, Type::String)));
         found.push(parameter("limit", ParameterIn::Query, Required::False, Type::Integer));
+    }
+    if path.starts_with("/api/v1/") && !path.starts_with("/api/v1/tenants") && !path.ends_with("/openapi.json") {
+        found.push(parameter("Vestibule-Tenant", ParameterIn::Header, Required::False, Type::String));
     }
     if method == Post && ONCE.contains(&path) {
         found.push(parameter("Idempotency-Key", ParameterIn::Header, Required::False, Type::String));

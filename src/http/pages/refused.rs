@@ -18,6 +18,8 @@ pub enum Reason {
     Ambiguous,
     /// The login that matches already belongs to another identity at the identity provider.
     AlreadyBound,
+    /// The identity provider did not send a claim that the connection's rules read.
+    MissingClaim,
     /// The connection is a draft or switched off.
     ConnectionOff,
     /// The identity provider refused (for example `access_denied`), or the person broke off there.
@@ -36,12 +38,13 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, for tests that render each.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Unknown,
         Self::Deactivated,
         Self::Gone,
         Self::Ambiguous,
         Self::AlreadyBound,
+        Self::MissingClaim,
         Self::ConnectionOff,
         Self::Denied,
         Self::Unreachable,
@@ -61,6 +64,7 @@ impl Reason {
             | Self::Gone
             | Self::Ambiguous
             | Self::AlreadyBound
+            | Self::MissingClaim
             | Self::ConnectionOff
             | Self::Denied => StatusCode::FORBIDDEN,
             Self::Expired | Self::Replayed => StatusCode::BAD_REQUEST,

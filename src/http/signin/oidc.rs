@@ -223,7 +223,7 @@ async fn try_callback(
     let browser = Browser { session: &digest, user_agent: &user_agent, lifetime };
     let caller = request_id.caller(app, Actor::Connection { connection: id });
     let steps = serde_json::to_value(&trace).unwrap_or_default();
-    let attempt = Attempt { store: &app.store, rules: &app.rules, caller, browser, steps: &steps };
+    let attempt = Attempt { store: &app.store, rules: &app.rules, sealer: &app.sealer, caller, browser, steps: &steps };
     match sign_in::sign_in(attempt, &identity).await.map_err(|error| internal(&error))? {
         Outcome::SignedIn { how, .. } => {
             app.metrics.sign_in(match how {
@@ -339,5 +339,6 @@ fn page_reason(refusal: Refusal) -> Reason {
         Refusal::Unknown | Refusal::EmailShaped => Reason::Unknown,
         Refusal::Ambiguous => Reason::Ambiguous,
         Refusal::AlreadyBound => Reason::AlreadyBound,
+        Refusal::MissingClaim => Reason::MissingClaim,
     }
 }

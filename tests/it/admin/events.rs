@@ -5,8 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use vestibule::clock::Clock;
 use vestibule::directory::chain::{Fault, verify};
-use vestibule::directory::{Caller, erase_person_key};
-use vestibule::model::{Actor, HolderId, PersonId};
+use vestibule::model::{HolderId, PersonId};
 use vestibule::store::Engine;
 use vestibule::work::sealing;
 
@@ -72,6 +71,12 @@ on_every_engine! {
             let items = items(&office, &mut root, &format!("?limit=200&{filter}")).await;
             assert_eq!(items.contains(event), found, "{filter}: {items:#?}");
         }
+        // Who is no login is found too.
+        for (actor, kind) in [(blue.directory.to_string(), "directory"), (blue.connection.to_string(), "connection"), ("operator".to_owned(), "operator")] {
+            let items = items(&office, &mut root, &format!("?limit=200&actor={actor}")).await;
+            assert!(!items.is_empty() && items.iter().all(|item| item["actor"]["kind"] == kind), "{actor}: {items:#?}");
+        }
+        assert!(items(&office, &mut root, "?actor=system").await.iter().all(|item| item["actor"]["kind"] == "system"));
         for bad in ["?kind=none", "?since=1", "?limit=0", "?actor=anne", "?after=x"] {
             problem(&office.get(&mut root, &format!("/events{bad}")).await, 400, "invalid-request");
         }
@@ -263,16 +268,26 @@ on_every_engine! {
         let clock = Clock::fixed(office.clock.now() + TimeDelta::hours(1));
         sealing::seal(store, &clock, HolderId::new(noon()), TimeDelta::days(1)).await.unwrap();
         let person_id: PersonId = given[0]["details"]["person"].as_str().unwrap().parse().unwrap();
-        let caller = Caller { actor: Actor::Operator, now: office.clock.now(), request_id: None };
-        assert!(erase_person_key(store, blue.id, person_id, caller).await.unwrap());
-        assert!(!erase_person_key(store, blue.id, person_id, caller).await.unwrap(), "it is gone");
+        // Only of somebody who has left, by who looks after the whole tenant and may audit it.
+        let path = format!("/persons/{person_id}/values");
+        let mut child = office.inside(&blue, "emil", "Cloud-EMEA-Admins").await;
+        let mut foreign = office.inside(&office.tenant("redsky", "entra").await, "rita", "Cloud-Admins").await;
+        problem(&office.send(&mut root, Method::DELETE, &path, None).await, 409, "conflict");
+        blue.scim.delete(&format!("/Users/{joe}")).await.expect(204);
+        for browser in [&mut child, &mut foreign] {
+            problem(&office.send(browser, Method::DELETE, &path, None).await, 404, "not-found");
+        }
+        for nobody in ["joe", "01900000-0000-7000-8000-000000000000"] {
+            problem(&office.send(&mut root, Method::DELETE, &format!("/persons/{nobody}/values"), None).await, 404, "not-found");
+        }
+        assert_eq!(told(&mut root, &joe).await, [json!({ "reason": "left us" }), json!({ "reason": "asked for" })]);
+        office.send(&mut root, Method::DELETE, &path, None).await.expect(204);
+        office.send(&mut root, Method::DELETE, &path, None).await.expect(204);
         assert_eq!(told(&mut root, &joe).await, [json!("erased"), json!("erased")]);
         assert_eq!(told(&mut root, &eve).await, [json!({ "reason": "asked for" })]);
         let erased = items(&office, &mut root, "?kind=person.key_erased").await;
-        assert_eq!((erased.len(), &erased[0]["target"], &erased[0]["actor"]["kind"]), (1, &json!(person_id), &json!("operator")));
-        // What comes after is kept again, and what was erased stays so.
-        give(&office, &mut root, &apac, &joe).await;
-        assert_eq!(told(&mut root, &joe).await, [json!({ "reason": "asked for" }), json!("erased"), json!("erased")]);
+        assert_eq!((erased.len(), &erased[0]["target"], &erased[0]["actor"]["kind"]), (1, &json!(person_id), &json!("login")), "once");
+        give(&office, &mut root, &apac, &eve).await;
         sealing::seal(store, &clock, HolderId::new(noon()), TimeDelta::days(1)).await.unwrap();
         let clock = Clock::fixed(office.clock.now() + TimeDelta::hours(2));
         sealing::seal(store, &clock, HolderId::new(noon()), TimeDelta::days(1)).await.unwrap();

@@ -12,6 +12,7 @@ mod events;
 mod idempotency;
 mod jobs;
 mod log;
+mod operator;
 mod paging;
 mod people;
 mod reads;

@@ -196,6 +196,16 @@ on_every_engine! {
         assert!(appoint("directory", "joe", "administrator", "bluesky").expect(0).out.contains("had before"));
         assert_eq!(sql::texts(&home.url(), "select source from assignments").await, ["operator"]);
         assert_eq!(sql::number(&home.url(), "select count(*) from events where kind = 'assignment.given'").await, 1);
+        // Somebody who has left has what is personal in the audit trail erased, and nobody else.
+        let person = sql::texts(&home.url(), "select details ->> 'person' from events where kind = 'assignment.given'").await.remove(0);
+        let erase = |tenant: &str, person: &str| home.run(&["erase", "--tenant", tenant, person]);
+        assert!(erase("bluesky", &person).expect(1).err.contains("still has a login"));
+        assert!(erase("redsky", &person).expect(1).err.contains("no tenant \"redsky\""));
+        assert!(erase("bluesky", "joe").expect(1).err.contains("not the id of a person"));
+        let scim = served.scim(endpoint.split_whitespace().next().unwrap());
+        let joe = scim.get("/Users").await.body["Resources"][0]["id"].as_str().unwrap().to_owned();
+        scim.delete(&format!("/Users/{joe}")).await.expect(204);
+        assert!(erase("bluesky", &person).expect(0).out.contains("held nothing about them"));
         assert_eq!(served.end("TERM").code(), Some(0));
     }
 }

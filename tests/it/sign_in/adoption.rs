@@ -300,4 +300,16 @@ on_every_engine! {
             assert_eq!(stage.count("pair_values").await, 0, "round {round}");
         }
     }
+
+    async fn the_values_of_a_login_that_signing_in_made_lie_sealed_beside_its_event(engine) {
+        let stage = Stage::set(engine, "on", &[]).await;
+        let (_, id) = stage.arrives(json!({ "sub": "joe", "name": "Joe Bloggs" })).await;
+        let app = &stage.world.app;
+        let query = vestibule::store::EventQuery { target: Some(id.parse().unwrap()), kind: Some("login.created"), ..Default::default() };
+        let event = app.store.read(stage.tenant.id).events(&query, 9).await.unwrap().remove(0);
+        assert!(event.details["person"].is_string() && !event.details.to_string().contains("Joe"), "{}", event.details);
+        let values = vestibule::directory::personal_values(&app.store, stage.tenant.id, &app.sealer, &[event.id]).await.unwrap();
+        let after = json!({ "after": { "userName": "joe", "active": true, "displayName": "Joe Bloggs" } });
+        assert_eq!(values[&event.id], vestibule::directory::PersonalValues::Kept(after));
+    }
 }

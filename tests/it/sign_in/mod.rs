@@ -2,6 +2,7 @@
 
 mod adoption;
 mod by_hand;
+mod claims;
 mod finding;
 mod main_job;
 mod races;

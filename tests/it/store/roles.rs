@@ -77,6 +77,7 @@ on_every_engine! {
         writer.delete_rule(first).await.unwrap();
         assert_eq!(writer.rule(first).await.unwrap(), None);
         assert_eq!(writer.rules().await.unwrap().len(), 1);
+        assert_eq!(writer.placed_rules().await.unwrap().len(), 1);
     }
 
     async fn granting_and_revoking_twice_is_once(engine) {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use vestibule::keys::{HashedToken, KeyRing, Place, Sealer};
 use vestibule::model::{
     Actor, ChangedRules, ClientId, ConnectionId, ConnectionState, DirectoryId, DomainId, Event, EventId, EventKind, JitPolicy,
-    MissingClaim, OidcSettings, Protocol, Scope, Scopes, TenantId, TokenId, TokenState,
+    MissingClaim, OidcSettings, Protocol, Scope, Scopes, TenantId, TenantState, TokenId, TokenState,
 };
 use vestibule::store::{EventQuery, LogEntry, LogQuery, NewClient, NewConnection, NewToken};
 
@@ -28,6 +28,21 @@ on_every_engine! {
         assert_eq!(doors.tenant_of_connection(ConnectionId::new(now())).await.unwrap(), None);
         assert_eq!(doors.tenants_of_domain("zen.example").await.unwrap(), [zen.tenant]);
         assert_eq!(doors.tenants_of_domain("nobody.example").await.unwrap(), []);
+        // With figures, for the operator; and suspended, which ends what was signed in before.
+        let listed = doors.tenant_figures("", 9).await.unwrap();
+        assert_eq!(listed.iter().map(|row| (row.slug.as_str(), row.accounts)).collect::<Vec<_>>(), [("acme", 2), ("zen", 2)]);
+        assert_eq!(doors.tenant_figures("acme", 9).await.unwrap(), [doors.figures_of_tenant("zen").await.unwrap().unwrap()]);
+        assert_eq!((doors.tenant_figures("", 1).await.unwrap().len(), doors.figures_of_tenant("operator").await.unwrap()), (1, None));
+        let mut writer = ground.store.write(acme.tenant).await.unwrap();
+        assert!(writer.change_tenant_state(TenantState::Suspended).await.unwrap());
+        assert!(!writer.change_tenant_state(TenantState::Suspended).await.unwrap());
+        assert_eq!(writer.population().await.unwrap(), (0, 0));
+        writer.commit().await.unwrap();
+        assert_eq!(doors.figures_of_tenant("acme").await.unwrap().unwrap().state, TenantState::Suspended);
+        assert_eq!(doors.tenant_of_connection(acme.connection).await.unwrap(), None);
+        let mut operator = ground.store.write(TenantId::OPERATOR).await.unwrap();
+        assert!(!operator.change_tenant_state(TenantState::Suspended).await.unwrap(), "there is always an operator");
+        drop(operator);
         let mut reader = ground.store.read(zen.tenant);
         assert_eq!(reader.tenant_row().await.unwrap(), Some(found));
         let accounts = reader.accounts().await.unwrap();
