@@ -61,7 +61,7 @@ use chrono::{DateTime, Utc};
 
 pub use self::error::{Error, Result, StoreError};
 pub use self::personal::{PersonalValues, erase_person_key, erase_values, personal_values};
-pub use self::recompute::{RuleBook, STEP, held_roles, step as recompute_step};
+pub use self::recompute::{RuleBook, STEP, counting_assignments, held_roles, step as recompute_step};
 
 use crate::model::{Actor, Event, EventId, EventKind};
 

@@ -111,6 +111,18 @@ impl Reader {
         Ok(rows.into_iter().filter_map(|row| Some((row.position, row.columns.rule()?))).collect())
     }
 
+    /// Those of these rules that are there.
+    pub async fn rules_among(&mut self, ids: &[RuleId]) -> Result<Vec<Rule>> {
+        let rows = sql!(
+            self,
+            fetch_all::<RuleColumns>(
+                "select id, name, directory_id, connection_id, within_id, body, version from rules where tenant_id = $1 and id in {ids $2}",
+                Json(ids)
+            )
+        )?;
+        Ok(rows.into_iter().filter_map(RuleColumns::rule).collect())
+    }
+
     /// A rule of the tenant.
     pub async fn rule(&mut self, id: RuleId) -> Result<Option<Rule>> {
         let row = sql!(

@@ -36,11 +36,7 @@ pub(in crate::directory) async fn held_assignments(
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub(in crate::directory) async fn counting_assignments(
-    reader: &mut Reader,
-    book: &RuleBook,
-    login: LoginId,
-) -> Result<Vec<Assignment>> {
+pub async fn counting_assignments(reader: &mut Reader, book: &RuleBook, login: LoginId) -> Result<Vec<Assignment>> {
     if reader.waiting_logins(&[login]).await?.is_empty() {
         return Ok(reader.counting_assignments(login).await?);
     }

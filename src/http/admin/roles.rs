@@ -13,13 +13,12 @@ use super::approvals::told;
 use super::asker::{Asker, Body};
 use super::problem::Problem;
 use crate::app::App;
-use crate::directory::access::{Permission, Reach};
+use crate::directory::access::Permission;
 use crate::directory::assignments::{Assignments, Gift, Given};
 use crate::directory::effective::{Cause, EffectiveRole};
-use crate::directory::mapping;
+use crate::directory::{counting_assignments, mapping};
 use crate::http::layers::RequestId;
 use crate::model::{AccountId, Assignment, AssignmentId, AssignmentSource, LoginId, Rule, RuleId, RuleOrigin};
-use crate::store::FactsRow;
 
 /// `GET /accounts/{account}/roles`: those that can be given there, and whether who asks may.
 pub(super) async fn list(asker: Asker, Path(account): Path<String>) -> Result<Body<Value>, Problem> {
@@ -106,12 +105,18 @@ pub(super) async fn why(State(app): State<App>, asker: Asker, Path(login): Path<
     let login: LoginId = login.parse().map_err(|_| Problem::not_found())?;
     let mut reader = app.store.read(asker.tenant());
     let row = reader.any_login(login).await?.ok_or_else(Problem::not_found)?;
-    let theirs = Reach::load(&mut reader, login, &app.rules).await?.ok_or_else(Problem::not_found)?;
+    let theirs = counting_assignments(&mut reader, &app.rules, login).await?;
     let facts = reader.facts(&[login]).await?.pop();
-    let rules: BTreeMap<RuleId, Rule> = reader.rules().await?.into_iter().map(|rule| (rule.id, rule)).collect();
+    let given = theirs.iter().filter(|given| given.source == AssignmentSource::Rule);
+    let rules: Vec<_> = given.map(|given| RuleId::from_uuid(given.source_id)).collect();
+    let explained = |rule: Rule| {
+        let evidence = facts.as_ref().map(|facts| mapping::evidence(&rule, facts)).unwrap_or_default();
+        (rule.id, Explained { rule, evidence })
+    };
+    let rules: BTreeMap<_, _> = reader.rules_among(&rules).await?.into_iter().map(explained).collect();
     let mut accounts = Vec::new();
     for account in own.tree().downwards().into_iter().filter(|account| own.allows(Permission::ViewPeople, account.id)) {
-        let roles: Vec<_> = theirs.roles(account.id).iter().map(|held| shown(held, &rules, facts.as_ref())).collect();
+        let roles: Vec<_> = own.roles_of(account.id, &theirs).iter().map(|held| shown(held, &rules)).collect();
         if !roles.is_empty() {
             let (path, name) = (own.tree().path(account.id), &account.name);
             accounts.push(json!({ "account": account.id, "path": path, "name": name, "roles": roles }));
@@ -124,7 +129,13 @@ pub(super) async fn why(State(app): State<App>, asker: Asker, Path(login): Path<
     Ok(Body(json!({ "login": login, "active": row.login.is_usable(), "accounts": accounts })))
 }
 
-fn shown(held: &EffectiveRole<'_>, rules: &BTreeMap<RuleId, Rule>, facts: Option<&FactsRow>) -> Value {
+/// A rule, and what of somebody's facts fulfils it.
+struct Explained {
+    rule: Rule,
+    evidence: Vec<String>,
+}
+
+fn shown(held: &EffectiveRole<'_>, rules: &BTreeMap<RuleId, Explained>) -> Value {
     json!({
         "role": held.role.key,
         "name": held.role.name,
@@ -133,12 +144,12 @@ fn shown(held: &EffectiveRole<'_>, rules: &BTreeMap<RuleId, Rule>, facts: Option
         "counts": held.counts(),
         "shadowed_by": held.shadowed_by,
         "step_up": held.role.step_up,
-        "causes": held.causes.iter().map(|cause| because(cause, rules, facts)).collect::<Vec<_>>(),
+        "causes": held.causes.iter().map(|cause| because(cause, rules)).collect::<Vec<_>>(),
     })
 }
 
 /// One cause: what was given, where and when, and the rule with what of the facts fulfils it.
-fn because(cause: &Cause<'_>, rules: &BTreeMap<RuleId, Rule>, facts: Option<&FactsRow>) -> Value {
+fn because(cause: &Cause<'_>, rules: &BTreeMap<RuleId, Explained>) -> Value {
     let Assignment { id, account_id, role, source, source_id, granted_at, .. } = cause.assignment;
     let mut told = json!({
         "assignment": id,
@@ -150,13 +161,13 @@ fn because(cause: &Cause<'_>, rules: &BTreeMap<RuleId, Rule>, facts: Option<&Fac
     });
     match source {
         AssignmentSource::Rule => {
-            if let Some(rule) = rules.get(&RuleId::from_uuid(*source_id)) {
+            if let Some(Explained { rule, evidence }) = rules.get(&RuleId::from_uuid(*source_id)) {
                 let origin = match rule.origin {
                     RuleOrigin::Directory(id) => json!({ "directory": id }),
                     RuleOrigin::Connection(id) => json!({ "connection": id }),
                 };
                 told["rule"] = json!({ "id": rule.id, "name": rule.name, "version": rule.version, "from": origin });
-                told["because"] = json!(facts.map(|facts| mapping::evidence(rule, facts)).unwrap_or_default());
+                told["because"] = json!(evidence);
             }
         }
         AssignmentSource::Manual | AssignmentSource::Operator => told["by"] = json!(source_id),

@@ -44,6 +44,7 @@ const ACCEPTED: &[(&str, &str, &str)] = &[
     ("placed_rules", "USE TEMP B-TREE FOR ORDER BY", "a tenant has few rules"),
     ("placed_rules", "rules_2 (tenant_id=?)", "all are wanted"),
     ("open_job", "jobs_open (tenant_id=?)", "the first of those that are open"),
+    ("rules_among", "rules_2 (tenant_id=?)", "a tenant has few rules"),
     ("services", "USE TEMP B-TREE FOR ORDER BY", "an account has few services"),
     ("services", "services_2 (tenant_id=?)", "all are wanted"),
     ("sync_roles", "SCAN assignments", "walked only when the statement has broken a reference already"),

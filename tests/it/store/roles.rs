@@ -53,6 +53,7 @@ on_every_engine! {
         let second = rule(&ground, &house, "second", RuleOrigin::Directory(house.directory)).await;
         let mut writer = ground.store.write(house.tenant).await.unwrap();
         let before = writer.rule(first).await.unwrap().unwrap();
+        assert_eq!(writer.rules_among(&[first]).await.unwrap(), [before.clone()]);
         assert_eq!((before.id, before.version), (first, 1));
         let after = vestibule::model::Rule {
             name: "renamed".to_owned(),
@@ -69,6 +70,7 @@ on_every_engine! {
         // Another tenant sees none of it, and changes none.
         let mut foreign = ground.store.write(other.tenant).await.unwrap();
         assert_eq!(foreign.rule(first).await.unwrap(), None);
+        assert_eq!(foreign.rules_among(&[first]).await.unwrap(), []);
         foreign.delete_rule(first).await.unwrap();
         foreign.update_rule(&vestibule::model::Rule { name: "theirs".to_owned(), ..after.clone() }, later(2)).await.unwrap();
         foreign.commit().await.unwrap();
