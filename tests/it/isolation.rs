@@ -66,7 +66,7 @@ on_every_engine! {
             let body = (method != Method::GET).then(|| body(&template, &mut dice, &own, &secrets).to_string());
             let url = format!("{}{path}", office.world.base);
             // Headers that could lead elsewhere: the name of a tenant, and a key that somebody else has used.
-            let names = dice.below(4) == 0 && path.starts_with("/api/v1/") && !path.ends_with("/openapi.json");
+            let names = dice.below(4) == 0 && path.starts_with("/api/v1/") && !path.contains("/openapi.json");
             let named = if names { *dice.pick(&["redsky", "bluesky", "operator"]) } else { "" };
             let key = *dice.pick(&["", "", "", "key-of-both"]);
             let extra: Vec<_> = [("vestibule-tenant", named), ("idempotency-key", key)].into_iter().filter(|(_, value)| !value.is_empty()).collect();

@@ -53,7 +53,7 @@ on_every_engine! {
         let second = rule(&ground, &house, "second", RuleOrigin::Directory(house.directory)).await;
         let mut writer = ground.store.write(house.tenant).await.unwrap();
         let before = writer.rule(first).await.unwrap().unwrap();
-        assert_eq!(writer.rules_among(&[first]).await.unwrap(), [before.clone()]);
+        assert_eq!(writer.rules_among(&[first]).await.unwrap(), std::slice::from_ref(&before));
         assert_eq!((before.id, before.version), (first, 1));
         let after = vestibule::model::Rule {
             name: "renamed".to_owned(),
