@@ -3,6 +3,7 @@
 mod commands;
 mod crash;
 mod demo;
+mod jobs;
 mod main_job;
 mod operations;
 mod replicas;
