@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::clients::{CLIENTS, client, send};
 use super::{Office, alike, problem};
 use crate::support::http::{Answer, Browser};
 use crate::support::world::{Tenant, describe, on_every_engine};
@@ -22,6 +23,16 @@ from = "directory:directory"
 within = "bluesky"
 match = { attribute = "groups.display", pattern = "portal-(?<account>[a-z0-9-]+)-(?<role>admin|network)" }
 grant = [{ role = "{role}", account = "{account}", as = { admin = "cloud-admin", network = "cloud-admin" } }]
+"#;
+
+/// A rule of a part of the tenant.
+const OWN: &str = r#"
+[[tenant.rule]]
+name = "Own"
+from = "directory:directory"
+within = "{slug}/emea"
+when = 'userName eq "ann"'
+grant = [{ role = "support", account = "." }]
 "#;
 
 /// The id of the account of a path.
@@ -303,5 +314,31 @@ on_every_engine! {
         let list = office.get(&mut root, "/rules").await.expect(200).body;
         let names: Vec<_> = list["items"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect();
         assert_eq!(names, ["EMEA administrators", "Administrators", "By naming convention", "R"]);
+    }
+
+    async fn who_only_sees_rules_is_told_of_gains_of_the_people_whose_home_they_see(engine) {
+        let office = Office::new(engine).await;
+        let clients = CLIENTS.replace("people:read", "people:read\", \"rules:read") + OWN;
+        let text = describe("bluesky", "entra", office.idp.issuer(), "if-provisioned") + &clients.replace("{slug}", "bluesky");
+        let blue = office.world.described("bluesky", &text).await;
+        let (whole, part) = (client(&office, "bluesky-portal", "").await, client(&office, "bluesky-emea", "").await);
+        person(&blue, "joe", &[]).await;
+        person(&blue, "ann", &["Cloud-EMEA-Admins"]).await;
+        let accounts = whole.get("/accounts").await.expect(200).body;
+        let find = |path: &str| accounts["items"].as_array().unwrap().iter().find(|item| item["path"] == path).unwrap()["id"].clone();
+        let rule = json!({
+            "name": "Curious", "from": { "directory": blue.directory }, "within": find("bluesky/emea"), "when": "userName eq \"joe\"",
+            "grants": [{ "role": "support", "account": find("bluesky/emea") }],
+        });
+        // Joe's home is the company: a filter that a part of it writes does not tell who he is.
+        let told = |answer: Answer| answer.expect(200).body["logins"].clone();
+        assert_eq!(told(send(&whole, Method::POST, "/rules/preview", &rule).await), 1);
+        assert_eq!(told(send(&part, Method::POST, "/rules/preview", &rule).await), 0);
+        // What people lose on the part itself is its own.
+        let rules = part.get("/rules").await.expect(200).body;
+        assert_eq!((rules["items"].as_array().unwrap().len(), &rules["items"][0]["name"]), (1, &json!("Own")));
+        let gone = json!({ "id": rules["items"][0]["id"], "rule": null });
+        assert_eq!(told(send(&part, Method::POST, "/rules/preview", &gone).await), 1);
+        problem(&send(&part, Method::POST, "/rules", &rule).await, 403, "forbidden");
     }
 }
