@@ -105,7 +105,7 @@ on_every_engine! {
         // A removal does not lag: two changes one after another, of which the later takes over what the first one left.
         let path = format!("/rules/{rule}");
         let renamed = json!({
-            "name": "Some help", "from": { "directory": blue.directory }, "within": top, "when": "userName eq \"user5\"",
+            "name": "Some help", "from": { "directory": blue.directory }, "within": top, "when": "userName eq \"user500\"",
             "grants": [{ "role": "technical", "account": top }],
         });
         let changed = job(&office.send(&mut root, Method::PUT, &path, Some(&renamed)).await.expect(200));
