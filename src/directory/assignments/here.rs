@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::directory::access::{Permission, Reach, permits};
 use crate::directory::catalogue::{Catalogue, Role};
 use crate::directory::effective::{Place, effective_roles};
-use crate::directory::recompute::{RuleBook, held_assignments};
+use crate::directory::recompute::{RuleBook, holders};
 use crate::directory::{Error, Result};
-use crate::model::{Account, AccountId, Assignment, LoginId, PersonId};
-use crate::store::{HolderRow, Writer};
+use crate::model::{Account, AccountId, Assignment, PersonId};
+use crate::store::Writer;
 
 /// An account that is held, with those above it.
 pub(in crate::directory) struct Here<'a> {
@@ -87,34 +87,13 @@ impl<'a> Here<'a> {
     }
 
     async fn persons(&self, writer: &mut Writer, giving: Vec<String>, fits: impl Fn(&Role) -> bool) -> Result<BTreeSet<PersonId>> {
-        let ids = self.path();
-        let candidates: BTreeSet<LoginId> =
-            writer.holders(&ids, &giving).await?.iter().map(|row| row.assignment.login_id).collect();
-        let candidates: Vec<_> = candidates.into_iter().collect();
-        // Other roles of theirs may shadow these.
-        let mut by_login: BTreeMap<LoginId, (PersonId, Vec<Assignment>)> = BTreeMap::new();
-        for HolderRow { assignment, person_id } in writer.assignments_on(&ids, &candidates).await? {
-            by_login.entry(assignment.login_id).or_insert_with(|| (person_id, Vec::new())).1.push(assignment);
-        }
-        // Of whom a job is still on its way to, what they hold is not what is written. Whoever only comes to hold something by it is not
-        // counted yet: that refuses what could be allowed, and never the other way round.
-        let waiting: Vec<_> = writer.waiting_logins(&candidates).await?.into_keys().collect();
-        for login in &waiting {
-            if let Some((_, held)) = by_login.get_mut(login) {
-                held.clear();
-            }
-        }
-        for assignment in held_assignments(writer, self.rules, &waiting).await? {
-            if let Some((_, held)) = by_login.get_mut(&assignment.login_id) {
-                held.push(assignment);
-            }
-        }
+        let given = holders(writer, self.rules, &self.path(), &giving).await?;
         let path: Vec<_> = self.path.iter().collect();
         let place = Place { path: &path, services: &self.services };
         let holds = |held: &[Assignment]| {
             effective_roles(self.catalogue, place, held).iter().any(|held| held.counts() && held.is_whole() && fits(held.role))
         };
-        Ok(by_login.into_values().filter(|(_, held)| holds(held)).map(|(person, _)| person).collect())
+        Ok(given.into_values().filter(|(_, held)| holds(held)).map(|(person, _)| person).collect())
     }
 }
 

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::directory::access::{Permission, permits};
 use crate::directory::catalogue::Catalogue;
 use crate::directory::effective::{Place, effective_roles};
-use crate::directory::recompute::{RuleBook, counting_assignments, held_assignments};
+use crate::directory::recompute::{RuleBook, counting_assignments, holders};
 use crate::directory::tree::Tree;
 use crate::directory::{Error, Result};
 use crate::model::{AccountId, Assignment, LoginId};
-use crate::store::{HolderRow, Writer};
+use crate::store::Writer;
 
 /// What says who is an administrator of an account. The caller shares the rules, so that the tree stays as it is.
 pub(super) struct Administration<'a> {
@@ -79,24 +79,9 @@ impl<'a> Administration<'a> {
         let permission = Permission::ManagePeople.as_str();
         let giving = self.catalogue.roles.iter().filter(|role| self.catalogue.allows(&role.key, permission));
         let giving: Vec<_> = giving.map(|role| role.key.clone()).collect();
-        let holders = writer.holders(&held.around, &giving).await?;
-        let candidates: BTreeSet<_> = holders.iter().map(|row| row.assignment.login_id).filter(|id| !logins.contains(id)).collect();
-        let candidates: Vec<_> = candidates.into_iter().collect();
-        // Other roles of theirs may shadow these.
-        let mut others: BTreeMap<LoginId, Vec<Assignment>> = BTreeMap::new();
-        for HolderRow { assignment, .. } in writer.assignments_on(&held.around, &candidates).await? {
-            others.entry(assignment.login_id).or_default().push(assignment);
-        }
-        // Of whom a job is still on its way to, what they hold is not what is written. Whoever only comes to hold something by it is not
-        // counted yet: that refuses what could be allowed, and never the other way round.
-        let waiting: Vec<_> = writer.waiting_logins(&candidates).await?.into_keys().collect();
-        for login in &waiting {
-            others.insert(*login, Vec::new());
-        }
-        for assignment in held_assignments(writer, self.rules, &waiting).await? {
-            others.entry(assignment.login_id).or_default().push(assignment);
-        }
-        let left = |account: &AccountId| others.values().any(|held| self.administers(*account, held));
+        let mut others = holders(writer, self.rules, &held.around, &giving).await?;
+        others.retain(|id, _| !logins.contains(id));
+        let left = |account: &AccountId| others.values().any(|(_, held)| self.administers(*account, held));
         match now.iter().find(|account| !left(account)) {
             None => Ok(()),
             Some(account) => Err(Error::Conflict(format!(

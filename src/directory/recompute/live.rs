@@ -11,8 +11,8 @@ use super::RuleBook;
 use crate::directory::Result;
 use crate::directory::mapping::{self, Wanted};
 use crate::directory::tree::Tree;
-use crate::model::{AccountState, Assignment, AssignmentId, AssignmentSource, LoginId, RuleId};
-use crate::store::{HeldRoleRow, Reader};
+use crate::model::{AccountId, AccountState, Assignment, AssignmentId, AssignmentSource, LoginId, PersonId, RuleId};
+use crate::store::{HeldRoleRow, HolderRow, Reader};
 
 /// What these logins were given, whether it counts or not, by login and then in the order in which they were given it.
 ///
@@ -44,6 +44,40 @@ pub async fn counting_assignments(reader: &mut Reader, book: &RuleBook, login: L
         return Ok(Vec::new());
     }
     held_assignments(reader, book, &[login]).await
+}
+
+/// Those who were given one of these roles on these accounts, and of whom that counts: each with the person and all that they were given
+/// there, because other roles of theirs may shadow these.
+///
+/// Whoever only comes to hold one of them by a job that is still on its way is left out. Who counts administrators by this refuses what
+/// could be allowed, and never the other way round.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub(in crate::directory) async fn holders(
+    reader: &mut Reader,
+    book: &RuleBook,
+    accounts: &[AccountId],
+    roles: &[String],
+) -> Result<BTreeMap<LoginId, (PersonId, Vec<Assignment>)>> {
+    let given = reader.holders(accounts, roles).await?;
+    let candidates: BTreeSet<_> = given.iter().map(|row| row.assignment.login_id).collect();
+    let candidates: Vec<_> = candidates.into_iter().collect();
+    let waiting: Vec<_> = reader.waiting_logins(&candidates).await?.into_keys().collect();
+    let mut found: BTreeMap<LoginId, (PersonId, Vec<Assignment>)> = BTreeMap::new();
+    for HolderRow { assignment, person_id } in reader.assignments_on(accounts, &candidates).await? {
+        let (_, held) = found.entry(assignment.login_id).or_insert_with(|| (person_id, Vec::new()));
+        // What is written of those who wait is not what they hold.
+        if !waiting.contains(&assignment.login_id) {
+            held.push(assignment);
+        }
+    }
+    for assignment in held_assignments(reader, book, &waiting).await? {
+        if let Some((_, held)) = found.get_mut(&assignment.login_id) {
+            held.push(assignment);
+        }
+    }
+    Ok(found)
 }
 
 /// What these logins hold, as the portal extension of SCIM shows it.
@@ -119,7 +153,6 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::model::AccountId;
 
     #[test]
     fn of_those_who_wait_rules_give_what_they_want_now_and_hands_what_they_gave() {

@@ -15,8 +15,8 @@ use serde_json::json;
 pub use self::book::RuleBook;
 pub(super) use self::job::Cause;
 pub use self::job::{STEP, step};
-pub(super) use self::live::held_assignments;
 pub use self::live::{counting_assignments, held_roles};
+pub(super) use self::live::{held_assignments, holders};
 
 use super::mapping::{self, CompiledRule};
 use super::{Caller, Result};
