@@ -79,7 +79,7 @@ on_every_engine! {
             stage.person(claims);
             let mut browser = Browser::new();
             let visit = stage.sign_in(&mut browser).await;
-            stage.expect_refused(&visit, before, 403, "did not say enough", "missing_claim").await;
+            stage.expect_refused(&visit, before, 403, "did not tell us enough", "missing_claim").await;
             assert!(visit.body.contains("must have it send the claims") && browser.cookie(&stage.world.base, SESSION).is_none());
             let steps = match engine { Engine::Postgres => "steps::text", Engine::Sqlite => "steps" };
             let traces = sql::texts(&stage.world.database.url, &format!("select {steps} from sign_in_traces where outcome = 'missing_claim' order by at, id")).await;
@@ -93,7 +93,7 @@ on_every_engine! {
         let before = stage.tally().await;
         stage.person(json!({ "sub": "eve" }));
         let visit = stage.sign_in(&mut Browser::new()).await;
-        stage.expect_refused(&visit, before, 403, "did not say enough", "missing_claim").await;
+        stage.expect_refused(&visit, before, 403, "did not tell us enough", "missing_claim").await;
         stage.person(json!({ "sub": "eve", "groups": [], "dept": "sales" }));
         stage.sign_in(&mut Browser::new()).await.expect(200, "Your accounts");
     }
