@@ -11,15 +11,13 @@ use uuid::Uuid;
 
 use super::nesting::{HeldGroups, logins_within, refuse_cycles};
 use super::provision::Provisioning;
+use super::recompute::CHUNK;
 use super::{Error, Result};
 use crate::model::{DirectoryId, GroupId, LoginId, MemberId, MemberKind};
 use crate::scim::filter::ElementFilter;
 use crate::scim::fold::fold;
 use crate::scim::{Object, Value};
 use crate::store::{MemberRow, Writer};
-
-/// How many logins are locked by one statement.
-const CHUNK: usize = 1_000;
 
 /// A member as a client names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

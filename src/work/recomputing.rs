@@ -23,25 +23,31 @@ pub(super) async fn keep_recomputing(store: Store, clock: Clock, rules: RuleBook
     loop {
         ticks.tick().await;
         if let Err(error) = recompute(&store, &clock, &rules, holder).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "roles could not be computed anew");
+            tracing::warn!(error = &error as &dyn std::error::Error, "open jobs could not be looked for");
         }
     }
 }
 
-/// Works until no job is left that nobody else works at. Tenants take turns, so that a large one does not keep the others waiting.
-/// Answers how many steps there were.
+/// Works until no job is left that nobody else works at. Tenants take turns, so that a large one does not keep the others waiting, and
+/// neither does one whose rules cannot be read: it is left for the next time. Answers how many steps there were.
 ///
 /// # Errors
-/// When the database cannot be asked or written. What was done until then is.
+/// When the database cannot be asked which tenants have jobs.
 pub async fn recompute(store: &Store, clock: &Clock, rules: &RuleBook, holder: HolderId) -> directory::Result<u64> {
     let mut steps = 0;
     let mut tenants = store.doors().tenants_with_jobs().await?;
     while !tenants.is_empty() {
         let mut going_on = Vec::new();
         for tenant in tenants {
-            if retry(|| step(store, clock, rules, holder, tenant)).await? {
-                steps += 1;
-                going_on.push(tenant);
+            match retry(|| step(store, clock, rules, holder, tenant)).await {
+                Ok(true) => {
+                    steps += 1;
+                    going_on.push(tenant);
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, %tenant, "roles of a tenant could not be computed anew");
+                }
             }
         }
         tenants = going_on;

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
-use vestibule::model::HolderId;
+use vestibule::model::{Actor, HolderId, JobId};
+use vestibule::store::{Engine, NewJob};
 use vestibule::work::recomputing::{LEASE, recompute};
 
 use super::{Office, account, noon, problem};
 use crate::scim::groups::crowd;
 use crate::support::http::{Answer, Browser};
+use crate::support::sql;
 use crate::support::world::on_every_engine;
 
 const PORTAL: &str = "urn:vestibule:params:scim:schemas:extension:portal:2.0:User";
@@ -146,5 +148,36 @@ on_every_engine! {
         problem(&office.get(&mut anne, "/accounts").await, 401, "unauthenticated");
         let take = format!("/assignments/{}", given["id"].as_str().unwrap());
         problem(&office.send(&mut bob, Method::DELETE, &take, None).await, 409, "conflict");
+    }
+
+    async fn a_tenant_whose_rules_cannot_be_read_keeps_no_other_waiting(engine) {
+        let office = Office::new(engine).await;
+        let (broken, sound) = (office.tenant("bluesky", "entra").await, office.tenant("redsky", "entra").await);
+        let app = &office.world.app;
+        for tenant in [&broken, &sound] {
+            let joe = tenant.scim.post("/Users", &json!({ "userName": "joe", "externalId": "joe" })).await.expect(201).id();
+            let mut writer = app.store.write(tenant.id).await.unwrap();
+            let account = writer.accounts().await.unwrap()[0].id;
+            let id = JobId::new(noon());
+            let new = NewJob { id, account, cause: "rule.changed", target: account.uuid(), actor: Actor::System, request_id: None };
+            writer.insert_job(&new, noon()).await.unwrap();
+            writer.await_logins(id, &[joe.parse().unwrap()]).await.unwrap();
+            // What is compiled is kept by its version.
+            writer.change_rules(noon()).await.unwrap();
+            writer.commit().await.unwrap();
+        }
+        let nonsense = format!("update rules set body = '{{\"when\":\"no filter\",\"grants\":[]}}' where tenant_id = {}", id(engine, broken.id.uuid()));
+        sql::change(&office.world.database.url, &nonsense).await;
+        assert_eq!(work(&office, HolderId::new(noon())).await, 2, "one step of the sound one, and one that ends it");
+        let open = async |tenant| app.store.read(tenant).open_job().await.unwrap().map(|job| job.remaining);
+        assert_eq!((open(broken.id).await, open(sound.id).await), (Some(1), None));
+    }
+}
+
+/// An id as a statement of the engine names it.
+fn id(engine: Engine, id: uuid::Uuid) -> String {
+    match engine {
+        Engine::Sqlite => format!("x'{}'", id.simple()),
+        Engine::Postgres => format!("'{id}'"),
     }
 }
