@@ -11,6 +11,9 @@ create table tenants (
   reserved boolean not null,
   state text collate "C" not null,
   epoch bigint not null,
+  -- Minutes without a request, and minutes altogether, after which sessions end; the service's own limits where there are none.
+  session_idle bigint,
+  session_absolute bigint,
   created_at timestamptz not null,
   constraint tenants_slug unique (slug),
   constraint tenants_state check (state in ('active', 'suspended'))
@@ -543,6 +546,8 @@ create table sessions (
   person_id uuid not null,
   active_login_id uuid not null,
   user_agent text collate "C" not null,
+  -- Where in the network it was last seen.
+  address text collate "C",
   created_at timestamptz not null,
   last_seen_at timestamptz not null,
   expires_at timestamptz not null,
@@ -568,9 +573,12 @@ create table session_logins (
   connection_epoch bigint not null,
   tenant_epoch bigint not null,
   authenticated_at timestamptz not null,
+  -- When the identity provider says that it last asked the person for proof (auth_time), if it says so.
+  asserted_at timestamptz,
   upstream_session text collate "C",
   acr text collate "C",
   amr jsonb not null,
+  constraint session_logins_tenant unique (tenant_id, sid),
   constraint session_logins_once unique (session_id, login_id),
   constraint session_logins_session foreign key (tenant_id, session_id) references sessions (tenant_id, id) on delete cascade,
   constraint session_logins_login foreign key (tenant_id, login_id) references logins (tenant_id, id) on delete cascade,
@@ -585,6 +593,8 @@ create table pending_sign_ins (
   connection_id uuid not null,
   state_digest bytea not null,
   browser_digest bytea not null,
+  -- What the sign-in must prove beyond who somebody is.
+  demand jsonb not null,
   -- Nonce and PKCE verifier.
   proof_sealed bytea not null,
   return_to text collate "C",
@@ -604,6 +614,8 @@ create table clients (
   name text collate "C" not null,
   secret_digest bytea,
   redirect_uris jsonb not null,
+  -- Where a portal application is told that a session is over (OpenID Connect Back-Channel Logout 1.0).
+  backchannel_logout_uri text collate "C",
   settings jsonb not null,
   -- What a client may do by itself, and from which account down. A portal application does nothing by itself.
   within_id uuid,
@@ -633,6 +645,62 @@ create table access_tokens (
   constraint access_tokens_client foreign key (tenant_id, client_id) references clients (tenant_id, id)
 );
 create index access_tokens_by_end on access_tokens (expires_at);
+
+-- What a portal was given in one session, for one login on one account: an authorization code, and the refresh tokens that follow from it.
+create table grants (
+  tenant_id uuid not null,
+  id uuid not null primary key,
+  -- A portal application. It belongs to the operator's tenant, hence no tenant in this key.
+  client_id uuid not null references clients (id),
+  sid uuid not null,
+  login_id uuid not null,
+  account_id uuid not null,
+  scopes jsonb not null,
+  nonce text collate "C",
+  redirect_uri text collate "C" not null,
+  -- PKCE, always S256 (RFC 7636).
+  code_challenge text collate "C" not null,
+  code_digest bytea not null,
+  code_expires_at timestamptz not null,
+  redeemed_at timestamptz,
+  created_at timestamptz not null,
+  revoked_at timestamptz,
+  constraint grants_tenant unique (tenant_id, id),
+  constraint grants_code unique (code_digest),
+  constraint grants_sid foreign key (tenant_id, sid) references session_logins (tenant_id, sid) on delete cascade,
+  constraint grants_login foreign key (tenant_id, login_id) references logins (tenant_id, id) on delete cascade,
+  constraint grants_account foreign key (tenant_id, account_id) references accounts (tenant_id, id)
+);
+create index grants_by_sid on grants (sid);
+create index grants_by_login on grants (login_id);
+
+-- Every refresh token of a grant: the one that is good, and those that were used. One that comes again ends the grant.
+create table refresh_tokens (
+  tenant_id uuid not null,
+  grant_id uuid not null,
+  digest bytea not null primary key,
+  created_at timestamptz not null,
+  used_at timestamptz,
+  constraint refresh_tokens_grant foreign key (tenant_id, grant_id) references grants (tenant_id, id) on delete cascade
+);
+create index refresh_tokens_by_grant on refresh_tokens (grant_id);
+
+-- An authorization request that waits for its person to sign in or to choose an account, in the operator's tenant: whose it will be is not
+-- known yet.
+create table authorization_requests (
+  tenant_id uuid not null references tenants (tenant_id),
+  id uuid not null primary key,
+  client_id uuid not null references clients (id),
+  handle_digest bytea not null,
+  -- Digest of the value in the browser's cookie.
+  browser_digest bytea not null,
+  parameters jsonb not null,
+  created_at timestamptz not null,
+  expires_at timestamptz not null,
+  consumed_at timestamptz,
+  constraint authorization_requests_handle unique (handle_digest)
+);
+create index authorization_requests_by_end on authorization_requests (expires_at);
 
 -- What was answered to a request that somebody may send again, by the key that they gave it. Without a status it is being worked on.
 create table idempotency_keys (
@@ -728,19 +796,23 @@ create table leases (
   until timestamptz not null
 );
 
+-- Back-channel logouts that portals are to be told of: each sid once to each portal. Written in the transaction that ends the sid.
 create table deliveries (
   tenant_id uuid not null,
-  id uuid not null primary key,
-  event_id uuid not null,
-  target text collate "C" not null,
+  client_id uuid not null references clients (id),
+  sid uuid not null,
+  login_id uuid not null,
+  created_at timestamptz not null,
   due_at timestamptz not null,
   attempts bigint not null,
   leased_until timestamptz,
+  last_error text collate "C",
   delivered_at timestamptz,
-  constraint deliveries_once unique (event_id, target),
-  constraint deliveries_event foreign key (tenant_id, event_id) references events (tenant_id, id)
+  -- When it was given up.
+  failed_at timestamptz,
+  constraint deliveries_key primary key (tenant_id, client_id, sid)
 );
-create index deliveries_due on deliveries (due_at) where delivered_at is null;
+create index deliveries_due on deliveries (due_at) where delivered_at is null and failed_at is null;
 
 create table provisioning_log (
   tenant_id uuid not null,

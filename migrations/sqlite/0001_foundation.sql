@@ -11,6 +11,9 @@ create table tenants (
   reserved integer not null,
   state text not null,
   epoch integer not null,
+  -- Minutes without a request, and minutes altogether, after which sessions end; the service's own limits where there are none.
+  session_idle integer,
+  session_absolute integer,
   created_at text not null,
   constraint tenants_slug unique (slug),
   constraint tenants_state check (state in ('active', 'suspended'))
@@ -543,6 +546,8 @@ create table sessions (
   person_id blob not null,
   active_login_id blob not null,
   user_agent text not null,
+  -- Where in the network it was last seen.
+  address text,
   created_at text not null,
   last_seen_at text not null,
   expires_at text not null,
@@ -568,9 +573,12 @@ create table session_logins (
   connection_epoch integer not null,
   tenant_epoch integer not null,
   authenticated_at text not null,
+  -- When the identity provider says that it last asked the person for proof (auth_time), if it says so.
+  asserted_at text,
   upstream_session text,
   acr text,
   amr text not null,
+  constraint session_logins_tenant unique (tenant_id, sid),
   constraint session_logins_once unique (session_id, login_id),
   constraint session_logins_session foreign key (tenant_id, session_id) references sessions (tenant_id, id) on delete cascade,
   constraint session_logins_login foreign key (tenant_id, login_id) references logins (tenant_id, id) on delete cascade,
@@ -585,6 +593,8 @@ create table pending_sign_ins (
   connection_id blob not null,
   state_digest blob not null,
   browser_digest blob not null,
+  -- What the sign-in must prove beyond who somebody is.
+  demand text not null,
   -- Nonce and PKCE verifier.
   proof_sealed blob not null,
   return_to text,
@@ -604,6 +614,8 @@ create table clients (
   name text not null,
   secret_digest blob,
   redirect_uris text not null,
+  -- Where a portal application is told that a session is over (OpenID Connect Back-Channel Logout 1.0).
+  backchannel_logout_uri text,
   settings text not null,
   -- What a client may do by itself, and from which account down. A portal application does nothing by itself.
   within_id blob,
@@ -633,6 +645,62 @@ create table access_tokens (
   constraint access_tokens_client foreign key (tenant_id, client_id) references clients (tenant_id, id)
 ) strict;
 create index access_tokens_by_end on access_tokens (expires_at);
+
+-- What a portal was given in one session, for one login on one account: an authorization code, and the refresh tokens that follow from it.
+create table grants (
+  tenant_id blob not null,
+  id blob not null primary key,
+  -- A portal application. It belongs to the operator's tenant, hence no tenant in this key.
+  client_id blob not null references clients (id),
+  sid blob not null,
+  login_id blob not null,
+  account_id blob not null,
+  scopes text not null,
+  nonce text,
+  redirect_uri text not null,
+  -- PKCE, always S256 (RFC 7636).
+  code_challenge text not null,
+  code_digest blob not null,
+  code_expires_at text not null,
+  redeemed_at text,
+  created_at text not null,
+  revoked_at text,
+  constraint grants_tenant unique (tenant_id, id),
+  constraint grants_code unique (code_digest),
+  constraint grants_sid foreign key (tenant_id, sid) references session_logins (tenant_id, sid) on delete cascade,
+  constraint grants_login foreign key (tenant_id, login_id) references logins (tenant_id, id) on delete cascade,
+  constraint grants_account foreign key (tenant_id, account_id) references accounts (tenant_id, id)
+) strict;
+create index grants_by_sid on grants (sid);
+create index grants_by_login on grants (login_id);
+
+-- Every refresh token of a grant: the one that is good, and those that were used. One that comes again ends the grant.
+create table refresh_tokens (
+  tenant_id blob not null,
+  grant_id blob not null,
+  digest blob not null primary key,
+  created_at text not null,
+  used_at text,
+  constraint refresh_tokens_grant foreign key (tenant_id, grant_id) references grants (tenant_id, id) on delete cascade
+) strict;
+create index refresh_tokens_by_grant on refresh_tokens (grant_id);
+
+-- An authorization request that waits for its person to sign in or to choose an account, in the operator's tenant: whose it will be is not
+-- known yet.
+create table authorization_requests (
+  tenant_id blob not null references tenants (tenant_id),
+  id blob not null primary key,
+  client_id blob not null references clients (id),
+  handle_digest blob not null,
+  -- Digest of the value in the browser's cookie.
+  browser_digest blob not null,
+  parameters text not null,
+  created_at text not null,
+  expires_at text not null,
+  consumed_at text,
+  constraint authorization_requests_handle unique (handle_digest)
+) strict;
+create index authorization_requests_by_end on authorization_requests (expires_at);
 
 -- What was answered to a request that somebody may send again, by the key that they gave it. Without a status it is being worked on.
 create table idempotency_keys (
@@ -728,19 +796,23 @@ create table leases (
   until text not null
 ) strict;
 
+-- Back-channel logouts that portals are to be told of: each sid once to each portal. Written in the transaction that ends the sid.
 create table deliveries (
   tenant_id blob not null,
-  id blob not null primary key,
-  event_id blob not null,
-  target text not null,
+  client_id blob not null references clients (id),
+  sid blob not null,
+  login_id blob not null,
+  created_at text not null,
   due_at text not null,
   attempts integer not null,
   leased_until text,
+  last_error text,
   delivered_at text,
-  constraint deliveries_once unique (event_id, target),
-  constraint deliveries_event foreign key (tenant_id, event_id) references events (tenant_id, id)
+  -- When it was given up.
+  failed_at text,
+  constraint deliveries_key primary key (tenant_id, client_id, sid)
 ) strict;
-create index deliveries_due on deliveries (due_at) where delivered_at is null;
+create index deliveries_due on deliveries (due_at) where delivered_at is null and failed_at is null;
 
 create table provisioning_log (
   tenant_id blob not null,

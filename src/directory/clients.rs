@@ -11,13 +11,18 @@ use super::access::{Permission, Reach};
 use super::tree::Tree;
 use super::{Caller, Error, Result};
 use crate::keys::{HashedToken, PlainToken};
-use crate::model::{AccessTokenId, Client, ClientId, ClientScopes, EventKind, TenantId};
+use crate::model::{AccessTokenId, Client, ClientId, ClientScopes, EventKind, PortalSettings, TenantId};
 use crate::store::{ClientRow, NewAccessToken, NewClient, Store};
 
 /// How long an access token lives.
 pub const LIFETIME: TimeDelta = TimeDelta::minutes(10);
 /// Characters of a secret that somebody chose. Only a random text is a secret here: its digest has no salt.
-const SECRET_CHARS: std::ops::RangeInclusive<usize> = 32..=200;
+pub(super) const SECRET_CHARS: std::ops::RangeInclusive<usize> = 32..=200;
+
+/// Whether a client can call itself that: it stands before the colon of a header.
+pub(super) fn is_client_id(text: &str) -> bool {
+    (1..=100).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':')
+}
 
 /// The clients of a tenant, and who asks.
 #[derive(Clone, Copy, Debug)]
@@ -50,9 +55,7 @@ impl Clients<'_> {
         if writer.clients().await?.iter().any(|client| client.client_id == spec.client_id) {
             return Ok(false);
         }
-        let named =
-            |text: &str| (1..=100).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':');
-        if !named(spec.client_id) {
+        if !is_client_id(spec.client_id) {
             return wrong("a client_id has 1 to 100 visible ASCII characters, and no colon".to_owned());
         }
         if spec.scopes.is_empty() {
@@ -70,7 +73,16 @@ impl Clients<'_> {
         let id = ClientId::new(self.caller.now);
         let digest = HashedToken::of(spec.secret.expose_secret());
         let access = Some((within, spec.scopes));
-        let new = NewClient { id, client_id: spec.client_id, name: spec.name, secret: Some(&digest), redirect_uris: &[], access };
+        let new = NewClient {
+            id,
+            client_id: spec.client_id,
+            name: spec.name,
+            secret: Some(&digest),
+            redirect_uris: &[],
+            backchannel_logout_uri: None,
+            settings: &PortalSettings::default(),
+            access,
+        };
         if !writer.insert_client(&new, self.caller.now).await? {
             return wrong("there is a client of this name elsewhere; choose another".to_owned());
         }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde_json::json;
 
 use super::catalogue::Catalogue;
@@ -15,13 +15,13 @@ use super::rules::{Draft, checked};
 use super::settings::{effective, uniqueness};
 use super::tree::Tree;
 use super::{Caller, Error, Result};
-use crate::keys::{HashedToken, Place, Sealer};
+use crate::keys::{Place, Sealer};
 use crate::model::{
-    AccountId, Binding, ClientId, ConnectionId, DirectoryId, DirectorySettings, DomainId, EventKind, Given, Grant, JitPolicy,
-    MissingClaim, OidcSettings, Pattern, Protocol, Rule, RuleBody, RuleId, RuleOrigin, TenantId,
+    AccountId, Binding, ConnectionId, DirectoryId, DirectorySettings, DomainId, EventKind, Given, Grant, JitPolicy, MissingClaim,
+    OidcSettings, Pattern, Protocol, Rule, RuleBody, RuleId, RuleOrigin, TenantId,
 };
 use crate::scim::profile::Profile;
-use crate::store::{AccountRow, NewClient, NewConnection, NewDirectory, NewRule, Store};
+use crate::store::{AccountRow, NewConnection, NewDirectory, NewRule, Store};
 
 /// Where the client secret of a connection lies, for sealing.
 #[must_use]
@@ -292,30 +292,6 @@ impl Manage<'_> {
         recompute_everybody(&mut writer, self.rules, &cause, &self.caller).await?;
         writer.commit().await?;
         Ok(Ensured { id, made: true })
-    }
-
-    /// Registers a portal application, in the operator's tenant.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub async fn ensure_client(
-        &self,
-        client_id: &str,
-        name: &str,
-        redirect_uris: &[String],
-        secret: Option<&SecretString>,
-    ) -> Result<bool> {
-        let mut writer = self.store.write(TenantId::OPERATOR).await?;
-        let id = ClientId::new(self.caller.now);
-        let digest = secret.map(|secret| HashedToken::of(secret.expose_secret()));
-        let new = NewClient { id, client_id, name, secret: digest.as_ref(), redirect_uris, access: None };
-        if !writer.insert_client(&new, self.caller.now).await? {
-            return Ok(false);
-        }
-        let event = self.caller.event(EventKind::ClientCreated, id.uuid(), json!({ "client_id": client_id }));
-        writer.record(&[event], self.caller.request_id).await?;
-        writer.commit().await?;
-        Ok(true)
     }
 }
 

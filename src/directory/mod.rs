@@ -47,6 +47,7 @@ mod nesting;
 pub mod pattern;
 pub mod people;
 mod personal;
+pub mod portals;
 pub mod provision;
 pub mod reads;
 mod recompute;
@@ -75,7 +76,7 @@ pub struct Caller<'a> {
 }
 
 impl Caller<'_> {
-    fn event(&self, kind: EventKind, target: uuid::Uuid, details: serde_json::Value) -> Event {
+    pub(crate) fn event(&self, kind: EventKind, target: uuid::Uuid, details: serde_json::Value) -> Event {
         Event { id: EventId::new(self.now), at: self.now, kind, actor: self.actor, target, account: None, details }
     }
 }

@@ -25,6 +25,8 @@ pub struct Browser<'a> {
     /// Digest of the value that its new session cookie will have.
     pub session: &'a HashedToken,
     pub user_agent: &'a str,
+    /// Where in the network it is.
+    pub address: Option<&'a str>,
     /// How long the session may last at most.
     pub lifetime: chrono::TimeDelta,
 }
@@ -250,6 +252,8 @@ async fn apply(
         login_id: login,
         connection_id: connection.id,
         user_agent: browser.user_agent,
+        address: browser.address,
+        asserted_at: identity.authenticated_at,
         upstream_session: identity.upstream_session.as_deref(),
         acr: identity.acr.as_deref(),
         amr: &identity.amr,

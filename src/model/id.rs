@@ -113,6 +113,10 @@ ids! {
     ClientId
     /// What a client was given for its credentials.
     AccessTokenId
+    /// An authorization request that waits for its person.
+    AuthorizationRequestId
+    /// What a portal was given in one session.
+    GrantId
     /// An audit entry.
     EventId
     /// A process that holds a lease.

@@ -6,7 +6,8 @@
 //! for signing in; a **binding pair** joins the two. A **subject** is what a connection's identity provider calls a login for
 //! ever. A **group** belongs to a directory. A **role** is an entry of the operator's catalogue, an **assignment** gives one to
 //! a login at an account, with its provenance. A **rule** gives assignments from facts. A **session** is a browser's stay,
-//! with exactly one active login. An **event** is an audit entry, written in the transaction that it tells of.
+//! with exactly one active login. A **portal** is an application that people sign in to; a **grant** is what it was given in one
+//! session, for one login on one account. An **event** is an audit entry, written in the transaction that it tells of.
 //!
 //! No IO here, and no secrets: columns that hold sealed values or digests live in the store's rows.
 
@@ -16,11 +17,13 @@ mod client;
 mod connection;
 mod directory;
 mod event;
+mod grant;
 mod id;
 mod identity;
 mod job;
 mod member;
 mod person;
+mod portal;
 mod role;
 mod session;
 mod token;
@@ -35,15 +38,17 @@ pub use connection::{
 };
 pub use directory::{Directory, DirectorySettings, Group, NoPatchStatus, PatchStatus, UnknownMemberPolicy};
 pub use event::{Actor, Event, EventKind};
+pub use grant::PortalGrant;
 pub use id::{
-    AccessTokenId, AccountId, ApprovalId, ApprovalPolicyId, AssignmentId, ClientId, ConnectionId, DirectoryId, DomainId, EventId,
-    GroupId, HolderId, InstanceId, JobId, KeyId, LoginId, PendingId, PersonId, RuleId, ServiceId, SessionId, Sid, TenantId,
-    TokenId, TraceId,
+    AccessTokenId, AccountId, ApprovalId, ApprovalPolicyId, AssignmentId, AuthorizationRequestId, ClientId, ConnectionId,
+    DirectoryId, DomainId, EventId, GrantId, GroupId, HolderId, InstanceId, JobId, KeyId, LoginId, PendingId, PersonId, RuleId,
+    ServiceId, SessionId, Sid, TenantId, TokenId, TraceId,
 };
 pub use identity::{Email, ExternalIdentity, Login, LoginKind, Slot, Subject, SubjectKind, TokenType};
 pub use job::Job;
 pub use member::{MemberId, MemberKind, Membership, MembershipType};
 pub use person::{Person, PersonState};
+pub use portal::{Portal, PortalSettings, TokenEndpointAuthMethod};
 pub use role::{Assignment, AssignmentSource, ChangedRules, Given, Grant, Pattern, Rule, RuleBody, RuleOrigin};
-pub use session::Session;
+pub use session::{Demand, Session};
 pub use token::{NoScope, NotAScope, Scope, Scopes, Token, TokenState};

@@ -1,6 +1,7 @@
 //! Sessions.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::{LoginId, PersonId, SessionId, TenantId};
 
@@ -15,4 +16,14 @@ pub struct Session {
     pub last_seen_at: DateTime<Utc>,
     /// The absolute end, whatever the person does.
     pub expires_at: DateTime<Utc>,
+}
+
+/// What a sign-in must prove beyond who somebody is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Demand {
+    /// The person is asked anew (`prompt=login`), and the identity provider says that it did so: its `auth_time` is recent.
+    pub is_fresh: bool,
+    /// It reaches this authentication context class.
+    pub acr: Option<String>,
 }

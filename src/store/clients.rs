@@ -5,7 +5,7 @@ use sqlx::types::Json;
 
 use super::{Reader, Result, Writer, sql};
 use crate::keys::HashedToken;
-use crate::model::{AccessTokenId, AccountId, Client, ClientId, ClientScopes};
+use crate::model::{AccessTokenId, AccountId, Client, ClientId, ClientScopes, PortalSettings};
 
 /// A client to be registered.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct NewClient<'a> {
     pub name: &'a str,
     pub secret: Option<&'a HashedToken>,
     pub redirect_uris: &'a [String],
+    pub backchannel_logout_uri: Option<&'a str>,
+    pub settings: &'a PortalSettings,
     /// What it may do by itself, and from which account down. A portal application does nothing by itself.
     pub access: Option<(AccountId, &'a ClientScopes)>,
 }
@@ -51,13 +53,16 @@ impl Writer {
             self,
             execute(
                 "insert into clients
-                   (tenant_id, id, client_id, name, secret_digest, redirect_uris, settings, within_id, scopes, created_at, updated_at)
-                 values ($1, $2, $3, $4, $5, $6, '{}', $7, $8, $9, $9) on conflict (client_id) do nothing",
+                   (tenant_id, id, client_id, name, secret_digest, redirect_uris, backchannel_logout_uri, settings, within_id, scopes,
+                    created_at, updated_at)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) on conflict (client_id) do nothing",
                 new.id,
                 new.client_id,
                 new.name,
                 new.secret,
                 Json(new.redirect_uris),
+                new.backchannel_logout_uri,
+                Json(new.settings),
                 new.access.map(|(within, _)| within),
                 new.access.map(|(_, scopes)| Json(scopes)),
                 now

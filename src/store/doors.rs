@@ -76,7 +76,7 @@ impl Doors {
         Self { reader }
     }
 
-    fn reader(&mut self) -> &mut Reader {
+    pub(super) fn reader(&mut self) -> &mut Reader {
         &mut self.reader
     }
 
@@ -179,7 +179,7 @@ impl Doors {
         let row = door!(
             self,
             fetch_optional::<Row>(
-                "select tenant_id, id, connection_id, browser_digest, proof_sealed, return_to, expires_at, consumed_at
+                "select tenant_id, id, connection_id, browser_digest, demand, proof_sealed, return_to, expires_at, consumed_at
                  from pending_sign_ins where state_digest = $1",
                 state
             )

@@ -7,7 +7,7 @@ use sqlx::types::Json;
 
 use super::{Reader, Result, Writer, sql};
 use crate::keys::{HashedToken, Sealed};
-use crate::model::{ConnectionId, LoginId, PendingId, PersonId, SessionId, Sid, TraceId};
+use crate::model::{ConnectionId, Demand, LoginId, PendingId, PersonId, SessionId, Sid, TraceId};
 
 /// A session to be begun, with the login that has just signed in as its active one.
 #[derive(Clone, Debug)]
@@ -19,6 +19,10 @@ pub struct NewSession<'a> {
     pub login_id: LoginId,
     pub connection_id: ConnectionId,
     pub user_agent: &'a str,
+    /// Where in the network the browser is.
+    pub address: Option<&'a str>,
+    /// When the identity provider says that it last asked the person for proof, if it says so.
+    pub asserted_at: Option<DateTime<Utc>>,
     pub upstream_session: Option<&'a str>,
     pub acr: Option<&'a str>,
     pub amr: &'a [String],
@@ -33,6 +37,7 @@ pub struct NewPending<'a> {
     pub state: &'a HashedToken,
     /// Digest of the value in the browser's cookie.
     pub browser: &'a HashedToken,
+    pub demand: &'a Demand,
     /// Nonce and PKCE verifier.
     pub proof: &'a Sealed,
     pub return_to: Option<&'a str>,
@@ -45,6 +50,8 @@ pub struct PendingRow {
     pub id: PendingId,
     pub connection_id: ConnectionId,
     pub browser_digest: HashedToken,
+    #[sqlx(json)]
+    pub demand: Demand,
     pub proof_sealed: Sealed,
     pub return_to: Option<String>,
     pub expires_at: DateTime<Utc>,
@@ -107,13 +114,14 @@ impl Writer {
         sql!(
             self,
             execute(
-                "insert into sessions (tenant_id, id, digest, person_id, active_login_id, user_agent, created_at, last_seen_at, expires_at)
-                 values ($1, $2, $3, $4, $5, $6, $7, $7, $8)",
+                "insert into sessions (tenant_id, id, digest, person_id, active_login_id, user_agent, address, created_at, last_seen_at, expires_at)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)",
                 new.id,
                 new.digest,
                 new.person_id,
                 new.login_id,
                 new.user_agent,
+                new.address,
                 now,
                 new.expires_at
             )
@@ -122,8 +130,8 @@ impl Writer {
             self,
             execute(
                 "insert into session_logins (tenant_id, sid, session_id, login_id, connection_id, login_epoch, person_epoch,
-                   connection_epoch, tenant_epoch, authenticated_at, upstream_session, acr, amr)
-                 select l.tenant_id, $2, $3, l.id, c.id, l.epoch, p.epoch, c.epoch, t.epoch, $6, $7, $8, $9
+                   connection_epoch, tenant_epoch, authenticated_at, asserted_at, upstream_session, acr, amr)
+                 select l.tenant_id, $2, $3, l.id, c.id, l.epoch, p.epoch, c.epoch, t.epoch, $6, $7, $8, $9, $10
                  from logins l join persons p on p.id = l.person_id join tenants t on t.tenant_id = l.tenant_id
                    join connections c on c.tenant_id = l.tenant_id and c.id = $5
                  where l.tenant_id = $1 and l.id = $4",
@@ -132,6 +140,7 @@ impl Writer {
                 new.login_id,
                 new.connection_id,
                 now,
+                new.asserted_at,
                 new.upstream_session,
                 new.acr,
                 Json(new.amr)
@@ -176,12 +185,13 @@ impl Writer {
         sql!(
             self,
             execute(
-                "insert into pending_sign_ins (tenant_id, id, connection_id, state_digest, browser_digest, proof_sealed, return_to,
-                   created_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                "insert into pending_sign_ins (tenant_id, id, connection_id, state_digest, browser_digest, demand, proof_sealed, return_to,
+                   created_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
                 new.id,
                 new.connection_id,
                 new.state,
                 new.browser,
+                Json(new.demand),
                 new.proof,
                 new.return_to,
                 now,

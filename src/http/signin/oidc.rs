@@ -23,7 +23,7 @@ use crate::directory::sign_in::{self, Attempt, Browser, Outcome};
 use crate::federation::{Callback, Kind, Pending, Refused, Trace};
 use crate::keys::{HashedToken, Place, PlainToken};
 use crate::metrics::{SessionEnd, SignIn};
-use crate::model::{Actor, Connection, ConnectionId, ConnectionState, PendingId, Protocol, TenantId};
+use crate::model::{Actor, Connection, ConnectionId, ConnectionState, Demand, PendingId, Protocol, TenantId};
 use crate::store::{self, NewPending, PendingRow};
 
 /// How long a person may take at the identity provider.
@@ -133,6 +133,7 @@ async fn try_begin(
         connection_id: id,
         state: &HashedToken::of(begun.state.expose_secret()),
         browser: &HashedToken::of(browser.expose_secret()),
+        demand: &Demand::default(),
         proof: &app.sealer.seal_text(&proof_place(pending), &proof.into()),
         return_to: return_to.as_deref(),
         expires_at: now + PENDING_LIFETIME,
@@ -220,7 +221,7 @@ async fn try_callback(
     let digest = session.digest();
     let user_agent = user_agent(headers);
     let lifetime = TimeDelta::from_std(app.settings.sessions.absolute).unwrap_or(TimeDelta::days(1));
-    let browser = Browser { session: &digest, user_agent: &user_agent, lifetime };
+    let browser = Browser { session: &digest, user_agent: &user_agent, address: None, lifetime };
     let caller = request_id.caller(app, Actor::Connection { connection: id });
     let steps = serde_json::to_value(&trace).unwrap_or_default();
     let attempt = Attempt { store: &app.store, rules: &app.rules, sealer: &app.sealer, caller, browser, steps: &steps };

@@ -1,7 +1,7 @@
 //! Clients that work for themselves, and their access tokens.
 
 use vestibule::keys::HashedToken;
-use vestibule::model::{AccessTokenId, ClientId, ClientScope, ClientScopes, TenantId};
+use vestibule::model::{AccessTokenId, ClientId, ClientScope, ClientScopes, PortalSettings, TenantId};
 use vestibule::store::{NewAccessToken, NewClient};
 
 use super::{Ground, born, later, now, raw};
@@ -13,12 +13,15 @@ on_every_engine! {
         let (house, other) = (ground.tenant("bluesky").await, ground.tenant("redsky").await);
         let scopes: ClientScopes = [ClientScope::Evaluate, ClientScope::ReadAccounts].into_iter().collect();
         let (secret, digest) = (HashedToken::of("secret"), HashedToken::of("token"));
+        let settings = PortalSettings::default();
         let billing = NewClient {
             id: ClientId::new(born()),
             client_id: "billing",
             name: "Billing",
             secret: Some(&secret),
             redirect_uris: &[],
+            backchannel_logout_uri: None,
+            settings: &settings,
             access: Some((house.emea, &scopes)),
         };
         let mut writer = ground.store.write(house.tenant).await.unwrap();

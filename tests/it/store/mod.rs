@@ -4,6 +4,7 @@ mod accounts;
 mod approvals;
 mod clients;
 mod filter_sql;
+mod grants;
 mod group_members;
 mod groups;
 mod idempotency;

@@ -174,7 +174,8 @@ on_every_engine! {
         let ground = Ground::fresh(engine).await;
         let mut writer = ground.store.write(TenantId::OPERATOR).await.unwrap();
         let uris = ["https://portal.example/callback".to_owned()];
-        let new = NewClient { id: ClientId::new(now()), client_id: "portal", name: "Portal", secret: None, redirect_uris: &uris, access: None };
+        let settings = vestibule::model::PortalSettings::default();
+        let new = NewClient { id: ClientId::new(now()), client_id: "portal", name: "Portal", secret: None, redirect_uris: &uris, backchannel_logout_uri: None, settings: &settings, access: None };
         assert!(writer.insert_client(&new, now()).await.unwrap());
         let again = NewClient { id: ClientId::new(now()), name: "Other", ..new };
         assert!(!writer.insert_client(&again, now()).await.unwrap());

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use vestibule::keys::{HashedToken, KeyRing, Place, Sealer};
-use vestibule::model::{LoginId, PendingId, Session, SessionId, Sid, TraceId};
+use vestibule::model::{Demand, LoginId, PendingId, Session, SessionId, Sid, TraceId};
 use vestibule::store::{NewPending, NewSession, NewTrace};
 
 use super::{Ground, House, later, now, raw};
@@ -20,6 +20,8 @@ async fn begin(ground: &Ground, house: &House, login: LoginId, cookie: &str, exp
         login_id: login,
         connection_id: house.connection,
         user_agent: "test",
+        address: Some("192.0.2.7"),
+        asserted_at: None,
         upstream_session: Some("upstream"),
         acr: None,
         amr: &["pwd".to_owned()],
@@ -113,6 +115,7 @@ on_every_engine! {
             connection_id: house.connection,
             state: &state,
             browser: &HashedToken::of("browser"),
+            demand: &Demand { is_fresh: true, acr: None },
             proof: &sealer.seal(&place, b"nonce"),
             return_to: Some("/portal"),
             expires_at: later(10),

@@ -3,206 +3,26 @@
 //! It never changes what is there, even where the file says otherwise: somebody may have changed it since. Secrets come by value,
 //! from a file or from the environment; a directory's token that the file leaves out is made and shown once.
 
+mod file;
+
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, Utc};
-use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
+use secrecy::ExposeSecret as _;
 
+pub use self::file::File;
+use self::file::{Client, Connection, Directory, Grant, Machine, SecretSource, Tenant};
 use crate::app::App;
 use crate::directory::Caller;
 use crate::directory::clients::{ClientSpec, Clients};
-use crate::directory::manage::{ConnectionSpec, DirectorySpec, GrantSpec, Manage, RuleSpec};
+use crate::directory::manage::{ConnectionSpec, DirectorySpec, Manage, RuleSpec};
+use crate::directory::portals::{self, PortalSpec};
 use crate::directory::tokens::{TokenSpec, Tokens};
 use crate::keys::PlainToken;
 use crate::model::{
-    Actor, Binding, ClientScopes, ConnectionId, DirectoryId, DirectorySettings, JitPolicy, MissingClaim, OidcSettings, Pattern,
-    RuleOrigin, Scopes, TenantId,
+    Actor, Binding, ConnectionId, DirectoryId, DirectorySettings, OidcSettings, RuleOrigin, TenantId, TokenEndpointAuthMethod,
 };
-
-/// The whole file.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct File {
-    #[serde(default, rename = "tenant")]
-    tenants: Vec<Tenant>,
-    #[serde(default, rename = "client")]
-    clients: Vec<Client>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Tenant {
-    slug: String,
-    name: String,
-    catalogue: String,
-    #[serde(default, rename = "account")]
-    accounts: Vec<Account>,
-    #[serde(default, rename = "connection")]
-    connections: Vec<Connection>,
-    #[serde(default, rename = "domain")]
-    domains: Vec<Domain>,
-    #[serde(default, rename = "directory")]
-    directories: Vec<Directory>,
-    #[serde(default, rename = "rule")]
-    rules: Vec<Rule>,
-    #[serde(default, rename = "client")]
-    clients: Vec<Machine>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Account {
-    /// Slugs from the root down, joined by `/`; the first account of the file is the root.
-    path: String,
-    name: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Connection {
-    slug: String,
-    name: String,
-    issuer: String,
-    client_id: String,
-    client_secret: Option<SecretSource>,
-    #[serde(default)]
-    scopes: Vec<String>,
-    #[serde(default = "only_provisioned")]
-    jit: JitPolicy,
-    #[serde(default)]
-    missing_claim: MissingClaim,
-    contact: Option<String>,
-}
-
-fn only_provisioned() -> JitPolicy {
-    JitPolicy::IfProvisioned
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Domain {
-    name: String,
-    /// Slugs of the connections that its people use.
-    connections: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Directory {
-    slug: String,
-    name: String,
-    profile: String,
-    #[serde(default)]
-    settings: toml::Table,
-    #[serde(default, rename = "token")]
-    tokens: Vec<Token>,
-    #[serde(default, rename = "binding")]
-    bindings: Vec<BindingPair>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Token {
-    name: String,
-    /// Left out, a token is made and printed.
-    secret: Option<SecretSource>,
-    /// Left out, it may read and write by SCIM.
-    #[serde(default)]
-    scopes: Scopes,
-    /// Left out, it lives until it is revoked. Only a time with its zone is one.
-    expires_at: Option<toml::value::Datetime>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BindingPair {
-    connection: String,
-    claim: String,
-    attribute: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Rule {
-    name: String,
-    /// `directory:SLUG` or `connection:SLUG`.
-    from: String,
-    within: String,
-    /// May be left out where there is a `match`.
-    #[serde(default)]
-    when: String,
-    #[serde(rename = "match")]
-    pattern: Option<Pattern>,
-    grant: Vec<Grant>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Grant {
-    /// The key of a role, or `{name}` of a part of the pattern.
-    role: String,
-    /// Path below `within`, `.` for `within` itself, or `{name}` of a part of the pattern.
-    account: String,
-    /// Which role each value of the part is.
-    #[serde(default, rename = "as")]
-    names: BTreeMap<String, String>,
-}
-
-impl Grant {
-    fn spec(&self) -> GrantSpec<'_> {
-        GrantSpec { role: &self.role, account: &self.account, names: &self.names }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Client {
-    #[serde(rename = "client_id")]
-    id: String,
-    name: String,
-    redirect_uris: Vec<String>,
-    secret: Option<SecretSource>,
-}
-
-/// A client of the tenant that works for itself.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Machine {
-    #[serde(rename = "client_id")]
-    id: String,
-    name: String,
-    /// The account from which down it acts. Left out, the tenant's first one.
-    within: Option<String>,
-    scopes: ClientScopes,
-    /// Left out, one is made and printed.
-    secret: Option<SecretSource>,
-}
-
-/// Where a secret comes from.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum SecretSource {
-    Value(SecretString),
-    File(PathBuf),
-    Env(String),
-}
-
-impl SecretSource {
-    fn read(&self) -> anyhow::Result<SecretString> {
-        match self {
-            Self::Value(secret) => Ok(secret.clone()),
-            Self::File(path) => {
-                let text =
-                    std::fs::read_to_string(path).with_context(|| format!("cannot read the secret in {}", path.display()))?;
-                Ok(text.trim_end_matches(['\r', '\n']).into())
-            }
-            Self::Env(name) => Ok(std::env::var(name).with_context(|| format!("the variable {name} is not set"))?.into()),
-        }
-    }
-}
 
 /// What was made, for people to read. Tokens in it are shown here and never again.
 #[derive(Debug, Default)]
@@ -259,12 +79,7 @@ pub async fn apply(app: &App, file: &File) -> anyhow::Result<Report> {
         ensure_tenant(app, tenant, &mut report).await.with_context(|| format!("tenant {:?}", tenant.slug))?;
     }
     for client in &file.clients {
-        let secret = client.secret.as_ref().map(SecretSource::read).transpose()?;
-        let made = manage(app)
-            .ensure_client(&client.id, &client.name, &client.redirect_uris, secret.as_ref())
-            .await
-            .with_context(|| format!("client {:?}", client.id))?;
-        report.made(made, || format!("client {}", client.id));
+        ensure_portal(app, client, &mut report).await?;
     }
     Ok(report)
 }
@@ -348,6 +163,29 @@ async fn ensure_tenant(app: &App, spec: &Tenant, report: &mut Report) -> anyhow:
     for client in &spec.clients {
         ensure_machine(app, tenant, client, report).await?;
     }
+    Ok(())
+}
+
+async fn ensure_portal(app: &App, spec: &Client, report: &mut Report) -> anyhow::Result<()> {
+    let settings = spec.settings();
+    let is_ours = spec.secret.is_none() && settings.token_endpoint_auth_method == TokenEndpointAuthMethod::ClientSecret;
+    let secret = match &spec.secret {
+        Some(source) => Some(source.read().with_context(|| format!("client {:?}", spec.id))?),
+        None => is_ours.then(|| PlainToken::bare().reveal()),
+    };
+    let portal = PortalSpec {
+        client_id: &spec.id,
+        name: &spec.name,
+        secret: secret.as_ref(),
+        redirect_uris: &spec.redirect_uris,
+        backchannel_logout_uri: spec.backchannel_logout_uri.as_deref(),
+        settings: &settings,
+    };
+    let made = portals::ensure(&app.store, caller(app), &portal).await?;
+    report.made(made, || match secret.filter(|_| is_ours) {
+        Some(secret) => format!("client {}, its secret shown only now: {}", spec.id, secret.expose_secret()),
+        None => format!("client {}", spec.id),
+    });
     Ok(())
 }
 

@@ -1,0 +1,76 @@
+//! The doors of the OpenID Provider: whose a portal, a code or a refresh token is.
+
+use chrono::{DateTime, Utc};
+
+use super::{Doors, Result, door};
+use crate::keys::HashedToken;
+use crate::model::{ClientId, GrantId, Portal, TenantId};
+
+/// A portal application, with what proves it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct PortalRow {
+    #[sqlx(flatten)]
+    pub portal: Portal,
+    /// None where it proves itself in another way, or not at all.
+    pub secret_digest: Option<HashedToken>,
+}
+
+/// An authorization code, also one that was redeemed, is too old, or whose grant was revoked.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct CodeRow {
+    pub tenant_id: TenantId,
+    pub grant_id: GrantId,
+    pub client_id: ClientId,
+    pub nonce: Option<String>,
+    pub redirect_uri: String,
+    pub code_challenge: String,
+    pub code_expires_at: DateTime<Utc>,
+    pub redeemed_at: Option<DateTime<Utc>>,
+}
+
+/// A refresh token, also one that was used, or whose grant was revoked.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct RefreshTokenRow {
+    pub tenant_id: TenantId,
+    pub grant_id: GrantId,
+    pub client_id: ClientId,
+    pub used_at: Option<DateTime<Utc>>,
+}
+
+impl Doors {
+    /// A portal application, by what it calls itself. Revoked ones are not found.
+    pub async fn portal(&mut self, client_id: &str) -> Result<Option<PortalRow>> {
+        door!(
+            self,
+            fetch_optional::<PortalRow>(
+                "select id, client_id, name, redirect_uris, backchannel_logout_uri, settings, secret_digest from clients
+                 where client_id = $1 and within_id is null and revoked_at is null",
+                client_id
+            )
+        )
+    }
+
+    /// An authorization code, by its digest.
+    pub async fn code(&mut self, digest: &HashedToken) -> Result<Option<CodeRow>> {
+        door!(
+            self,
+            fetch_optional::<CodeRow>(
+                "select tenant_id, id as grant_id, client_id, nonce, redirect_uri, code_challenge, code_expires_at, redeemed_at
+                 from grants where code_digest = $1",
+                digest
+            )
+        )
+    }
+
+    /// A refresh token, by its digest.
+    pub async fn refresh_token(&mut self, digest: &HashedToken) -> Result<Option<RefreshTokenRow>> {
+        door!(
+            self,
+            fetch_optional::<RefreshTokenRow>(
+                "select r.tenant_id, r.grant_id, g.client_id, r.used_at from refresh_tokens r join grants g on g.id = r.grant_id
+                 where r.digest = $1",
+                digest
+            )
+        )
+    }
+}

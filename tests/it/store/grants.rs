@@ -1,0 +1,168 @@
+//! What portals were given: codes, refresh tokens, and what ends them.
+
+use chrono::TimeDelta;
+use vestibule::keys::HashedToken;
+use vestibule::model::{ClientId, GrantId, LoginId, PortalGrant, PortalSettings, SessionId, Sid, TenantId};
+use vestibule::store::{NewClient, NewGrant, NewSession};
+
+use super::{Ground, House, later, now, raw, rows};
+use crate::support::world::on_every_engine;
+
+/// A portal in the operator's tenant.
+async fn portal(ground: &Ground) -> ClientId {
+    let id = ClientId::new(now());
+    let uris = ["https://portal.example/callback".to_owned()];
+    let new = NewClient {
+        id,
+        client_id: "portal",
+        name: "Portal",
+        secret: Some(&HashedToken::of("secret")),
+        redirect_uris: &uris,
+        backchannel_logout_uri: Some("https://portal.example/logout"),
+        settings: &PortalSettings::default(),
+        access: None,
+    };
+    let mut writer = ground.store.write(TenantId::OPERATOR).await.unwrap();
+    assert!(writer.insert_client(&new, now()).await.unwrap());
+    writer.commit().await.unwrap();
+    id
+}
+
+/// A session of a login, in which the portal was given a grant with the code `code`.
+async fn grant(ground: &Ground, house: &House, login: LoginId, client: ClientId, code: &str) -> (GrantId, SessionId) {
+    let mut writer = ground.store.write(house.tenant).await.unwrap();
+    let person_id = writer.any_login(login).await.unwrap().unwrap().login.person_id;
+    let (session, sid, id) = (SessionId::new(now()), Sid::new(now()), GrantId::new(now()));
+    let new = NewSession {
+        id: session,
+        sid,
+        digest: &HashedToken::of(&format!("cookie of {code}")),
+        person_id,
+        login_id: login,
+        connection_id: house.connection,
+        user_agent: "test",
+        address: None,
+        asserted_at: Some(now() - TimeDelta::minutes(2)),
+        upstream_session: None,
+        acr: Some("high"),
+        amr: &["pwd".to_owned()],
+        expires_at: later(60),
+    };
+    writer.insert_session(&new, now()).await.unwrap();
+    let new = NewGrant {
+        id,
+        client,
+        sid,
+        login,
+        account: house.emea,
+        scopes: &["openid".to_owned()],
+        nonce: Some("nonce"),
+        redirect_uri: "https://portal.example/callback",
+        code_challenge: "challenge",
+        code: &HashedToken::of(code),
+        code_expires_at: later(1),
+    };
+    writer.insert_grant(&new, now()).await.unwrap();
+    writer.commit().await.unwrap();
+    (id, session)
+}
+
+async fn live(ground: &Ground, house: &House, id: GrantId) -> Option<PortalGrant> {
+    let idle_since = now() - TimeDelta::minutes(30);
+    ground.store.read(house.tenant).grant(id, now(), idle_since).await.unwrap()
+}
+
+on_every_engine! {
+    async fn a_code_leads_to_its_grant_and_is_redeemed_once(engine) {
+        let ground = Ground::fresh(engine).await;
+        let house = ground.tenant("bluesky").await;
+        let joe = house.login(&ground.store, "joe").await;
+        let client = portal(&ground).await;
+        let (id, session) = grant(&ground, &house, joe, client, "code").await;
+        let mut doors = ground.store.doors();
+        assert_eq!(doors.portal("other").await.unwrap().map(|row| row.portal.id), None);
+        let row = doors.portal("portal").await.unwrap().unwrap();
+        assert_eq!((row.portal.id, row.portal.audience()), (client, "portal"));
+        assert_eq!(row.secret_digest, Some(HashedToken::of("secret")));
+        assert!(doors.code(&HashedToken::of("other")).await.unwrap().is_none());
+        let row = doors.code(&HashedToken::of("code")).await.unwrap().unwrap();
+        assert_eq!((row.tenant_id, row.grant_id, row.client_id, row.redeemed_at), (house.tenant, id, client, None));
+        let found = live(&ground, &house, id).await.unwrap();
+        assert_eq!((found.session_id, found.login_id, found.account_id, found.connection_id), (session, joe, house.emea, Some(house.connection)));
+        assert_eq!((found.auth_time(), found.acr.as_deref(), found.amr.as_slice()), (now() - TimeDelta::minutes(2), Some("high"), &["pwd".to_owned()][..]));
+
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        assert!(writer.redeem_code(id, now()).await.unwrap());
+        assert!(!writer.redeem_code(id, now()).await.unwrap());
+        writer.commit().await.unwrap();
+        assert_eq!(doors.code(&HashedToken::of("code")).await.unwrap().unwrap().redeemed_at, Some(now()));
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        assert!(writer.revoke_grant(id, now()).await.unwrap());
+        assert!(!writer.revoke_grant(id, now()).await.unwrap());
+        assert!(!writer.redeem_code(id, now()).await.unwrap());
+        writer.commit().await.unwrap();
+        assert_eq!(live(&ground, &house, id).await, None);
+    }
+
+    async fn a_refresh_token_is_used_once_and_goes_with_its_session(engine) {
+        let ground = Ground::fresh(engine).await;
+        let house = ground.tenant("bluesky").await;
+        let joe = house.login(&ground.store, "joe").await;
+        let client = portal(&ground).await;
+        let (id, session) = grant(&ground, &house, joe, client, "code").await;
+        let (token, mut doors) = (HashedToken::of("refresh"), ground.store.doors());
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        writer.insert_refresh_token(id, &token, now()).await.unwrap();
+        assert!(!writer.use_refresh_token(&HashedToken::of("other"), now()).await.unwrap());
+        writer.commit().await.unwrap();
+        let row = doors.refresh_token(&token).await.unwrap().unwrap();
+        assert_eq!((row.tenant_id, row.grant_id, row.client_id, row.used_at), (house.tenant, id, client, None));
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        assert!(writer.use_refresh_token(&token, now()).await.unwrap());
+        assert!(!writer.use_refresh_token(&token, now()).await.unwrap());
+        writer.commit().await.unwrap();
+        assert_eq!(doors.refresh_token(&token).await.unwrap().unwrap().used_at, Some(now()));
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        writer.end_session(session).await.unwrap();
+        writer.commit().await.unwrap();
+        assert!(doors.refresh_token(&token).await.unwrap().is_none());
+        assert!(doors.code(&HashedToken::of("code")).await.unwrap().is_none());
+        assert_eq!(rows!(ground.store, (i64,), "select count(*) from grants"), [(0,)]);
+    }
+
+    async fn a_grant_counts_while_everything_that_it_rests_on_does(engine) {
+        let ground = Ground::fresh(engine).await;
+        let house = ground.tenant("bluesky").await;
+        let joe = house.login(&ground.store, "joe").await;
+        let eve = house.login(&ground.store, "eve").await;
+        let client = portal(&ground).await;
+        let (id, _) = grant(&ground, &house, joe, client, "code").await;
+        assert!(live(&ground, &house, id).await.is_some());
+        let mut reader = ground.store.read(house.tenant);
+        assert_eq!(reader.grant(id, later(60), now()).await.unwrap(), None, "over");
+        assert_eq!(reader.grant(id, later(1), now()).await.unwrap(), None, "idle");
+        let store = &ground.store;
+        for (table, there, back) in [
+            ("logins", "active = not active", "active = not active"),
+            ("logins", "epoch = epoch + 1", "epoch = epoch - 1"),
+            ("persons", "epoch = epoch + 1", "epoch = epoch - 1"),
+            ("persons", "state = 'deactivated'", "state = 'active'"),
+            ("connections", "epoch = epoch + 1", "epoch = epoch - 1"),
+            ("connections", "state = 'disabled'", "state = 'enabled'"),
+            ("tenants", "epoch = epoch + 1", "epoch = epoch - 1"),
+            ("tenants", "state = 'suspended'", "state = 'active'"),
+        ] {
+            let text = |change| format!("update {table} set {change} where tenant_id = $1");
+            raw!(*store, text(there), house.tenant).unwrap();
+            assert_eq!(live(&ground, &house, id).await, None, "{table}: {there}");
+            raw!(*store, text(back), house.tenant).unwrap();
+            assert!(live(&ground, &house, id).await.is_some(), "{table}: {back}");
+        }
+        // The session's other login is another one's grant.
+        raw!(*store, "update sessions set active_login_id = $2 where active_login_id = $1".to_owned(), joe, eve).unwrap();
+        assert_eq!(live(&ground, &house, id).await, None, "another login is active");
+        raw!(*store, "update sessions set active_login_id = $1 where active_login_id = $2".to_owned(), joe, eve).unwrap();
+        raw!(*store, "update clients set revoked_at = created_at where id = $1".to_owned(), client).unwrap();
+        assert_eq!(live(&ground, &house, id).await, None, "the portal is no more");
+    }
+}
