@@ -26,6 +26,7 @@ pub mod keys;
 pub mod metrics;
 pub mod model;
 pub mod net;
+pub mod openid;
 pub mod provisioning;
 pub mod scim;
 pub mod store;
