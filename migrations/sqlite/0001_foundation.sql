@@ -685,6 +685,16 @@ create table refresh_tokens (
 ) strict;
 create index refresh_tokens_by_grant on refresh_tokens (grant_id);
 
+-- The ids (jti) of the assertions by which portals proved themselves (RFC 7523), until the assertions are over: each is good once.
+create table used_assertions (
+  tenant_id blob not null references tenants (tenant_id),
+  client_id blob not null references clients (id),
+  digest blob not null,
+  expires_at text not null,
+  constraint used_assertions_key primary key (client_id, digest)
+) strict;
+create index used_assertions_by_end on used_assertions (expires_at);
+
 -- An authorization request that waits for its person to sign in or to choose an account, in the operator's tenant: whose it will be is not
 -- known yet.
 create table authorization_requests (

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Doors, Result, door};
+use super::{Doors, Result, Writer, door};
 use crate::keys::HashedToken;
 use crate::model::{ClientId, GrantId, Portal, TenantId};
 
@@ -70,6 +70,21 @@ impl Doors {
                 "select r.tenant_id, r.grant_id, g.client_id, r.used_at from refresh_tokens r join grants g on g.id = r.grant_id
                  where r.digest = $1",
                 digest
+            )
+        )
+    }
+}
+
+impl Writer {
+    /// Forgets assertions that were over before an instant, everywhere, at most `limit`. Answers how many.
+    pub async fn purge_assertions(&mut self, before: DateTime<Utc>, limit: u32) -> Result<u64> {
+        door!(
+            self,
+            execute(
+                "delete from used_assertions where (client_id, digest) in (
+                   select client_id, digest from used_assertions where expires_at < $1 order by expires_at limit $2)",
+                before,
+                i64::from(limit)
             )
         )
     }

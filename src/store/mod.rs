@@ -11,6 +11,7 @@
 
 mod accounts;
 mod approvals;
+mod assertions;
 mod assignments;
 mod clients;
 mod connections;

@@ -95,6 +95,19 @@ impl Reader {
         Ok(row.and_then(|(connection,)| connection))
     }
 
+    /// What portals know a login of a session by.
+    pub async fn sid_of_session(&mut self, session: SessionId, login: LoginId) -> Result<Option<Sid>> {
+        let row = sql!(
+            self,
+            fetch_optional::<(Sid,)>(
+                "select sid from session_logins where tenant_id = $1 and session_id = $2 and login_id = $3",
+                session,
+                login
+            )
+        )?;
+        Ok(row.map(|(sid,)| sid))
+    }
+
     /// The claims that a login's last sign-ins brought, by connection.
     pub async fn claims(&mut self, login: LoginId) -> Result<BTreeMap<ConnectionId, BTreeMap<String, Vec<String>>>> {
         let row = sql!(

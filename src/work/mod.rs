@@ -42,6 +42,8 @@ pub struct Purged {
     pub traces: u64,
     /// What requests with idempotency keys were answered.
     pub idempotency_keys: u64,
+    /// Ids of assertions by which portals proved themselves.
+    pub assertions: u64,
     /// Jobs that are finished.
     pub jobs: u64,
 }
@@ -111,6 +113,15 @@ pub async fn purge(store: &Store, now: DateTime<Utc>) -> Result<Purged> {
         let some = writer.purge_idempotency_keys(now - idempotency::KEPT, BATCH).await?;
         writer.commit().await?;
         gone.idempotency_keys += some;
+        if some < u64::from(BATCH) {
+            break;
+        }
+    }
+    loop {
+        let mut writer = store.write(TenantId::OPERATOR).await?;
+        let some = writer.purge_assertions(now, BATCH).await?;
+        writer.commit().await?;
+        gone.assertions += some;
         if some < u64::from(BATCH) {
             break;
         }

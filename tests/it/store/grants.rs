@@ -79,6 +79,7 @@ on_every_engine! {
         let joe = house.login(&ground.store, "joe").await;
         let client = portal(&ground).await;
         let (id, session) = grant(&ground, &house, joe, client, "code").await;
+        let sid = ground.store.read(house.tenant).sid_of_session(session, joe).await.unwrap();
         let mut doors = ground.store.doors();
         assert_eq!(doors.portal("other").await.unwrap().map(|row| row.portal.id), None);
         let row = doors.portal("portal").await.unwrap().unwrap();
@@ -88,6 +89,7 @@ on_every_engine! {
         let row = doors.code(&HashedToken::of("code")).await.unwrap().unwrap();
         assert_eq!((row.tenant_id, row.grant_id, row.client_id, row.redeemed_at), (house.tenant, id, client, None));
         let found = live(&ground, &house, id).await.unwrap();
+        assert_eq!(Some(found.sid), sid);
         assert_eq!((found.session_id, found.login_id, found.account_id, found.connection_id), (session, joe, house.emea, Some(house.connection)));
         assert_eq!((found.auth_time(), found.acr.as_deref(), found.amr.as_slice()), (now() - TimeDelta::minutes(2), Some("high"), &["pwd".to_owned()][..]));
 
@@ -128,6 +130,28 @@ on_every_engine! {
         assert!(doors.refresh_token(&token).await.unwrap().is_none());
         assert!(doors.code(&HashedToken::of("code")).await.unwrap().is_none());
         assert_eq!(rows!(ground.store, (i64,), "select count(*) from grants"), [(0,)]);
+    }
+
+    async fn an_assertion_is_used_once_and_forgotten_when_it_is_over(engine) {
+        let ground = Ground::fresh(engine).await;
+        let client = portal(&ground).await;
+        let used = async |id: &str, expires_at| {
+            let mut writer = ground.store.write(TenantId::OPERATOR).await.unwrap();
+            let used = writer.use_assertion(client, &HashedToken::of(id), expires_at).await.unwrap();
+            writer.commit().await.unwrap();
+            used
+        };
+        assert!(used("first", later(1)).await);
+        assert!(!used("first", later(2)).await);
+        assert!(used("second", later(3)).await);
+        let purge = async |before, limit| {
+            let mut writer = ground.store.write(TenantId::OPERATOR).await.unwrap();
+            let gone = writer.purge_assertions(before, limit).await.unwrap();
+            writer.commit().await.unwrap();
+            gone
+        };
+        assert_eq!((purge(later(1), 10).await, purge(later(4), 1).await, purge(later(4), 10).await), (0, 1, 1));
+        assert!(used("first", later(5)).await);
     }
 
     async fn a_grant_counts_while_everything_that_it_rests_on_does(engine) {
