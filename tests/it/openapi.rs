@@ -10,7 +10,7 @@ use vestibule::http::openapi;
 
 /// The sources that have the routes of the API, and below which path they are mounted.
 const SOURCES: &[(&str, &str)] =
-    &[("src/http/admin/mod.rs", "/api/v1"), ("src/http/admin/evaluation.rs", "/access/v1"), ("src/http/oauth.rs", "/oauth2")];
+    &[("src/http/admin/mod.rs", "/api/v1"), ("src/http/admin/evaluation.rs", "/access/v1"), ("src/http/oauth/mod.rs", "/oauth2")];
 
 /// Each route of a source, as `METHOD path`.
 fn routes(text: &str, prefix: &str) -> BTreeSet<String> {
