@@ -16,6 +16,7 @@ use crate::keys::{KeyRing, Sealer};
 use crate::metrics::Metrics;
 use crate::model::Actor;
 use crate::net;
+use crate::openid::keys::SigningKeys;
 use crate::store::{MigrationState, Store};
 
 /// What handlers and commands share. Cheap to clone.
@@ -24,6 +25,8 @@ pub struct App {
     pub store: Store,
     pub settings: Arc<Settings>,
     pub sealer: Sealer,
+    /// What signs for portals.
+    pub signing: SigningKeys,
     pub clock: Clock,
     pub federation: Federation,
     pub metrics: Metrics,
@@ -63,6 +66,7 @@ impl App {
         let client =
             net::Client::new(net::Settings { allow, ..net::Settings::default() }).context("cannot set up outgoing calls")?;
         Ok(Self {
+            signing: SigningKeys::new(store.clone(), sealer.clone(), clock.clone()),
             store,
             sealer,
             federation: Federation::new(client, clock.clone()),

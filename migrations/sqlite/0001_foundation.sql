@@ -740,7 +740,7 @@ create table keys (
   active_from text not null,
   retired_at text
 ) strict;
-create index keys_by_purpose on keys (purpose, active_from);
+create index keys_by_purpose on keys (tenant_id, purpose, active_from, id);
 
 -- The audit trail. Ids without foreign keys: an event outlives what it tells of.
 create table events (

@@ -9,6 +9,7 @@ pub mod demo;
 pub mod doctor;
 pub mod manage;
 pub mod serve;
+mod signing_keys;
 mod tokens;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -58,6 +59,9 @@ pub enum Command {
     /// Look after role catalogues.
     #[command(subcommand)]
     Catalogue(CatalogueCommand),
+    /// Look after the keys that sign what portals verify. They follow one another by themselves.
+    #[command(subcommand)]
+    SigningKeys(SigningKeysCommand),
     /// Look at the installation and say what is wrong and what to do.
     Doctor {
         /// Print one JSON object instead of lines.
@@ -73,6 +77,17 @@ pub enum Command {
 pub enum DoctorCommand {
     /// Walk the chain over every tenant's audit trail, and say whether an event was changed or removed.
     Audit,
+}
+
+/// What can be done with signing keys.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum SigningKeysCommand {
+    /// Have a new key sign from now on.
+    Rotate {
+        /// A former key is in wrong hands: forget them all, so that nothing that they signed is good any more.
+        #[arg(long)]
+        compromised: bool,
+    },
 }
 
 /// What can be done with role catalogues.
@@ -96,6 +111,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Catalogue(CatalogueCommand::Check { file }) => manage::check_catalogue(&file),
         Command::Appoint(appointee) => manage::appoint(settings?, &appointee).await,
         Command::Erase(erasure) => manage::erase(settings?, &erasure).await,
+        Command::SigningKeys(SigningKeysCommand::Rotate { compromised }) => signing_keys::rotate(settings?, compromised).await,
         Command::Migrate => manage::migrate(settings?).await,
         Command::Bootstrap { file } => manage::bootstrap(settings?, &file).await,
         Command::Demo { port, idp_port, folder } => demo::run(demo::Ports { vestibule: port, idp: idp_port }, &folder).await,

@@ -270,6 +270,10 @@ impl Given {
         if listen == ops_listen && listen.port() != 0 {
             return refuse("server", "ops_listen", "must differ from server.listen: it is not for the public");
         }
+        // A key is published a day before it signs, and a day after.
+        if settings.keys.signing_lifetime < std::time::Duration::from_hours(48) {
+            return refuse("keys", "signing_lifetime", "must be at least 2d");
+        }
         if settings.sessions.idle.is_zero() {
             return refuse("sessions", "idle", "must be above zero");
         }

@@ -87,7 +87,7 @@ impl Default for Database {
     }
 }
 
-/// `[keys]`: the master key that seals what the database keeps secret. One of the two.
+/// `[keys]`: the master key that seals what the database keeps secret, by one of `file` and `secret`; and how long a signing key signs.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Keys {
@@ -95,6 +95,9 @@ pub struct Keys {
     pub file: PathBuf,
     /// The content of a keys file, given directly; then `file` is not looked at.
     pub secret: Option<Secret>,
+    /// How long a key signs what portals verify, before the next one does; at least two days.
+    #[serde(with = "value::duration")]
+    pub signing_lifetime: Duration,
 }
 
 /// Where the master key is.
@@ -114,7 +117,11 @@ impl Keys {
 
 impl Default for Keys {
     fn default() -> Self {
-        Self { file: DatabaseUrl::default().beside("vestibule.keys"), secret: None }
+        Self {
+            file: DatabaseUrl::default().beside("vestibule.keys"),
+            secret: None,
+            signing_lifetime: Duration::from_hours(30 * 24),
+        }
     }
 }
 

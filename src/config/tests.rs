@@ -138,6 +138,7 @@ fn a_wrong_value_is_blamed_on_its_key() {
             refusal("[sessions]\nidle = '25h'", &[]),
             "v.toml: sessions.idle must be at most sessions.absolute, which is 1d unless set",
         ),
+        (refusal("[keys]\nsigning_lifetime = '47h'", &[]), "v.toml: keys.signing_lifetime must be at least 2d"),
         (refusal("[sessions]\nabsolute = '1h'", &[]), "v.toml: sessions.absolute must be at least sessions.idle"),
         (refusal("[server]\n\nlisten = = 3", &[]).split(": ").next().unwrap().to_owned(), "v.toml, line 3"),
     ];

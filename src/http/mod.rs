@@ -9,12 +9,14 @@
 //! | `/api/v1/…` | administration, see [`admin`] |
 //! | `/access/v1/…`, `/.well-known/authzen-configuration` | decisions for portals |
 //! | `/oauth2/token` | access tokens for clients, see [`oauth`] |
+//! | `/oauth2/jwks` | the public keys of what is signed here |
 //! | `/assets/…` | stylesheet and icon |
 //!
 //! The operations listener is [`ops`]. Each surface answers errors in its own format, also those of routing, limits and panics.
 
 mod admin;
 mod extract;
+mod jwks;
 mod layers;
 pub mod limits;
 mod me;
@@ -42,6 +44,7 @@ pub fn router(app: App) -> Router {
         .nest("/access/v1", admin::access_router(&app))
         .merge(admin::metadata())
         .nest("/oauth2", oauth::router(&app))
+        .merge(key_surface(&app))
         .merge(page_surface(&app))
         .fallback_service(
             Router::new()
@@ -66,6 +69,14 @@ fn scim_surface(app: &App) -> Router<App> {
         .nest("/scim/{directory}", endpoint)
         .nest("/scim/v2/{directory}/", root.clone())
         .nest("/scim/{directory}/", root)
+}
+
+fn key_surface(app: &App) -> Router<App> {
+    Router::new()
+        .route("/oauth2/jwks", get(jwks::keys))
+        .layer(CatchPanicLayer::custom(layers::api_panic))
+        .layer(from_fn(layers::api_deadline))
+        .layer(from_fn_with_state((app.clone(), Surface::Api), layers::measure))
 }
 
 fn page_surface(app: &App) -> Router<App> {

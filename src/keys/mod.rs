@@ -2,12 +2,14 @@
 //!
 //! [`seal`] encrypts the few columns that must be read back (client secrets, the private half of a pending sign-in), each bound to
 //! its place. [`token`] makes what need never be read back: bearer tokens and session cookies leave here once as a
-//! [`PlainToken`] and are kept as a [`HashedToken`]. Every random byte of the service is drawn here.
+//! [`PlainToken`] and are kept as a [`HashedToken`]. `signing` makes the keys that sign what portals verify. Every random byte of the service is drawn here.
 
 mod seal;
+mod signing;
 mod token;
 
 pub use seal::{KeyRing, KeyRingError, Place, SealError, Sealed, Sealer};
+pub use signing::{ES256, KeyPair, PublicJwk, Signer, SigningError, TokenHeader, Verifier};
 pub use token::{BearerToken, HashedToken, NotAToken, PlainToken};
 
 /// `N` bytes from the operating system's generator.

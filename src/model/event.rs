@@ -163,6 +163,11 @@ kinds! {
     /// A client was given an access token for its credentials.
     ClientTokenIssued = "client.token_issued",
     ClientRevoked = "client.revoked",
+    /// A key was made that signs what portals verify.
+    SigningKeyCreated = "signing_key.created",
+    /// It is no longer published.
+    SigningKeyRetired = "signing_key.retired",
+    SigningKeyRemoved = "signing_key.removed",
     RuleCreated = "rule.created",
     RuleChanged = "rule.changed",
     RuleDeleted = "rule.deleted",

@@ -4,3 +4,6 @@
 //! [`PortalGrant`](crate::model::PortalGrant), which rests on a session: when that ends, or anything that the session rests on is touched,
 //! every token of the grant is refused here from then on. Nothing is remembered between two requests but the public halves of keys, so
 //! that what one replica ends is over on all of them.
+
+pub mod keys;
+pub mod rotation;

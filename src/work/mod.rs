@@ -5,6 +5,7 @@
 //! [`recomputing`] are done by one at a time, which holds a lease.
 
 pub mod recomputing;
+mod rotating;
 pub mod sealing;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::directory::RuleBook;
 use crate::directory::idempotency;
 use crate::directory::reads::ReadLog;
 use crate::model::TenantId;
+use crate::openid::keys::SigningKeys;
 use crate::store::{Result, Store};
 
 /// How often rows are removed whose time is over.
@@ -48,14 +50,28 @@ pub struct Purged {
     pub jobs: u64,
 }
 
+/// What work is done with.
+#[derive(Clone, Copy, Debug)]
+pub struct Tools<'a> {
+    pub store: &'a Store,
+    pub clock: &'a Clock,
+    pub reads: &'a ReadLog,
+    pub rules: &'a RuleBook,
+    pub signing: &'a SigningKeys,
+    /// How long a key signs before the next one does.
+    pub signing_lifetime: TimeDelta,
+}
+
 /// Begins all work. It ends when what is answered is dropped.
-pub fn start(store: &Store, clock: &Clock, reads: &ReadLog, rules: &RuleBook) -> [AbortOnDropHandle<()>; 5] {
+pub fn start(tools: Tools<'_>) -> Vec<AbortOnDropHandle<()>> {
+    let Tools { store, clock, reads, rules, signing, signing_lifetime } = tools;
     let purging = tokio::spawn(keep_purging(store.clone(), clock.clone()));
     let writing = tokio::spawn(keep_writing(store.clone(), reads.clone()));
     let looking = tokio::spawn(keep_statistics(store.clone()));
     let sealing = tokio::spawn(sealing::keep_sealing(store.clone(), clock.clone()));
     let recomputing = tokio::spawn(recomputing::keep_recomputing(store.clone(), clock.clone(), rules.clone()));
-    [purging, writing, looking, sealing, recomputing].map(AbortOnDropHandle::new)
+    let rotating = tokio::spawn(rotating::keep_rotating(signing.clone(), signing_lifetime));
+    [purging, writing, looking, sealing, recomputing, rotating].map(AbortOnDropHandle::new).into()
 }
 
 async fn keep_purging(store: Store, clock: Clock) {

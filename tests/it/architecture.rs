@@ -18,7 +18,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("metrics", &["config", "clock"]),
     ("telemetry", &["config", "clock"]),
     ("keys", &["model", "clock"]),
-    ("store", &["model", "clock", "scim::ResolvedFilter", "scim::filter", "scim::sort", "keys::Sealed", "keys::HashedToken"]),
+    (
+        "store",
+        &[
+            "model",
+            "clock",
+            "scim::ResolvedFilter",
+            "scim::filter",
+            "scim::sort",
+            "keys::Sealed",
+            "keys::HashedToken",
+            "keys::PublicJwk",
+        ],
+    ),
     ("federation", &["model", "keys", "net", "clock"]),
     (
         "directory",

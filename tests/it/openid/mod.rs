@@ -1,6 +1,7 @@
 //! The OpenID Provider, as portals see it: stories over HTTP, each on both engines.
 
 mod grants;
+mod keys;
 
 use std::net::SocketAddr;
 

@@ -150,6 +150,20 @@ on_every_engine! {
         store.close().await;
     }
 
+    async fn the_operator_has_another_key_sign(engine) {
+        let home = Home::new(engine).await;
+        for (line, expected) in [
+            (&["signing-keys", "rotate"][..], "stay published"),
+            (&["signing-keys", "rotate"], "stay published"),
+            (&["signing-keys", "rotate", "--compromised"], "are forgotten"),
+        ] {
+            let said = home.run(line).expect(0);
+            assert!(said.out.contains("signs from now on") && said.out.contains(expected), "{}", said.out);
+        }
+        assert_eq!(sql::number(&home.url(), "select count(*) from keys").await, 1);
+        assert_eq!(sql::number(&home.url(), "select count(*) from events where kind = 'signing_key.removed'").await, 2);
+    }
+
     async fn serve_refuses_the_database_of_a_demo(engine) {
         let home = Home::new(engine).await;
         sql::change(&home.url(), "insert into marks (key, value) values ('demo', '0.1.0')").await;

@@ -22,6 +22,7 @@ mod schemas_agree;
 mod seals;
 mod settings;
 mod sign_in;
+mod signing_keys;
 mod statements;
 mod statistics;
 mod tombstones;
