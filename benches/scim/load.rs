@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 
 /// A SCIM endpoint under load.
@@ -49,20 +49,26 @@ impl Recorder {
             let kind = if path.starts_with("/api/") || path.starts_with("/access/") { "json" } else { "scim+json" };
             request = request.header("content-type", format!("application/{kind}")).body(body.to_string());
         }
+        self.exchange(&target.name, what, request).await.map(|(_, body)| body)
+    }
+
+    /// Sends a request and reads its whole answer: where it leads, if it leads elsewhere, and its body if that is JSON.
+    pub(crate) async fn exchange(&mut self, name: &str, what: &'static str, request: RequestBuilder) -> Option<(String, Value)> {
         let began = Instant::now();
         let answer = request.send().await.unwrap();
         let status = answer.status();
+        let location = answer.headers().get("location").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
         let bytes = answer.bytes().await.unwrap();
         let took = began.elapsed();
-        if !status.is_success() {
+        if !status.is_success() && !status.is_redirection() {
             if self.errors.is_empty() {
-                eprintln!("{}: {what} was answered {status}: {}", target.name, String::from_utf8_lossy(&bytes));
+                eprintln!("{name}: {what} was answered {status}: {}", String::from_utf8_lossy(&bytes));
             }
             *self.errors.entry(status.as_u16()).or_default() += 1;
             return None;
         }
         self.micros.entry(what).or_default().push(u32::try_from(took.as_micros()).unwrap_or(u32::MAX));
-        Some(serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+        Some((location, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
     }
 
     fn add(&mut self, other: Self) {

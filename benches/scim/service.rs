@@ -184,6 +184,16 @@ impl Service {
         scans
     }
 
+    /// The time that the program has had a core for itself since its start.
+    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.server.id())).unwrap();
+        // The name of the program may have spaces; the fields are counted behind its parenthesis, user and system time in hundredths.
+        let (_, fields) = text.rsplit_once(") ").unwrap();
+        let ticks: u64 = fields.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
+        ticks as f64 / 100.0
+    }
+
     /// The resident memory of the program in MiB.
     pub(crate) fn memory(&self) -> f64 {
         self.status("VmRSS:")
