@@ -166,8 +166,8 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        AccountId, ConnectionId, Login, LoginKind, MissingClaim, OidcSettings, PersonId, Protocol, Slot, Subject, SubjectKind,
-        TenantId,
+        AccountId, ConnectionId, Login, LoginKind, MissingClaim, OidcSettings, PersonId, Protocol, SecondFactor, Slot, Subject,
+        SubjectKind, TenantId,
     };
 
     fn uuid(number: u128) -> uuid::Uuid {
@@ -186,7 +186,7 @@ mod tests {
             missing_claim: MissingClaim::Clear,
             home_account_id: AccountId::from_uuid(uuid(2)),
             contact: None,
-            settings: OidcSettings { client_id: "vestibule".into(), scopes: Vec::new() },
+            settings: OidcSettings { client_id: "vestibule".into(), scopes: Vec::new(), second_factor: SecondFactor::default() },
             epoch: 0,
         }
     }

@@ -8,12 +8,13 @@ use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
 use http::header::USER_AGENT;
 use http::request::Parts;
+use secrecy::SecretString;
 
 use super::layers::{RequestId, trouble};
 use super::pages::Wrong;
 use crate::app::App;
 use crate::directory::Caller;
-use crate::keys::HashedToken;
+use crate::keys::{HashedToken, PlainToken};
 use crate::model::{Actor, Session};
 
 /// The session's cookie. The prefix keeps other hosts and plain http from setting it (RFC 6265bis section 4.1.3.2).
@@ -24,6 +25,14 @@ pub(super) const SIGN_IN_COOKIE: &str = "__Host-vestibule-sign-in";
 /// A cookie of ours: for this host alone, out of reach of scripts, sent along when an identity provider sends the browser back.
 pub(super) fn cookie(name: &'static str, value: String) -> Cookie<'static> {
     Cookie::build((name, value)).path("/").secure(true).http_only(true).same_site(SameSite::Lax).build()
+}
+
+/// The value that binds what begins to this browser: that of its cookie, or a new one. Several tabs share it, so that each can finish.
+pub(super) fn browser_marker(jar: &CookieJar) -> SecretString {
+    match jar.get(SIGN_IN_COOKIE) {
+        Some(cookie) if cookie.value().len() == 43 => SecretString::from(cookie.value()),
+        _ => PlainToken::bare().reveal(),
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for RequestId {

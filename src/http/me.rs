@@ -15,6 +15,7 @@ use crate::directory;
 use crate::directory::access::Reach;
 use crate::directory::effective::EffectiveRole;
 use crate::model::{AccountId, AssignmentSource, Session, Slot};
+use crate::store::Reader;
 
 /// `/` leads to the page of the person.
 pub(super) async fn home() -> Redirect {
@@ -36,6 +37,27 @@ pub(super) async fn page(State(app): State<App>, SignedIn(session): SignedIn) ->
 
 async fn view(app: &App, session: &Session) -> directory::Result<Option<pages::SignedIn>> {
     let mut reader = app.store.read(session.tenant_id);
+    let Some(Seen { frame, visitor, contact }) = seen(&mut reader, session).await? else { return Ok(None) };
+    let reach = Reach::load(&mut reader, session.active_login_id, &app.rules).await?;
+    let rules = reader.rules().await?.into_iter().map(|rule| (rule.id.uuid(), rule.name)).collect();
+    Ok(Some(pages::SignedIn {
+        frame,
+        visitor,
+        accounts: reach.map(|reach| tree(&reach, &rules, None)).unwrap_or_default(),
+        contact,
+    }))
+}
+
+/// Who is signed in, as pages show it.
+pub(super) struct Seen {
+    pub(super) frame: Frame,
+    pub(super) visitor: Visitor,
+    /// Whom to ask for access.
+    pub(super) contact: Option<Contact>,
+}
+
+/// Who is signed in; `None` when the login went in this moment.
+pub(super) async fn seen(reader: &mut Reader, session: &Session) -> directory::Result<Option<Seen>> {
     let (Some(tenant), Some(row)) = (reader.tenant_row().await?, reader.any_login(session.active_login_id).await?) else {
         return Ok(None);
     };
@@ -43,8 +65,6 @@ async fn view(app: &App, session: &Session) -> directory::Result<Option<pages::S
         Some(id) => reader.connection(id).await?,
         None => None,
     };
-    let reach = Reach::load(&mut reader, row.login.id, &app.rules).await?;
-    let rules = reader.rules().await?.into_iter().map(|rule| (rule.id.uuid(), rule.name)).collect();
     let visitor = Visitor {
         name: display_name(&row.scim).unwrap_or_else(|| row.login.user_name.clone()),
         user_name: row.login.user_name.clone(),
@@ -58,10 +78,9 @@ async fn view(app: &App, session: &Session) -> directory::Result<Option<pages::S
         kind: row.login.kind,
         connection: connection.as_ref().map(|connection| connection.name.clone()),
     };
-    Ok(Some(pages::SignedIn {
+    Ok(Some(Seen {
         frame: Frame { tenant: Some(tenant.name), visitor: Some(visitor.clone()) },
         visitor,
-        accounts: reach.map(|reach| tree(&reach, &rules, None)).unwrap_or_default(),
         contact: connection.and_then(|connection| connection.contact).map(Contact),
     }))
 }

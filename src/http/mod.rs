@@ -8,6 +8,7 @@
 //! | `/me` | the signed-in person: accounts and roles of the active login |
 //! | `/api/v1/…` | administration, see [`admin`] |
 //! | `/access/v1/…`, `/.well-known/authzen-configuration` | decisions for portals |
+//! | `/oauth2/authorize` | where portals send browsers to be signed in, see [`authorize`] |
 //! | `/oauth2/token` | access tokens for clients, see [`oauth`] |
 //! | `/oauth2/jwks` | the public keys of what is signed here |
 //! | `/assets/…` | stylesheet and icon |
@@ -15,6 +16,7 @@
 //! The operations listener is [`ops`]. Each surface answers errors in its own format, also those of routing, limits and panics.
 
 mod admin;
+mod authorize;
 mod extract;
 mod jwks;
 mod layers;
@@ -91,10 +93,20 @@ fn page_surface(app: &App) -> Router<App> {
         .route("/", get(me::home))
         .route("/me", get(me::page))
         .layer(from_fn_with_state((app.clone(), Surface::Console), layers::measure));
+    let portals = Router::new()
+        .route("/oauth2/authorize/{handle}", get(authorize::resume).post(authorize::choose).head(layers::wrong_method))
+        .layer(from_fn_with_state((app.clone(), Surface::SignIn), layers::measure));
+    // Portals send these from their own sites, as forms too.
+    let from_portals = Router::new()
+        .route("/oauth2/authorize", get(authorize::begin).post(authorize::begin_by_form).head(layers::wrong_method))
+        .layer(from_fn_with_state((app.clone(), Surface::SignIn), layers::measure))
+        .method_not_allowed_fallback(layers::wrong_method);
     sign_in
         .merge(console)
+        .merge(portals)
         .method_not_allowed_fallback(layers::wrong_method)
         .layer(CsrfLayer::new().with_rejection_response(layers::foreign_post))
+        .merge(from_portals)
         .layer(CatchPanicLayer::custom(layers::page_panic))
         .layer(from_fn(layers::page_deadline))
         .layer(from_fn(layers::as_page))

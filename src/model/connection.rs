@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, ConnectionId, DirectoryId};
+use super::{AccountId, ConnectionId, DirectoryId, SecondFactor};
 
 /// How a connection's identity provider signs people in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
@@ -81,6 +81,9 @@ pub struct OidcSettings {
     /// Asked for beside `openid`.
     #[serde(default)]
     pub scopes: Vec<String>,
+    /// What of its words counts as a second factor.
+    #[serde(default)]
+    pub second_factor: SecondFactor,
 }
 
 /// The claim that is the subject itself (OpenID Connect Core section 2). Nobody has to approve it as a name that never changes.

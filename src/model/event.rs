@@ -190,6 +190,8 @@ kinds! {
     GroupDeleted = "group.deleted",
     MembersChanged = "group.members_changed",
     RolesChanged = "roles.changed",
+    /// A portal was given a code for a login on an account.
+    GrantIssued = "grant.issued",
     SignedIn = "session.signed_in",
     SignInRefused = "session.refused",
     SignedOut = "session.signed_out",

@@ -13,6 +13,7 @@
 
 mod account;
 mod approval;
+mod assurance;
 mod client;
 mod connection;
 mod directory;
@@ -32,6 +33,7 @@ pub use account::{Account, AccountState, Instance, Service, Tenant, TenantState}
 pub use approval::{
     Approval, ApprovalDecision, ApprovalNeed, ApprovalPolicy, ApprovalState, Approvers, PolicyBody, Requested, Verdict,
 };
+pub use assurance::{Acr, Assurance, CLOCK_LEEWAY, FRESH, SecondFactor, Unmet};
 pub use client::{Client, ClientScope, ClientScopes, NotAClientScope};
 pub use connection::{
     Binding, Connection, ConnectionState, JitPolicy, MissingClaim, OidcSettings, PairValue, Protocol, SUBJECT_CLAIM,

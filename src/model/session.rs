@@ -24,6 +24,8 @@ pub struct Session {
 pub struct Demand {
     /// The person is asked anew (`prompt=login`), and the identity provider says that it did so: its `auth_time` is recent.
     pub is_fresh: bool,
+    /// The identity provider asked the person no longer ago than this many seconds, and says so.
+    pub max_age: Option<u32>,
     /// It reaches this authentication context class.
     pub acr: Option<String>,
 }

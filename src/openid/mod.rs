@@ -5,5 +5,8 @@
 //! every token of the grant is refused here from then on. Nothing is remembered between two requests but the public halves of keys, so
 //! that what one replica ends is over on all of them.
 
+pub mod authorize;
+pub mod grants;
+pub mod hint;
 pub mod keys;
 pub mod rotation;

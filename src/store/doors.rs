@@ -179,7 +179,7 @@ impl Doors {
         let row = door!(
             self,
             fetch_optional::<Row>(
-                "select tenant_id, id, connection_id, browser_digest, demand, proof_sealed, return_to, expires_at, consumed_at
+                "select tenant_id, id, connection_id, browser_digest, demand, proof_sealed, return_to, created_at, expires_at, consumed_at
                  from pending_sign_ins where state_digest = $1",
                 state
             )
@@ -317,12 +317,13 @@ impl super::Writer {
         Ok(rows > 0)
     }
 
-    /// Removes sessions, pending sign-ins and access tokens whose time is over, everywhere.
+    /// Removes sessions, pending sign-ins, waiting authorization requests and access tokens whose time is over, everywhere.
     pub async fn purge_expired(&mut self, now: DateTime<Utc>) -> Result<u64> {
         let sessions = door!(self, execute("delete from sessions where expires_at < $1", now))?;
         let pending = door!(self, execute("delete from pending_sign_ins where expires_at < $1", now))?;
+        let requests = door!(self, execute("delete from authorization_requests where expires_at < $1", now))?;
         let tokens = door!(self, execute("delete from access_tokens where expires_at < $1", now))?;
-        Ok(sessions + pending + tokens)
+        Ok(sessions + pending + requests + tokens)
     }
 
     /// Removes what requests with idempotency keys were answered before an instant, everywhere, at most `limit`. Answers how many.

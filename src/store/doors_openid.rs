@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Doors, Result, Writer, door};
 use crate::keys::HashedToken;
-use crate::model::{ClientId, GrantId, Portal, TenantId};
+use crate::model::{AuthorizationRequestId, ClientId, GrantId, Portal, TenantId};
 
 /// A portal application, with what proves it.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -87,5 +87,15 @@ impl Writer {
                 i64::from(limit)
             )
         )
+    }
+
+    /// Takes an authorization request that waits, for this answer and no other, in the transaction of the tenant that the answer is of.
+    /// Answers false when somebody was faster.
+    pub async fn consume_authorization_request(&mut self, id: AuthorizationRequestId, now: DateTime<Utc>) -> Result<bool> {
+        let taken = door!(
+            self,
+            execute("update authorization_requests set consumed_at = $2 where id = $1 and consumed_at is null", id, now)
+        )?;
+        Ok(taken == 1)
     }
 }

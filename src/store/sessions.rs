@@ -54,9 +54,21 @@ pub struct PendingRow {
     pub demand: Demand,
     pub proof_sealed: Sealed,
     pub return_to: Option<String>,
+    pub created_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
     /// When a callback took it. One that was taken is of no more use.
     pub consumed_at: Option<DateTime<Utc>>,
+}
+
+/// How a login of a session signed in.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct SessionLoginRow {
+    pub sid: Sid,
+    /// A local login has none.
+    pub connection_id: Option<ConnectionId>,
+    pub authenticated_at: DateTime<Utc>,
+    pub asserted_at: Option<DateTime<Utc>>,
+    pub acr: Option<String>,
 }
 
 /// How one sign-in went, for the tenant's administrator. Redacted before it comes here.
@@ -106,6 +118,19 @@ impl Reader {
             )
         )?;
         Ok(row.map(|(sid,)| sid))
+    }
+
+    /// How a login of a session signed in.
+    pub async fn session_login(&mut self, session: SessionId, login: LoginId) -> Result<Option<SessionLoginRow>> {
+        sql!(
+            self,
+            fetch_optional::<SessionLoginRow>(
+                "select sid, connection_id, authenticated_at, asserted_at, acr from session_logins
+                 where tenant_id = $1 and session_id = $2 and login_id = $3",
+                session,
+                login
+            )
+        )
     }
 
     /// The claims that a login's last sign-ins brought, by connection.

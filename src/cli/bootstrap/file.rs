@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::directory::manage::GrantSpec;
-use crate::model::{ClientScopes, JitPolicy, MissingClaim, Pattern, PortalSettings, Scopes, TokenEndpointAuthMethod};
+use crate::model::{ClientScopes, JitPolicy, MissingClaim, Pattern, PortalSettings, Scopes, SecondFactor, TokenEndpointAuthMethod};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -58,6 +58,8 @@ pub(super) struct Connection {
     pub(super) client_secret: Option<SecretSource>,
     #[serde(default)]
     pub(super) scopes: Vec<String>,
+    #[serde(default)]
+    pub(super) second_factor: SecondFactor,
     #[serde(default = "only_provisioned")]
     pub(super) jit: JitPolicy,
     #[serde(default)]

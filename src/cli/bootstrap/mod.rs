@@ -212,7 +212,11 @@ async fn ensure_connection(app: &App, tenant: TenantId, spec: &Connection, repor
         jit: spec.jit,
         missing_claim: spec.missing_claim,
         contact: spec.contact.as_deref(),
-        settings: OidcSettings { client_id: spec.client_id.clone(), scopes: spec.scopes.clone() },
+        settings: OidcSettings {
+            client_id: spec.client_id.clone(),
+            scopes: spec.scopes.clone(),
+            second_factor: spec.second_factor.clone(),
+        },
     };
     let connection = manage(app).ensure_connection(tenant, &new).await?;
     report.made(connection.made, || format!("connection {}", spec.slug));

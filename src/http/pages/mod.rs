@@ -9,6 +9,7 @@
 //! (200, a refresh of zero seconds and a link), and [`Choice`]s are plain links, whose redirects no `form-action` concerns.
 
 mod assets;
+mod portal;
 mod refused;
 mod signed_in;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderName, StatusCode, header};
 
 pub use assets::{icon_url, router as assets, stylesheet_url};
+pub use portal::{AccountChoice, ChooseAccount, NoAccount, Onward, Over, PortalRefused, RequestOver};
 pub use refused::{Contact, Reason, Refused};
 pub use signed_in::{AccountNode, Cause, RoleLine, SignedIn};
 pub use trouble::{NotFound, Trouble, Wrong};
@@ -92,6 +94,8 @@ pub struct SignIn {
     pub error: Option<String>,
     /// Where to go afterwards, carried along in the form.
     pub return_to: Option<String>,
+    /// The portal that waits for it, by its name.
+    pub portal: Option<String>,
     /// The connections to choose from. When there are any, they take the place of the form.
     pub choices: Vec<Choice>,
 }

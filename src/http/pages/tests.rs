@@ -3,6 +3,7 @@
 use axum::body::to_bytes;
 
 use super::*;
+use crate::openid::authorize::Unproved;
 
 const REFERENCE: &str = "0198c2a4-7d1e-7c3b-9a55-0f6f2f9f3d21";
 
@@ -64,6 +65,22 @@ fn accounts() -> Vec<AccountNode> {
     }]
 }
 
+fn choices() -> Vec<AccountChoice> {
+    let node = |name: &str, roles: &[&str], children| AccountChoice {
+        id: format!("0198-{name}"),
+        name: name.into(),
+        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+        children,
+    };
+    let london = node("London", &["Administrator", "Technical"], vec![]);
+    let emea = node(
+        "EMEA",
+        &["Administrator", "Support"],
+        vec![london, node("Paris with a rather long name of its own", &["Support"], vec![])],
+    );
+    vec![node("Bluesky", &[], vec![emea, node("APAC", &["Financial"], vec![])])]
+}
+
 fn signed_in(accounts: Vec<AccountNode>) -> SignedIn {
     SignedIn { frame: Frame { visitor: Some(joe()), ..bluesky() }, visitor: joe(), accounts, contact: Some(contact()) }
 }
@@ -103,12 +120,51 @@ fn every_page() -> Vec<(String, String)> {
             }
             .render(),
         ),
+        (
+            "sign_in_portal".into(),
+            SignIn { portal: Some("Bluesky Support".into()), typed: "joe.bloggs@bluesky.example".into(), ..SignIn::default() }
+                .render(),
+        ),
+        (
+            "choose_account".into(),
+            ChooseAccount {
+                frame: Frame { visitor: Some(joe()), ..bluesky() },
+                portal: "Bluesky Support".into(),
+                visitor: joe(),
+                accounts: choices(),
+                action: "/oauth2/authorize/0198".into(),
+            }
+            .render(),
+        ),
+        (
+            "no_account".into(),
+            NoAccount {
+                frame: Frame { visitor: Some(joe()), ..bluesky() },
+                portal: "Bluesky Support".into(),
+                visitor: joe(),
+                contact: Some(contact()),
+                back: "https://portal.example/callback?error=access_denied".into(),
+            }
+            .render(),
+        ),
+        (
+            "onward".into(),
+            Onward { frame: Frame::default(), to: "Bluesky Support".into(), href: "about:blank#later".into() }.render(),
+        ),
         ("leaving".into(), Leaving { frame: bluesky(), connection: "Anchor".into(), href: "about:blank#later".into() }.render()),
         ("signed_in".into(), signed_in(accounts()).render()),
         ("signed_in_empty".into(), signed_in(vec![]).render()),
         ("signed_out".into(), SignedOut { frame: bluesky(), connection: Some("Anchor".into()) }.render()),
         ("not_found".into(), NotFound::default().render()),
     ];
+    for why in [Unproved::ClientMissing, Unproved::ClientUnknown, Unproved::RedirectMissing, Unproved::RedirectUnknown] {
+        let portal = (why == Unproved::RedirectUnknown).then(|| "Bluesky Support".to_owned());
+        let view = PortalRefused { frame: Frame::default(), why, portal, reference: REFERENCE.into() };
+        pages.push((format!("portal_refused_{why:?}").to_lowercase(), view.render()));
+    }
+    for over in [Over::Gone, Over::Answered] {
+        pages.push((format!("request_over_{over:?}").to_lowercase(), RequestOver { frame: Frame::default(), over }.render()));
+    }
     for reason in Reason::ALL {
         pages.push((format!("refused_{reason:?}").to_lowercase(), refused(reason).render()));
     }

@@ -12,6 +12,7 @@ use axum_extra::extract::{CookieJar, Query};
 use http::StatusCode;
 use serde::Deserialize;
 
+use super::authorize::waiting;
 use super::extract::{SESSION_COOKIE, SignedIn, cookie};
 use super::layers::{RequestId, trouble};
 use super::pages::{self, Choice, Frame, Leaving, Page, Wrong};
@@ -27,12 +28,28 @@ pub(super) struct Where {
 }
 
 /// Asks who wants to sign in.
-pub(super) async fn form(signed_in: Option<SignedIn>, Query(place): Query<Where>) -> Response {
+pub(super) async fn form(
+    State(app): State<App>,
+    signed_in: Option<SignedIn>,
+    Query(place): Query<Where>,
+    jar: CookieJar,
+) -> Response {
     let return_to = place.return_to.filter(|path| is_local(path));
     if signed_in.is_some() {
         return Redirect::to(return_to.as_deref().unwrap_or("/me")).into_response();
     }
-    Page(StatusCode::OK, pages::SignIn { return_to, ..pages::SignIn::default() }).into_response()
+    let waiting = match waiting::behind(&app, return_to.as_deref(), &jar).await {
+        Ok(waiting) => waiting,
+        Err(error) => return failed(&error),
+    };
+    let (portal, hint) = waiting.map_or((None, None), |waiting| (Some(waiting.portal.name), waiting.request.login_hint));
+    let typed = hint.unwrap_or_default().chars().take(254).collect();
+    Page(StatusCode::OK, pages::SignIn { typed, return_to, portal, ..pages::SignIn::default() }).into_response()
+}
+
+fn failed(error: &(dyn std::error::Error + 'static)) -> Response {
+    tracing::error!(error, "a sign-in could not be prepared");
+    trouble(Wrong::Unavailable)
 }
 
 #[derive(Debug, Deserialize)]
@@ -43,15 +60,16 @@ pub(super) struct Identifier {
 }
 
 /// Finds the connection of an address: one leads on, several are offered.
-pub(super) async fn find(State(app): State<App>, Form(given): Form<Identifier>) -> Response {
+pub(super) async fn find(State(app): State<App>, jar: CookieJar, Form(given): Form<Identifier>) -> Response {
     let return_to = given.return_to.filter(|path| is_local(path));
     let typed: String = given.identifier.trim().chars().take(254).collect();
     let connections = match connections_of(&app, &typed).await {
         Ok(connections) => connections,
-        Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "connections could not be looked up");
-            return trouble(Wrong::Unavailable);
-        }
+        Err(error) => return failed(&error),
+    };
+    let portal = match waiting::behind(&app, return_to.as_deref(), &jar).await {
+        Ok(waiting) => waiting.map(|waiting| waiting.portal.name),
+        Err(error) => return failed(&error),
     };
     let href = |connection: &Connection| start(connection, return_to.as_deref());
     match connections.as_slice() {
@@ -61,7 +79,7 @@ pub(super) async fn find(State(app): State<App>, Form(given): Form<Identifier>) 
             } else {
                 "We do not know where people of this address sign in. Check the spelling, or ask your administrator."
             };
-            let view = pages::SignIn { typed, error: Some(error.to_owned()), return_to, ..pages::SignIn::default() };
+            let view = pages::SignIn { typed, error: Some(error.to_owned()), return_to, portal, ..pages::SignIn::default() };
             Page(StatusCode::UNPROCESSABLE_ENTITY, view).into_response()
         }
         [only] => Page(StatusCode::OK, Leaving { frame: Frame::default(), connection: only.name.clone(), href: href(only) })
@@ -69,7 +87,7 @@ pub(super) async fn find(State(app): State<App>, Form(given): Form<Identifier>) 
         several => {
             let choices =
                 several.iter().map(|connection| Choice { name: connection.name.clone(), href: href(connection) }).collect();
-            Page(StatusCode::OK, pages::SignIn { typed, return_to: None, choices, ..pages::SignIn::default() }).into_response()
+            Page(StatusCode::OK, pages::SignIn { typed, return_to, portal, choices, ..pages::SignIn::default() }).into_response()
         }
     }
 }

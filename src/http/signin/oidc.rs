@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::super::extract::{SESSION_COOKIE, SIGN_IN_COOKIE, SignedIn, cookie, user_agent};
+use super::super::extract::{SESSION_COOKIE, SIGN_IN_COOKIE, SignedIn, browser_marker, cookie, user_agent};
 use super::super::layers::{RequestId, no_such_page};
 use super::super::pages::{Contact, Frame, Page, Reason, Refused as RefusedPage};
 use super::{Where, is_local};
@@ -118,11 +118,7 @@ async fn try_begin(
         Ok(begun) => begun,
         Err(refused) => return Err(failed(app, tenant, &connection, &refused, &trace, request_id).await),
     };
-    // Several tabs of one browser share the cookie, so that each can finish.
-    let browser = match jar.get(SIGN_IN_COOKIE) {
-        Some(cookie) if cookie.value().len() == 43 => SecretString::from(cookie.value()),
-        _ => PlainToken::bare().reveal(),
-    };
+    let browser = browser_marker(&jar);
     let now = app.clock.now();
     let pending = PendingId::new(now);
     let proof =

@@ -17,7 +17,7 @@ use vestibule::clock::Clock;
 use vestibule::federation::{Begun, Callback, Federation, Pending, Refused, Trace};
 use vestibule::model::{
     AccountId, Connection, ConnectionId, ConnectionState, ExternalIdentity, JitPolicy, MissingClaim, OidcSettings, Protocol,
-    TenantId,
+    SecondFactor, TenantId,
 };
 use vestibule::net;
 
@@ -55,7 +55,11 @@ impl Door {
             missing_claim: MissingClaim::Clear,
             home_account_id: AccountId::new(noon()),
             contact: None,
-            settings: OidcSettings { client_id: CLIENT_ID.into(), scopes: vec!["openid".into(), "profile".into(), "email".into()] },
+            settings: OidcSettings {
+                client_id: CLIENT_ID.into(),
+                scopes: vec!["openid".into(), "profile".into(), "email".into()],
+                second_factor: SecondFactor::default(),
+            },
             epoch: 0,
         };
         let federation = Federation::new(net::Client::new(settings).unwrap(), clock.clone());

@@ -1,5 +1,6 @@
 //! The OpenID Provider, as portals see it: stories over HTTP, each on both engines.
 
+mod authorize;
 mod grants;
 mod keys;
 

@@ -1,9 +1,10 @@
 //! What portals were given: codes, refresh tokens, and what ends them.
 
 use chrono::TimeDelta;
+use serde_json::json;
 use vestibule::keys::HashedToken;
-use vestibule::model::{ClientId, GrantId, LoginId, PortalGrant, PortalSettings, SessionId, Sid, TenantId};
-use vestibule::store::{NewClient, NewGrant, NewSession};
+use vestibule::model::{AuthorizationRequestId, ClientId, GrantId, LoginId, PortalGrant, PortalSettings, SessionId, Sid, TenantId};
+use vestibule::store::{NewAuthorizationRequest, NewClient, NewGrant, NewSession};
 
 use super::{Ground, House, later, now, raw, rows};
 use crate::support::world::on_every_engine;
@@ -79,7 +80,12 @@ on_every_engine! {
         let joe = house.login(&ground.store, "joe").await;
         let client = portal(&ground).await;
         let (id, session) = grant(&ground, &house, joe, client, "code").await;
-        let sid = ground.store.read(house.tenant).sid_of_session(session, joe).await.unwrap();
+        let mut reader = ground.store.read(house.tenant);
+        let sid = reader.sid_of_session(session, joe).await.unwrap();
+        let row = reader.session_login(session, joe).await.unwrap().unwrap();
+        assert_eq!((Some(row.sid), row.connection_id, row.authenticated_at), (sid, Some(house.connection), now()));
+        assert_eq!((row.asserted_at, row.acr.as_deref()), (Some(now() - TimeDelta::minutes(2)), Some("high")));
+        assert_eq!(reader.session_login(SessionId::new(now()), joe).await.unwrap(), None);
         let mut doors = ground.store.doors();
         assert_eq!(doors.portal("other").await.unwrap().map(|row| row.portal.id), None);
         let row = doors.portal("portal").await.unwrap().unwrap();
@@ -130,6 +136,36 @@ on_every_engine! {
         assert!(doors.refresh_token(&token).await.unwrap().is_none());
         assert!(doors.code(&HashedToken::of("code")).await.unwrap().is_none());
         assert_eq!(rows!(ground.store, (i64,), "select count(*) from grants"), [(0,)]);
+    }
+
+    async fn a_request_waits_in_the_operators_tenant_and_is_answered_once(engine) {
+        let ground = Ground::fresh(engine).await;
+        let house = ground.tenant("bluesky").await;
+        let client = portal(&ground).await;
+        let (id, handle, browser) = (AuthorizationRequestId::new(now()), HashedToken::of("handle"), HashedToken::of("browser"));
+        let parameters = json!({ "scope": "openid" });
+        let new = NewAuthorizationRequest {
+            id, client, handle: &handle, browser: &browser, parameters: &parameters, expires_at: later(15),
+        };
+        let mut writer = ground.store.write(TenantId::OPERATOR).await.unwrap();
+        writer.insert_authorization_request(&new, now()).await.unwrap();
+        writer.commit().await.unwrap();
+        let found = async |handle: &HashedToken| ground.store.read(TenantId::OPERATOR).authorization_request(handle).await.unwrap();
+        assert!(found(&HashedToken::of("other")).await.is_none());
+        let row = found(&handle).await.unwrap();
+        assert_eq!((row.id, row.browser_digest, row.parameters, row.consumed_at), (id, browser, parameters, None));
+        assert_eq!((row.created_at, row.expires_at), (now(), later(15)));
+        // It is used up in the transaction of whoever the answer is of.
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        assert!(writer.consume_authorization_request(id, now()).await.unwrap());
+        assert!(!writer.consume_authorization_request(id, now()).await.unwrap());
+        writer.commit().await.unwrap();
+        assert_eq!(found(&handle).await.unwrap().consumed_at, Some(now()));
+        let mut writer = ground.store.write(house.tenant).await.unwrap();
+        assert_eq!(writer.purge_expired(later(14)).await.unwrap(), 0);
+        assert_eq!(writer.purge_expired(later(16)).await.unwrap(), 1);
+        writer.commit().await.unwrap();
+        assert!(found(&handle).await.is_none());
     }
 
     async fn an_assertion_is_used_once_and_forgotten_when_it_is_over(engine) {

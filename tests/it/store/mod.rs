@@ -37,7 +37,7 @@ use uuid::Uuid;
 use vestibule::keys::HashedToken;
 use vestibule::model::{
     AccountId, Actor, Binding, ConnectionId, Directory, DirectoryId, DirectorySettings, DomainId, Email, GroupId, JitPolicy,
-    LoginId, LoginKind, MissingClaim, OidcSettings, PersonId, Protocol, Scopes, Slot, TenantId, TokenId,
+    LoginId, LoginKind, MissingClaim, OidcSettings, PersonId, Protocol, Scopes, SecondFactor, Slot, TenantId, TokenId,
 };
 use vestibule::scim::fold::{FOLDING_VERSION, fold};
 use vestibule::store::{
@@ -172,7 +172,11 @@ impl House {
             missing_claim: MissingClaim::Clear,
             home_account_id: self.root,
             contact: None,
-            settings: &OidcSettings { client_id: "vestibule".to_owned(), scopes: vec!["openid".to_owned()] },
+            settings: &OidcSettings {
+                client_id: "vestibule".to_owned(),
+                scopes: vec!["openid".to_owned()],
+                second_factor: SecondFactor::default(),
+            },
         };
         writer.insert_connection(&connection, now()).await.unwrap();
         let domain = format!("{slug}.example");

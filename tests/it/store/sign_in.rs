@@ -115,7 +115,7 @@ on_every_engine! {
             connection_id: house.connection,
             state: &state,
             browser: &HashedToken::of("browser"),
-            demand: &Demand { is_fresh: true, acr: None },
+            demand: &Demand { is_fresh: true, max_age: Some(60), acr: None },
             proof: &sealer.seal(&place, b"nonce"),
             return_to: Some("/portal"),
             expires_at: later(10),
