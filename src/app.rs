@@ -14,7 +14,7 @@ use crate::federation::Federation;
 use crate::http::limits::Limits;
 use crate::keys::{KeyRing, Sealer};
 use crate::metrics::Metrics;
-use crate::model::Actor;
+use crate::model::{Actor, SessionLimits};
 use crate::net;
 use crate::openid::keys::SigningKeys;
 use crate::store::{MigrationState, Store};
@@ -38,6 +38,12 @@ pub struct App {
 }
 
 impl App {
+    /// How long sessions last where a tenant says nothing else.
+    #[must_use]
+    pub fn session_limits(&self) -> SessionLimits {
+        SessionLimits::new(self.settings.sessions.idle, self.settings.sessions.absolute)
+    }
+
     /// Opens the database, brings an embedded one up to date, reads keys and catalogues.
     ///
     /// # Errors

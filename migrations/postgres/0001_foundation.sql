@@ -558,7 +558,8 @@ create table sessions (
 );
 create index sessions_by_person on sessions (tenant_id, person_id);
 create index sessions_by_active_login on sessions (active_login_id);
-create index sessions_by_end on sessions (expires_at);
+create index sessions_by_beginning on sessions (tenant_id, created_at);
+create index sessions_by_use on sessions (tenant_id, last_seen_at);
 
 -- One login within one session; sid is what portals see.
 create table session_logins (
@@ -586,6 +587,7 @@ create table session_logins (
 );
 create index session_logins_by_login on session_logins (login_id);
 create index session_logins_by_upstream on session_logins (connection_id, upstream_session);
+create index session_logins_by_connection_epoch on session_logins (connection_id, connection_epoch);
 
 create table pending_sign_ins (
   tenant_id uuid not null,
@@ -822,7 +824,24 @@ create table deliveries (
   failed_at timestamptz,
   constraint deliveries_key primary key (tenant_id, client_id, sid)
 );
-create index deliveries_due on deliveries (due_at) where delivered_at is null and failed_at is null;
+create index deliveries_due on deliveries (client_id, due_at) where delivered_at is null and failed_at is null;
+create index deliveries_open on deliveries (created_at) where delivered_at is null and failed_at is null;
+create index deliveries_by_delivery on deliveries (delivered_at) where delivered_at is not null;
+create index deliveries_by_failure on deliveries (failed_at) where failed_at is not null;
+
+-- Sessions of a connection or of a whole tenant, which may be very many. They are over since the epoch was raised, in the transaction that
+-- wrote this; a worker removes their rows, and writes what their portals are to be told.
+create table endings (
+  tenant_id uuid not null references tenants (tenant_id),
+  id uuid not null primary key,
+  -- Null is every session of the tenant.
+  connection_id uuid,
+  -- The sessions from before this epoch.
+  epoch bigint not null,
+  created_at timestamptz not null,
+  constraint endings_tenant unique (tenant_id, id),
+  constraint endings_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id)
+);
 
 create table provisioning_log (
   tenant_id uuid not null,

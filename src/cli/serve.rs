@@ -57,6 +57,7 @@ pub async fn serve_app(app: App, listener: TcpListener, ops_listener: TcpListene
         clock: &app.clock,
         reads: &app.reads,
         rules: &app.rules,
+        sessions: app.session_limits(),
         signing: &app.signing,
         signing_lifetime: chrono::TimeDelta::from_std(app.settings.keys.signing_lifetime)?,
     });

@@ -5,13 +5,14 @@
 //! | [`provision::create_login`], [`provision::change_login`], [`provision::delete_login`] | SCIM | the schema's constraints | `login.*` |
 //! | [`provision::create_group`], [`provision::change_group`], [`provision::delete_group`] | SCIM | the schema's constraints | `group.*` |
 //! | [`sign_in::sign_in`] | a verified [`crate::model::ExternalIdentity`] | [`decide`] | `login.bound`, `session.*` |
-//! | [`sign_in::sign_out`] | a person | | `session.signed_out` |
+//! | [`ending`] | a person, an administrator | | `session.signed_out`, `session.ended` |
 //! | [`tokens::Tokens`] | the operator, an administrator | its own checks | `token.*` |
 //! | [`accounts::Accounts`], [`assignments::Assignments`] | an administrator, a client | their permissions on the account, and the catalogue | `account.*`, `service.*`, `assignment.*` |
 //! | [`approvals::Policies`], [`approvals::Approvals`] | an administrator, an approver, a client, anybody with a role | the policies, and the catalogue | `approval_policy.*`, `approval.*`, `assignment.given` |
 //! | [`people::People`] | an administrator, a client | their permission on the home account, and on every role that is held | `login.*`, `person.*` |
 //! | [`appoint::appoint`] | the operator | the catalogue | `assignment.given` |
 //! | [`erase_values`], [`erase_person_key`] | an administrator, the operator | that the person has left | `person.key_erased` |
+//! | [`connections::Connections`] | an administrator | their permission on its home account | `connection.changed` |
 //! | [`tenants::Tenants`] | the operator's persons | their permissions in the operator's tenant | `tenant.changed` |
 //! | [`extract::Extract`] | an administrator | its own checks | `permissions.extracted` |
 //! | [`rules::Rules`] | an administrator | the catalogue, for what they may give | `rule.*`, `roles.changed` |
@@ -31,9 +32,10 @@ pub mod catalogue;
 pub mod chain;
 pub mod claims;
 pub mod clients;
+pub mod connections;
 pub mod decide;
 pub mod effective;
-mod ending;
+pub mod ending;
 mod error;
 pub mod evaluation;
 pub mod explain;

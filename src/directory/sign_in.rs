@@ -11,8 +11,8 @@ use super::recompute::{RuleBook, recompute_login};
 use super::{Caller, Error, Result};
 use crate::keys::{HashedToken, Sealer};
 use crate::model::{
-    Binding, EventKind, ExternalIdentity, Login, LoginId, LoginKind, MissingClaim, PairValue, PersonId, SUBJECT_CLAIM, Session,
-    SessionId, Sid, Slot, TraceId,
+    Binding, EventKind, ExternalIdentity, Login, LoginId, LoginKind, MissingClaim, PairValue, PersonId, SUBJECT_CLAIM, SessionId,
+    Sid, Slot, TraceId,
 };
 use crate::scim::fold::{FOLDING_VERSION, fold};
 use crate::scim::schema::ResourceKind;
@@ -362,17 +362,4 @@ pub async fn record_failure(
     writer.record(&[event], caller.request_id).await?;
     writer.commit().await?;
     Ok(reference)
-}
-
-/// Ends a session because its person wants to.
-///
-/// # Errors
-/// When the database cannot be written.
-pub async fn sign_out(store: &Store, caller: Caller<'_>, session: &Session) -> Result<()> {
-    let mut writer = store.write(session.tenant_id).await?;
-    writer.end_session(session.id).await?;
-    let event = caller.event(EventKind::SignedOut, session.active_login_id.uuid(), json!({ "session": session.id }));
-    writer.record(&[event], caller.request_id).await?;
-    writer.commit().await?;
-    Ok(())
 }

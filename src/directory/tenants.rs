@@ -6,6 +6,7 @@
 use serde_json::json;
 
 use super::access::{Authority, Permission, Reach};
+use super::ending::end_tenant;
 use super::recompute::RuleBook;
 use super::{Caller, Error, Result};
 use crate::model::{EventKind, TenantState};
@@ -61,6 +62,8 @@ impl Tenants<'_> {
             if !writer.change_tenant_state(state).await? {
                 return Ok(());
             }
+            // Either way whatever was signed in before is so no more.
+            end_tenant(&mut writer, self.caller.now).await?;
             let details = json!({ "after": { "state": state } });
             let event = self.caller.event(EventKind::TenantChanged, before.figures.tenant_id.uuid(), details);
             writer.record(&[event], self.caller.request_id).await?;

@@ -90,8 +90,7 @@ pub(super) async fn session(parts: &Parts, app: &App) -> Result<Option<Session>,
     let jar = CookieJar::from_headers(&parts.headers);
     let Some(cookie) = jar.get(SESSION_COOKIE) else { return Ok(None) };
     let now = app.clock.now();
-    let idle_since = now - app.settings.sessions.idle;
-    let found = app.store.doors().session(&HashedToken::of(cookie.value()), now, idle_since).await;
+    let found = app.store.doors().session(&HashedToken::of(cookie.value()), now, app.session_limits()).await;
     let session = match found {
         Ok(Some(session)) => session,
         Ok(None) => return Ok(None),

@@ -149,6 +149,8 @@ kinds! {
     /// The key of a person's values in events was destroyed.
     PersonKeyErased = "person.key_erased",
     ConnectionCreated = "connection.created",
+    /// A connection was switched off, or on again.
+    ConnectionChanged = "connection.changed",
     DomainCreated = "domain.created",
     DirectoryCreated = "directory.created",
     DirectoryChanged = "directory.changed",
@@ -195,6 +197,8 @@ kinds! {
     SignedIn = "session.signed_in",
     SignInRefused = "session.refused",
     SignedOut = "session.signed_out",
+    /// A session was ended: by its person from another one, by an administrator, or by signing in anew.
+    SessionEnded = "session.ended",
 }
 
 /// One audit entry, written in the transaction that it tells of, and never changed.

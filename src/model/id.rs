@@ -103,6 +103,8 @@ ids! {
     ApprovalPolicyId
     /// Something that was asked for and waits for an approval, or was decided.
     ApprovalId
+    /// Sessions of a connection or tenant that are over, and still to be removed.
+    EndingId
     /// A browser's stay.
     SessionId
     /// One login within one session: the `sid` that portals see.

@@ -43,8 +43,8 @@ pub use event::{Actor, Event, EventKind};
 pub use grant::PortalGrant;
 pub use id::{
     AccessTokenId, AccountId, ApprovalId, ApprovalPolicyId, AssignmentId, AuthorizationRequestId, ClientId, ConnectionId,
-    DirectoryId, DomainId, EventId, GrantId, GroupId, HolderId, InstanceId, JobId, KeyId, LoginId, PendingId, PersonId, RuleId,
-    ServiceId, SessionId, Sid, TenantId, TokenId, TraceId,
+    DirectoryId, DomainId, EndingId, EventId, GrantId, GroupId, HolderId, InstanceId, JobId, KeyId, LoginId, PendingId, PersonId,
+    RuleId, ServiceId, SessionId, Sid, TenantId, TokenId, TraceId,
 };
 pub use identity::{Email, ExternalIdentity, Login, LoginKind, Slot, Subject, SubjectKind, TokenType};
 pub use job::Job;
@@ -52,5 +52,5 @@ pub use member::{MemberId, MemberKind, Membership, MembershipType};
 pub use person::{Person, PersonState};
 pub use portal::{Portal, PortalSettings, TokenEndpointAuthMethod};
 pub use role::{Assignment, AssignmentSource, ChangedRules, Given, Grant, Pattern, Rule, RuleBody, RuleOrigin};
-pub use session::{Demand, Session};
+pub use session::{Demand, Session, SessionLimits, TenantLimits};
 pub use token::{NoScope, NotAScope, Scope, Scopes, Token, TokenState};

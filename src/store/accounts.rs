@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
-use super::{Reader, Result, Writer, sql};
-use crate::model::{Account, AccountId, AccountState, Instance, InstanceId, Service, ServiceId, Tenant, TenantState};
+use super::{Error, Reader, Result, Writer, sql};
+use crate::model::{Account, AccountId, AccountState, Instance, InstanceId, Service, ServiceId, Tenant, TenantLimits, TenantState};
 
 /// An account to be made.
 #[derive(Clone, Debug)]
@@ -22,6 +22,13 @@ impl Reader {
             self,
             fetch_optional::<Tenant>("select tenant_id, slug, name, catalogue, created_at from tenants where tenant_id = $1")
         )
+    }
+
+    /// What the tenant says of its sessions.
+    pub async fn session_limits(&mut self) -> Result<TenantLimits> {
+        let row =
+            sql!(self, fetch_optional::<TenantLimits>("select session_idle, session_absolute from tenants where tenant_id = $1"))?;
+        Ok(row.unwrap_or_default())
     }
 
     /// How many persons and logins the tenant has.
@@ -90,17 +97,24 @@ impl Reader {
 }
 
 impl Writer {
-    /// Suspends the tenant, or takes it into use again. Either way whatever was signed in before is so no more. Answers whether it
-    /// was in the other state; the operator's own tenant has but one.
+    /// Suspends the tenant, or takes it into use again. Answers whether it was in the other state; the operator's own tenant has but one.
     pub async fn change_tenant_state(&mut self, state: TenantState) -> Result<bool> {
-        let rows = sql!(
+        let rows =
+            sql!(self, execute("update tenants set state = $2 where tenant_id = $1 and state <> $2 and not reserved", state))?;
+        Ok(rows == 1)
+    }
+
+    /// Says how long the tenant's sessions last, those that have begun among them.
+    pub async fn set_session_limits(&mut self, limits: TenantLimits) -> Result<()> {
+        let written = sql!(
             self,
             execute(
-                "update tenants set state = $2, epoch = epoch + 1 where tenant_id = $1 and state <> $2 and not reserved",
-                state
+                "update tenants set session_idle = $2, session_absolute = $3 where tenant_id = $1",
+                limits.session_idle,
+                limits.session_absolute
             )
         )?;
-        Ok(rows == 1)
+        if written == 1 { Ok(()) } else { Err(Error::Raced) }
     }
 
     /// Makes the tenant that this writer is bound to, with its empty set of rules.

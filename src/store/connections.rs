@@ -3,9 +3,11 @@
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
-use super::{Reader, Result, Writer, sql};
+use super::{Error, Reader, Result, Writer, sql};
 use crate::keys::Sealed;
-use crate::model::{AccountId, Connection, ConnectionId, DomainId, JitPolicy, MissingClaim, OidcSettings, Protocol};
+use crate::model::{
+    AccountId, Connection, ConnectionId, ConnectionState, DomainId, JitPolicy, MissingClaim, OidcSettings, Protocol,
+};
 
 macro_rules! connection_columns {
     () => {
@@ -82,6 +84,31 @@ impl Reader {
 }
 
 impl Writer {
+    /// A connection of the tenant, taken.
+    pub async fn connection_for_update(&mut self, id: ConnectionId) -> Result<Option<Connection>> {
+        sql!(
+            self,
+            fetch_optional::<Connection>(
+                concat!("select ", connection_columns!(), " from connections where tenant_id = $1 and id = $2 {for update}"),
+                id
+            )
+        )
+    }
+
+    /// Switches a connection on or off. Who is signed in by it is not asked.
+    pub async fn set_connection_state(&mut self, id: ConnectionId, state: ConnectionState, now: DateTime<Utc>) -> Result<()> {
+        let written = sql!(
+            self,
+            execute(
+                "update connections set state = $3, version = version + 1, updated_at = $4 where tenant_id = $1 and id = $2",
+                id,
+                state,
+                now
+            )
+        )?;
+        if written == 1 { Ok(()) } else { Err(Error::Raced) }
+    }
+
     /// Makes a connection.
     pub async fn insert_connection(&mut self, new: &NewConnection<'_>, now: DateTime<Utc>) -> Result<()> {
         sql!(

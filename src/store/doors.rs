@@ -9,8 +9,8 @@ use sqlx::types::Json;
 use super::{PendingRow, Reader, Result, door};
 use crate::keys::HashedToken;
 use crate::model::{
-    AccountId, ClientId, ClientScopes, ConnectionId, Directory, DirectoryId, DirectorySettings, HolderId, Scopes, Session, Tenant,
-    TenantId, TenantState, TokenId,
+    AccountId, ClientId, ClientScopes, ConnectionId, Directory, DirectoryId, DirectorySettings, HolderId, Scopes, Session,
+    SessionLimits, Tenant, TenantId, TenantLimits, TenantState, TokenId,
 };
 
 /// Looks across tenants.
@@ -139,33 +139,40 @@ impl Doors {
         Ok(row.map(|row| (row.tenant_id, row.directory)))
     }
 
-    /// A live session, by the digest of its cookie. One whose login, person, connection or tenant was touched since is not found.
-    pub async fn session(
-        &mut self,
-        digest: &HashedToken,
-        now: DateTime<Utc>,
-        idle_since: DateTime<Utc>,
-    ) -> Result<Option<Session>> {
-        door!(
+    /// A live session, by the digest of its cookie. One is not found whose login, person, connection or tenant was touched since, or that is
+    /// over by the limits of its tenant or of the service.
+    pub async fn session(&mut self, digest: &HashedToken, now: DateTime<Utc>, service: SessionLimits) -> Result<Option<Session>> {
+        #[derive(sqlx::FromRow)]
+        struct Row {
+            #[sqlx(flatten)]
+            session: Session,
+            #[sqlx(flatten)]
+            limits: TenantLimits,
+        }
+        let row = door!(
             self,
-            fetch_optional::<Session>(
-                "select s.id, s.tenant_id, s.person_id, s.active_login_id, s.created_at, s.last_seen_at, s.expires_at
+            fetch_optional::<Row>(
+                "select s.id, s.tenant_id, s.person_id, s.active_login_id, s.created_at, s.last_seen_at, s.expires_at,
+                   t.session_idle, t.session_absolute
                  from sessions s
                    join session_logins sl on sl.session_id = s.id and sl.login_id = s.active_login_id
                    join logins l on l.id = sl.login_id
                    join persons p on p.id = l.person_id
                    join tenants t on t.tenant_id = s.tenant_id
                    left join connections c on c.id = sl.connection_id
-                 where s.digest = $1 and s.expires_at > $2 and s.last_seen_at > $3
+                 where s.digest = $1
                    and l.active and l.locked_at is null and l.epoch = sl.login_epoch and l.person_id = s.person_id
                    and p.state = 'active' and p.epoch = sl.person_epoch
                    and t.state = 'active' and t.epoch = sl.tenant_epoch
                    and (c.id is null or (c.state = 'enabled' and c.epoch = sl.connection_epoch))",
-                digest,
-                now,
-                idle_since
+                digest
             )
-        )
+        )?;
+        Ok(row.and_then(|Row { session, limits }| {
+            let Session { created_at, last_seen_at, expires_at, .. } = session;
+            let expires_at = service.narrowed(limits).end(created_at, last_seen_at, expires_at, now)?;
+            Some(Session { expires_at, ..session })
+        }))
     }
 
     /// A sign-in that waits for its callback, by the digest of its state; also one that was used, until it expires.
@@ -286,6 +293,12 @@ impl Doors {
         Ok(rows.into_iter().map(|(tenant,)| tenant).collect())
     }
 
+    /// The tenants in which sessions are over that are still to be removed.
+    pub async fn tenants_with_endings(&mut self) -> Result<Vec<TenantId>> {
+        let rows = door!(self, fetch_all::<(TenantId,)>("select distinct tenant_id from endings order by tenant_id"))?;
+        Ok(rows.into_iter().map(|(tenant,)| tenant).collect())
+    }
+
     /// A value that marks the database as a whole.
     pub async fn mark(&mut self, key: &str) -> Result<Option<String>> {
         let row = door!(self, fetch_optional::<(String,)>("select value from marks where key = $1", key))?;
@@ -317,13 +330,13 @@ impl super::Writer {
         Ok(rows > 0)
     }
 
-    /// Removes sessions, pending sign-ins, waiting authorization requests and access tokens whose time is over, everywhere.
+    /// Removes pending sign-ins, waiting authorization requests and access tokens whose time is over, everywhere. Sessions are ended
+    /// instead, see `end_sessions`.
     pub async fn purge_expired(&mut self, now: DateTime<Utc>) -> Result<u64> {
-        let sessions = door!(self, execute("delete from sessions where expires_at < $1", now))?;
         let pending = door!(self, execute("delete from pending_sign_ins where expires_at < $1", now))?;
         let requests = door!(self, execute("delete from authorization_requests where expires_at < $1", now))?;
         let tokens = door!(self, execute("delete from access_tokens where expires_at < $1", now))?;
-        Ok(sessions + pending + requests + tokens)
+        Ok(pending + requests + tokens)
     }
 
     /// Removes what requests with idempotency keys were answered before an instant, everywhere, at most `limit`. Answers how many.

@@ -5,7 +5,7 @@ use sqlx::types::Json;
 
 use super::{Reader, Result, Writer, sql};
 use crate::keys::HashedToken;
-use crate::model::{AccountId, ClientId, GrantId, LoginId, PortalGrant, Sid};
+use crate::model::{AccountId, ClientId, GrantId, LoginId, PortalGrant, SessionLimits, Sid, TenantLimits};
 
 /// A grant to be made, with its code.
 #[derive(Clone, Debug)]
@@ -26,13 +26,24 @@ pub struct NewGrant<'a> {
 
 impl Reader {
     /// A grant that counts at this moment. One is not found whose session, login, person, connection or tenant ended or was touched since,
-    /// whose login is no longer the session's active one, or that was revoked; nor one whose session was not used since `idle_since`.
-    pub async fn grant(&mut self, id: GrantId, now: DateTime<Utc>, idle_since: DateTime<Utc>) -> Result<Option<PortalGrant>> {
-        sql!(
+    /// whose login is no longer the session's active one, or that was revoked; nor one whose session is over by the limits of its tenant or
+    /// of the service.
+    pub async fn grant(&mut self, id: GrantId, now: DateTime<Utc>, service: SessionLimits) -> Result<Option<PortalGrant>> {
+        #[derive(sqlx::FromRow)]
+        struct Row {
+            #[sqlx(flatten)]
+            grant: PortalGrant,
+            session_created_at: DateTime<Utc>,
+            last_seen_at: DateTime<Utc>,
+            #[sqlx(flatten)]
+            limits: TenantLimits,
+        }
+        let row = sql!(
             self,
-            fetch_optional::<PortalGrant>(
+            fetch_optional::<Row>(
                 "select g.id, g.tenant_id, g.client_id, s.id as session_id, g.sid, g.login_id, s.person_id, sl.connection_id, g.account_id,
-                   g.scopes, sl.authenticated_at, sl.asserted_at, sl.acr, sl.amr, s.expires_at
+                   g.scopes, sl.authenticated_at, sl.asserted_at, sl.acr, sl.amr, s.expires_at, s.created_at as session_created_at,
+                   s.last_seen_at, t.session_idle, t.session_absolute
                  from grants g
                    join clients a on a.id = g.client_id
                    join session_logins sl on sl.sid = g.sid
@@ -42,16 +53,17 @@ impl Reader {
                    join tenants t on t.tenant_id = s.tenant_id
                    left join connections c on c.id = sl.connection_id
                  where g.tenant_id = $1 and g.id = $2 and g.revoked_at is null and a.revoked_at is null
-                   and s.expires_at > $3 and s.last_seen_at > $4
                    and l.active and l.locked_at is null and l.epoch = sl.login_epoch and l.person_id = s.person_id
                    and p.state = 'active' and p.epoch = sl.person_epoch
                    and t.state = 'active' and t.epoch = sl.tenant_epoch
                    and (c.id is null or (c.state = 'enabled' and c.epoch = sl.connection_epoch))",
-                id,
-                now,
-                idle_since
+                id
             )
-        )
+        )?;
+        Ok(row.and_then(|Row { grant, session_created_at, last_seen_at, limits }| {
+            let expires_at = service.narrowed(limits).end(session_created_at, last_seen_at, grant.expires_at, now)?;
+            Some(PortalGrant { expires_at, ..grant })
+        }))
     }
 }
 

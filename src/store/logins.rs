@@ -364,13 +364,7 @@ impl Writer {
         if written == 1 { Ok(()) } else { Err(Error::Raced) }
     }
 
-    /// Raises a login's epoch: what was signed in before is no longer.
-    pub async fn raise_login_epoch(&mut self, login: LoginId) -> Result<()> {
-        sql!(self, execute("update logins set epoch = epoch + 1 where tenant_id = $1 and id = $2", login))?;
-        Ok(())
-    }
-
-    /// Removes a login with its e-mails, subjects, memberships, assignments and sessions.
+    /// Removes a login with its e-mails, subjects, memberships and assignments. Its sessions are ended before.
     pub async fn delete_login(&mut self, login: LoginId) -> Result<()> {
         let gone = sql!(self, execute("delete from logins where tenant_id = $1 and id = $2", login))?;
         if gone == 1 { Ok(()) } else { Err(Error::Raced) }

@@ -302,15 +302,11 @@ impl Writer {
         if written == 1 { Ok(()) } else { Err(Error::Raced) }
     }
 
-    /// Deactivates a person, or no longer. What was signed in before is no longer, and the logins have another version.
+    /// Deactivates a person, or no longer. The logins have another version.
     pub async fn set_person_state(&mut self, person: PersonId, state: PersonState, now: DateTime<Utc>) -> Result<()> {
         let written = sql!(
             self,
-            execute(
-                "update persons set state = $3, epoch = epoch + 1 where tenant_id = $1 and id = $2 and state <> 'merged'",
-                person,
-                state
-            )
+            execute("update persons set state = $3 where tenant_id = $1 and id = $2 and state <> 'merged'", person, state)
         )?;
         sql!(
             self,
@@ -321,10 +317,5 @@ impl Writer {
             )
         )?;
         if written == 1 { Ok(()) } else { Err(Error::Raced) }
-    }
-
-    /// Ends every session of a person. Answers how many.
-    pub async fn end_sessions_of_person(&mut self, person: PersonId) -> Result<u64> {
-        sql!(self, execute("delete from sessions where tenant_id = $1 and person_id = $2", person))
     }
 }

@@ -187,23 +187,6 @@ impl Writer {
         Ok(())
     }
 
-    /// Ends one session.
-    pub async fn end_session(&mut self, id: SessionId) -> Result<u64> {
-        sql!(self, execute("delete from sessions where tenant_id = $1 and id = $2", id))
-    }
-
-    /// Ends every session that a login takes part in. Answers how many.
-    pub async fn end_sessions_of_login(&mut self, login: LoginId) -> Result<u64> {
-        sql!(
-            self,
-            execute(
-                "delete from sessions where tenant_id = $1 and id in (
-                   select session_id from session_logins where tenant_id = $1 and login_id = $2)",
-                login
-            )
-        )
-    }
-
     /// Notes that a session is in use, to the minute.
     pub async fn touch_session(&mut self, id: SessionId, now: DateTime<Utc>) -> Result<()> {
         sql!(

@@ -1,9 +1,10 @@
 //! What happens by itself: rows whose time is over go, reads of directories in trace mode are written down, and the database is kept
 //! aware of how its tables grow.
 //!
-//! Every replica does all of it. What one has removed, the next does not find. Only [`sealing`] and
-//! [`recomputing`] are done by one at a time, which holds a lease.
+//! Every replica does all of it. What one has removed, the next does not find. Only [`sealing`], [`recomputing`] and [`ending`]
+//! are done by one at a time, which holds a lease.
 
+pub mod ending;
 pub mod recomputing;
 mod rotating;
 pub mod sealing;
@@ -15,12 +16,12 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::clock::Clock;
-use crate::directory::RuleBook;
-use crate::directory::idempotency;
+use crate::directory::ending::step_of_old;
 use crate::directory::reads::ReadLog;
-use crate::model::TenantId;
+use crate::directory::{self, RuleBook, idempotency};
+use crate::model::{SessionLimits, TenantId};
 use crate::openid::keys::SigningKeys;
-use crate::store::{Result, Store};
+use crate::store::Store;
 
 /// How often rows are removed whose time is over.
 const PURGE_INTERVAL: Duration = Duration::from_mins(10);
@@ -36,7 +37,9 @@ const JOBS_KEPT: TimeDelta = TimeDelta::days(30);
 /// How many rows went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Purged {
-    /// Sessions and sign-ins that were never finished.
+    /// Sessions.
+    pub sessions: u64,
+    /// Sign-ins that were never finished, and access tokens.
     pub expired: u64,
     /// Entries of provisioning logs.
     pub log_entries: u64,
@@ -57,6 +60,8 @@ pub struct Tools<'a> {
     pub clock: &'a Clock,
     pub reads: &'a ReadLog,
     pub rules: &'a RuleBook,
+    /// How long sessions last where a tenant says nothing else.
+    pub sessions: SessionLimits,
     pub signing: &'a SigningKeys,
     /// How long a key signs before the next one does.
     pub signing_lifetime: TimeDelta,
@@ -64,21 +69,22 @@ pub struct Tools<'a> {
 
 /// Begins all work. It ends when what is answered is dropped.
 pub fn start(tools: Tools<'_>) -> Vec<AbortOnDropHandle<()>> {
-    let Tools { store, clock, reads, rules, signing, signing_lifetime } = tools;
-    let purging = tokio::spawn(keep_purging(store.clone(), clock.clone()));
+    let Tools { store, clock, reads, rules, sessions, signing, signing_lifetime } = tools;
+    let purging = tokio::spawn(keep_purging(store.clone(), clock.clone(), sessions));
     let writing = tokio::spawn(keep_writing(store.clone(), reads.clone()));
     let looking = tokio::spawn(keep_statistics(store.clone()));
     let sealing = tokio::spawn(sealing::keep_sealing(store.clone(), clock.clone()));
     let recomputing = tokio::spawn(recomputing::keep_recomputing(store.clone(), clock.clone(), rules.clone()));
     let rotating = tokio::spawn(rotating::keep_rotating(signing.clone(), signing_lifetime));
-    [purging, writing, looking, sealing, recomputing, rotating].map(AbortOnDropHandle::new).into()
+    let ending = tokio::spawn(ending::keep_ending(store.clone(), clock.clone()));
+    [purging, writing, looking, sealing, recomputing, rotating, ending].map(AbortOnDropHandle::new).into()
 }
 
-async fn keep_purging(store: Store, clock: Clock) {
+async fn keep_purging(store: Store, clock: Clock, sessions: SessionLimits) {
     let mut ticks = tokio::time::interval(PURGE_INTERVAL);
     loop {
         ticks.tick().await;
-        match purge(&store, clock.now()).await {
+        match purge(&store, sessions, clock.now()).await {
             Ok(gone) => tracing::debug!(?gone, "removed what was over"),
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "what was over could not be removed"),
         }
@@ -109,7 +115,7 @@ async fn keep_statistics(store: Store) {
 ///
 /// # Errors
 /// When the database cannot be written. What was removed until then is gone.
-pub async fn purge(store: &Store, now: DateTime<Utc>) -> Result<Purged> {
+pub async fn purge(store: &Store, sessions: SessionLimits, now: DateTime<Utc>) -> directory::Result<Purged> {
     let mut gone = Purged::default();
     let mut writer = store.write(TenantId::OPERATOR).await?;
     gone.expired = writer.purge_expired(now).await?;
@@ -140,6 +146,17 @@ pub async fn purge(store: &Store, now: DateTime<Utc>) -> Result<Purged> {
         gone.assertions += some;
         if some < u64::from(BATCH) {
             break;
+        }
+    }
+    for tenant in store.doors().tenant_ids().await? {
+        loop {
+            let mut writer = store.write(tenant).await?;
+            let some = step_of_old(&mut writer, sessions, now).await?;
+            writer.commit().await?;
+            gone.sessions += some;
+            if some == 0 {
+                break;
+            }
         }
     }
     for (tenant, directory, settings) in store.doors().all_directories().await? {

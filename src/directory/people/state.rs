@@ -5,7 +5,7 @@ use serde_json::json;
 use super::guard::Administration;
 use super::list::{Shown, shown};
 use super::{People, because};
-use crate::directory::ending::end_login;
+use crate::directory::ending::{end_login, end_person};
 use crate::directory::{Error, Result};
 use crate::model::{EventKind, LoginId, PersonId, PersonState};
 use crate::store::retry;
@@ -28,7 +28,7 @@ impl People<'_> {
                 self.not_own(&[id])?;
                 administration.keeps_one(&mut writer, &[id], &held).await?;
                 writer.set_locked(id, Some(self.caller.now), self.caller.now).await?;
-                let ended = end_login(&mut writer, id).await?;
+                let ended = end_login(&mut writer, id, self.caller.now).await?;
                 let details = json!({ "person": login.person_id, "sessions_ended": ended });
                 self.record(&mut writer, EventKind::LoginLocked, &login, details, values.clone()).await?;
             }
@@ -102,12 +102,13 @@ impl People<'_> {
                 return Ok(());
             }
             let mut details = json!({ "logins": ids });
+            let ended = end_person(&mut writer, id, self.caller.now).await?;
             let kind = if state == PersonState::Active {
                 EventKind::PersonReactivated
             } else {
                 self.not_own(&ids)?;
                 administration.keeps_one(&mut writer, &ids, &held).await?;
-                details["sessions_ended"] = writer.end_sessions_of_person(id).await?.into();
+                details["sessions_ended"] = ended.into();
                 EventKind::PersonDeactivated
             };
             writer.set_person_state(id, state, self.caller.now).await?;

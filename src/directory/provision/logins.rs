@@ -161,7 +161,7 @@ async fn write_login(
 async fn switch(writer: &mut Writer, to: &Provisioning<'_>, login: &Login, active: bool) -> Result<Option<Event>> {
     Ok(match (login.active, active) {
         (true, false) => {
-            let ended = end_login(writer, login.id).await?;
+            let ended = end_login(writer, login.id, to.caller.now).await?;
             Some(to.event(EventKind::LoginDeactivated, login.id.uuid(), json!({ "sessions_ended": ended })))
         }
         (false, true) => Some(to.event(EventKind::LoginReactivated, login.id.uuid(), json!({}))),

@@ -17,7 +17,7 @@ use super::extract::{SESSION_COOKIE, SignedIn, cookie};
 use super::layers::{RequestId, trouble};
 use super::pages::{self, Choice, Frame, Leaving, Page, Wrong};
 use crate::app::App;
-use crate::directory::sign_in;
+use crate::directory::ending;
 use crate::metrics::SessionEnd;
 use crate::model::{Actor, Connection};
 use crate::store;
@@ -132,7 +132,7 @@ pub(super) async fn sign_out(
 ) -> Response {
     if let Some(SignedIn(session)) = signed_in {
         let caller = request_id.caller(&app, Actor::Login { login: session.active_login_id });
-        if let Err(error) = sign_in::sign_out(&app.store, caller, &session).await {
+        if let Err(error) = ending::end_session(&app.store, caller, &session, ending::Reason::SignedOut).await {
             tracing::error!(error = &error as &dyn std::error::Error, "a session could not be ended");
             return trouble(Wrong::Unavailable);
         }

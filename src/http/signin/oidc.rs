@@ -18,6 +18,7 @@ use super::super::pages::{Contact, Frame, Page, Reason, Refused as RefusedPage};
 use super::{Where, is_local};
 use crate::app::App;
 use crate::directory::decide::Refusal;
+use crate::directory::ending;
 use crate::directory::manage::connection_secret_place;
 use crate::directory::sign_in::{self, Attempt, Browser, Outcome};
 use crate::federation::{Callback, Kind, Pending, Refused, Trace};
@@ -171,7 +172,7 @@ pub(in crate::http) async fn callback(
 async fn end_earlier(app: &App, before: Option<SignedIn>, request_id: &RequestId) {
     let Some(SignedIn(session)) = before else { return };
     let caller = request_id.caller(app, Actor::Login { login: session.active_login_id });
-    match sign_in::sign_out(&app.store, caller, &session).await {
+    match ending::end_session(&app.store, caller, &session, ending::Reason::Replaced).await {
         Ok(()) => app.metrics.session_ended(SessionEnd::Replaced),
         Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "an earlier session could not be ended"),
     }

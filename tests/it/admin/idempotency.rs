@@ -111,7 +111,8 @@ on_every_engine! {
         let long = json!({ "parent": emea, "slug": "long", "name": "x".repeat(6_000_000) });
         problem(&post(&office, &mut anne, "/accounts", "long", &long).await, 413, "too-large");
         // After a day it is forgotten.
-        let purged = async |at| vestibule::work::purge(&office.world.app.store, at).await.unwrap().idempotency_keys;
+        let app = &office.world.app;
+        let purged = async |at| vestibule::work::purge(&app.store, app.session_limits(), at).await.unwrap().idempotency_keys;
         assert_eq!((purged(noon() + KEPT).await, purged(noon() + KEPT + TimeDelta::seconds(1)).await), (0, 2));
     }
 

@@ -117,8 +117,8 @@ on_every_engine! {
         let row = foyer.world.app.store.doors().code(&vestibule::keys::HashedToken::of(&second)).await.unwrap().unwrap();
         assert_eq!((row.tenant_id, row.nonce.as_deref(), row.redirect_uri.as_str()), (foyer.tenant.id, Some("the nonce"), CALLBACK));
         assert_eq!((row.code_challenge, row.code_expires_at), (challenge(VERIFIER), foyer.clock.now() + TimeDelta::seconds(60)));
-        let idle_since = foyer.clock.now() - TimeDelta::hours(1);
-        let grant = foyer.world.app.store.read(foyer.tenant.id).grant(row.grant_id, foyer.clock.now(), idle_since).await.unwrap().unwrap();
+        let limits = foyer.world.app.session_limits();
+        let grant = foyer.world.app.store.read(foyer.tenant.id).grant(row.grant_id, foyer.clock.now(), limits).await.unwrap().unwrap();
         assert_eq!((grant.login_id, grant.account_id), (login, foyer.account("bluesky/emea").await));
     }
 
@@ -343,9 +343,9 @@ on_every_engine! {
             let visit = foyer.visits(browser, &[("account", Some(account)), ("prompt", prompt)]).await;
             let code = code(&foyer, &visit);
             let row = foyer.world.app.store.doors().code(&vestibule::keys::HashedToken::of(&code)).await.unwrap().unwrap();
-            let idle_since = foyer.clock.now() - TimeDelta::hours(1);
+            let limits = foyer.world.app.session_limits();
             let mut reader = foyer.world.app.store.read(foyer.tenant.id);
-            reader.grant(row.grant_id, foyer.clock.now(), idle_since).await.unwrap().unwrap().account_id
+            reader.grant(row.grant_id, foyer.clock.now(), limits).await.unwrap().unwrap().account_id
         };
         // A silent request for another account is how a portal changes it.
         assert_eq!(given(&mut browser, "bluesky/emea", None).await, emea);

@@ -11,7 +11,7 @@ on_every_engine! {
         let code = foyer.grant(&browser, "portal", "bluesky/emea", "openid").await;
         let replica = foyer.replica().await;
         let now = foyer.clock.now();
-        let found = async || replica.app.store.read(foyer.tenant.id).grant(code.grant, now, now - replica.app.settings.sessions.idle).await.unwrap();
+        let found = async || replica.app.store.read(foyer.tenant.id).grant(code.grant, now, replica.app.session_limits()).await.unwrap();
         let grant = found().await.unwrap();
         assert_eq!((grant.login_id, grant.account_id), (joe, foyer.account("bluesky/emea").await));
         foyer.set_active(joe, false).await;

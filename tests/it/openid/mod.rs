@@ -170,8 +170,7 @@ impl Foyer {
     pub(crate) async fn session(&self, browser: &Browser) -> Option<Session> {
         let cookie = browser.cookie(&self.world.base, "__Host-vestibule-session")?;
         let now = self.clock.now();
-        let idle_since = now - self.world.app.settings.sessions.idle;
-        self.world.app.store.doors().session(&HashedToken::of(cookie), now, idle_since).await.unwrap()
+        self.world.app.store.doors().session(&HashedToken::of(cookie), now, self.world.app.session_limits()).await.unwrap()
     }
 
     /// The id of the account of a path, such as `bluesky/emea`.

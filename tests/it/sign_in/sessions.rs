@@ -69,9 +69,8 @@ on_every_engine! {
         let back = stage.way_back(&mut browser).await;
         browser.visit(&back).await.expect_redirect("/me");
         let session = stage.session(&browser).unwrap().to_owned();
-        let idle_since = stage.clock.now() - TimeDelta::hours(1);
         let known = async |digest: &HashedToken| {
-            stage.world.app.store.doors().session(digest, stage.clock.now(), idle_since).await.unwrap().is_some()
+            stage.world.app.store.doors().session(digest, stage.clock.now(), stage.world.app.session_limits()).await.unwrap().is_some()
         };
         assert!(known(&HashedToken::of(&session)).await);
         assert!(!known(&HashedToken::of(&format!("{session}x"))).await);
@@ -201,10 +200,9 @@ on_every_engine! {
         stage.clock.advance(TimeDelta::microseconds(1));
         stage.me(&mut browser).await.expect_redirect("/sign-in");
         assert_eq!(stage.tally().await.sessions, 1);
-        let mut writer = stage.world.app.store.write(vestibule::model::TenantId::OPERATOR).await.unwrap();
         stage.clock.advance(TimeDelta::microseconds(1));
-        writer.purge_expired(stage.clock.now()).await.unwrap();
-        writer.commit().await.unwrap();
+        let app = &stage.world.app;
+        vestibule::work::purge(&app.store, app.session_limits(), stage.clock.now()).await.unwrap();
         assert_eq!((stage.tally().await.sessions, stage.count("pending_sign_ins").await), (0, 0));
     }
 

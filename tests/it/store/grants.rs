@@ -3,19 +3,21 @@
 use chrono::TimeDelta;
 use serde_json::json;
 use vestibule::keys::HashedToken;
-use vestibule::model::{AuthorizationRequestId, ClientId, GrantId, LoginId, PortalGrant, PortalSettings, SessionId, Sid, TenantId};
+use vestibule::model::{
+    AuthorizationRequestId, ClientId, GrantId, LoginId, PortalGrant, PortalSettings, SessionId, SessionLimits, Sid, TenantId,
+};
 use vestibule::store::{NewAuthorizationRequest, NewClient, NewGrant, NewSession};
 
-use super::{Ground, House, later, now, raw, rows};
+use super::{Ground, House, LIMITS, later, now, raw, rows};
 use crate::support::world::on_every_engine;
 
 /// A portal in the operator's tenant.
-async fn portal(ground: &Ground) -> ClientId {
+pub(super) async fn portal(ground: &Ground, client_id: &str) -> ClientId {
     let id = ClientId::new(now());
     let uris = ["https://portal.example/callback".to_owned()];
     let new = NewClient {
         id,
-        client_id: "portal",
+        client_id,
         name: "Portal",
         secret: Some(&HashedToken::of("secret")),
         redirect_uris: &uris,
@@ -30,7 +32,7 @@ async fn portal(ground: &Ground) -> ClientId {
 }
 
 /// A session of a login, in which the portal was given a grant with the code `code`.
-async fn grant(ground: &Ground, house: &House, login: LoginId, client: ClientId, code: &str) -> (GrantId, SessionId) {
+pub(super) async fn grant(ground: &Ground, house: &House, login: LoginId, client: ClientId, code: &str) -> (GrantId, SessionId) {
     let mut writer = ground.store.write(house.tenant).await.unwrap();
     let person_id = writer.any_login(login).await.unwrap().unwrap().login.person_id;
     let (session, sid, id) = (SessionId::new(now()), Sid::new(now()), GrantId::new(now()));
@@ -68,9 +70,8 @@ async fn grant(ground: &Ground, house: &House, login: LoginId, client: ClientId,
     (id, session)
 }
 
-async fn live(ground: &Ground, house: &House, id: GrantId) -> Option<PortalGrant> {
-    let idle_since = now() - TimeDelta::minutes(30);
-    ground.store.read(house.tenant).grant(id, now(), idle_since).await.unwrap()
+pub(super) async fn live(ground: &Ground, house: &House, id: GrantId) -> Option<PortalGrant> {
+    ground.store.read(house.tenant).grant(id, now(), LIMITS).await.unwrap()
 }
 
 on_every_engine! {
@@ -78,7 +79,7 @@ on_every_engine! {
         let ground = Ground::fresh(engine).await;
         let house = ground.tenant("bluesky").await;
         let joe = house.login(&ground.store, "joe").await;
-        let client = portal(&ground).await;
+        let client = portal(&ground, "portal").await;
         let (id, session) = grant(&ground, &house, joe, client, "code").await;
         let mut reader = ground.store.read(house.tenant);
         let sid = reader.sid_of_session(session, joe).await.unwrap();
@@ -116,7 +117,7 @@ on_every_engine! {
         let ground = Ground::fresh(engine).await;
         let house = ground.tenant("bluesky").await;
         let joe = house.login(&ground.store, "joe").await;
-        let client = portal(&ground).await;
+        let client = portal(&ground, "portal").await;
         let (id, session) = grant(&ground, &house, joe, client, "code").await;
         let (token, mut doors) = (HashedToken::of("refresh"), ground.store.doors());
         let mut writer = ground.store.write(house.tenant).await.unwrap();
@@ -131,7 +132,7 @@ on_every_engine! {
         writer.commit().await.unwrap();
         assert_eq!(doors.refresh_token(&token).await.unwrap().unwrap().used_at, Some(now()));
         let mut writer = ground.store.write(house.tenant).await.unwrap();
-        writer.end_session(session).await.unwrap();
+        assert_eq!(writer.end_sessions(&[session], now()).await.unwrap(), 1);
         writer.commit().await.unwrap();
         assert!(doors.refresh_token(&token).await.unwrap().is_none());
         assert!(doors.code(&HashedToken::of("code")).await.unwrap().is_none());
@@ -141,7 +142,7 @@ on_every_engine! {
     async fn a_request_waits_in_the_operators_tenant_and_is_answered_once(engine) {
         let ground = Ground::fresh(engine).await;
         let house = ground.tenant("bluesky").await;
-        let client = portal(&ground).await;
+        let client = portal(&ground, "portal").await;
         let (id, handle, browser) = (AuthorizationRequestId::new(now()), HashedToken::of("handle"), HashedToken::of("browser"));
         let parameters = json!({ "scope": "openid" });
         let new = NewAuthorizationRequest {
@@ -170,7 +171,7 @@ on_every_engine! {
 
     async fn an_assertion_is_used_once_and_forgotten_when_it_is_over(engine) {
         let ground = Ground::fresh(engine).await;
-        let client = portal(&ground).await;
+        let client = portal(&ground, "portal").await;
         let used = async |id: &str, expires_at| {
             let mut writer = ground.store.write(TenantId::OPERATOR).await.unwrap();
             let used = writer.use_assertion(client, &HashedToken::of(id), expires_at).await.unwrap();
@@ -195,12 +196,12 @@ on_every_engine! {
         let house = ground.tenant("bluesky").await;
         let joe = house.login(&ground.store, "joe").await;
         let eve = house.login(&ground.store, "eve").await;
-        let client = portal(&ground).await;
+        let client = portal(&ground, "portal").await;
         let (id, _) = grant(&ground, &house, joe, client, "code").await;
         assert!(live(&ground, &house, id).await.is_some());
         let mut reader = ground.store.read(house.tenant);
-        assert_eq!(reader.grant(id, later(60), now()).await.unwrap(), None, "over");
-        assert_eq!(reader.grant(id, later(1), now()).await.unwrap(), None, "idle");
+        assert_eq!(reader.grant(id, later(60), SessionLimits { idle: TimeDelta::MAX, ..LIMITS }).await.unwrap(), None, "over");
+        assert_eq!(reader.grant(id, later(30), LIMITS).await.unwrap(), None, "idle");
         let store = &ground.store;
         for (table, there, back) in [
             ("logins", "active = not active", "active = not active"),

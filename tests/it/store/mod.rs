@@ -3,6 +3,7 @@
 mod accounts;
 mod approvals;
 mod clients;
+mod ending;
 mod filter_sql;
 mod grants;
 mod group_members;
@@ -37,7 +38,8 @@ use uuid::Uuid;
 use vestibule::keys::HashedToken;
 use vestibule::model::{
     AccountId, Actor, Binding, ConnectionId, Directory, DirectoryId, DirectorySettings, DomainId, Email, GroupId, JitPolicy,
-    LoginId, LoginKind, MissingClaim, OidcSettings, PersonId, Protocol, Scopes, SecondFactor, Slot, TenantId, TokenId,
+    LoginId, LoginKind, MissingClaim, OidcSettings, PersonId, Protocol, Scopes, SecondFactor, SessionLimits, Slot, TenantId,
+    TokenId,
 };
 use vestibule::scim::fold::{FOLDING_VERSION, fold};
 use vestibule::store::{
@@ -56,6 +58,9 @@ fn now() -> DateTime<Utc> {
 fn later(minutes: i64) -> DateTime<Utc> {
     now() + TimeDelta::minutes(minutes)
 }
+
+/// How long sessions of the stories last.
+const LIMITS: SessionLimits = SessionLimits { idle: TimeDelta::minutes(30), absolute: TimeDelta::days(1) };
 
 /// A later instant at each call, for ids whose order is that in which they were made.
 fn born() -> DateTime<Utc> {

@@ -41,6 +41,7 @@ const ACCEPTED: &[(&str, &str, &str)] = &[
     ("members_after", "SCAN g", "the members of one page"),
     ("members_after", "USE TEMP B-TREE FOR ORDER BY", "the members of one page"),
     ("population", "(tenant_id=?)", "the operator asks how many people a tenant has"),
+    ("next_ending", "(tenant_id=?)", "only what is not worked off is in it"),
     ("placed_rules", "USE TEMP B-TREE FOR ORDER BY", "a tenant has few rules"),
     ("placed_rules", "rules_2 (tenant_id=?)", "all are wanted"),
     ("open_job", "jobs_open (tenant_id=?)", "the first of those that are open"),
@@ -53,6 +54,7 @@ const ACCEPTED: &[(&str, &str, &str)] = &[
     ("tenant_ids", "SCAN tenants", "all are wanted"),
     ("tenants", "SCAN tenants", "all are wanted"),
     ("tenants_with_jobs", "SCAN jobs USING INDEX jobs_open", "only open ones are in it"),
+    ("tenants_with_endings", "SCAN endings", "only what is not worked off is in it"),
     ("unsealed", "(tenant_id=?)", "doctor counts them all"),
 ];
 

@@ -189,7 +189,7 @@ on_every_engine! {
             writer.commit().await.unwrap();
         }
         let purged = async |now| {
-            let gone = vestibule::work::purge(&ground.store, now).await.unwrap();
+            let gone = vestibule::work::purge(&ground.store, crate::store::LIMITS, now).await.unwrap();
             (gone.log_entries, gone.traces)
         };
         assert_eq!(purged(later(0) + TimeDelta::days(2)).await, (1, 0));

@@ -236,8 +236,8 @@ on_every_engine! {
         assert!(writer.add_member_groups(inner, &[group]).await.unwrap().is_empty());
         assert!(writer.remove_member_groups(group, &[inner]).await.unwrap().is_empty());
         writer.lock_groups(&[group]).await.unwrap();
-        assert_eq!(writer.end_sessions_of_login(joe).await.unwrap(), 0);
-        assert_eq!(writer.end_session(session).await.unwrap(), 0);
+        assert_eq!(writer.sessions_of_login(joe).await.unwrap(), []);
+        assert_eq!(writer.end_sessions(&[session], now()).await.unwrap(), 0);
         writer.raise_login_epoch(joe).await.unwrap();
         writer.touch_group(group, later(1)).await.unwrap();
         assert!(writer.delete_login(joe).await.is_err());
