@@ -41,6 +41,9 @@ pub enum Command {
         /// The port of the sample identity provider.
         #[arg(long, default_value_t = 8081)]
         idp_port: u16,
+        /// The port of the sample portal.
+        #[arg(long, default_value_t = 8082)]
+        portal_port: u16,
         /// Where the demo keeps its database; remove the folder to begin anew.
         #[arg(long, default_value = ".vestibule-demo", value_name = "FOLDER")]
         folder: PathBuf,
@@ -114,7 +117,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::SigningKeys(SigningKeysCommand::Rotate { compromised }) => signing_keys::rotate(settings?, compromised).await,
         Command::Migrate => manage::migrate(settings?).await,
         Command::Bootstrap { file } => manage::bootstrap(settings?, &file).await,
-        Command::Demo { port, idp_port, folder } => demo::run(demo::Ports { vestibule: port, idp: idp_port }, &folder).await,
+        Command::Demo { port, idp_port, portal_port, folder } => {
+            demo::run(demo::Ports { vestibule: port, idp: idp_port, portal: portal_port }, &folder).await
+        }
     }
 }
 

@@ -102,7 +102,8 @@ const NAMES: &[(&str, Places)] = &[
     // Statements are written in the store. What is read from a row derives how.
     ("sqlx", &[("store", &["*"]), ("model", &["Type", "FromRow"]), ("keys", &["Type"])]),
     ("samael", &[("federation::saml", &["*"])]),
-    ("openidconnect", &[("federation::oidc", &["*"]), ("openid", &["*"])]),
+    // The demo's portal is a relying party of Vestibule's: it stands for somebody else's program.
+    ("openidconnect", &[("federation::oidc", &["*"]), ("openid", &["*"]), ("cli::demo::portal", &["*"])]),
     ("chacha20poly1305", &[("keys", &["*"])]),
     // The demo's identity provider makes a signing key of its own: it stands for somebody else's program.
     ("aws_lc_rs", &[("keys", &["*"]), ("cli::demo::idp", &["*"])]),

@@ -1,10 +1,12 @@
 //! `vestibule demo`: the sample company Bluesky, with everything around Vestibule that it needs.
 //!
 //! [`people`] is the company. [`push`] is its directory, which sends people and groups by SCIM. [`idp`] is its identity
-//! provider, where one signs in. Both listen or run on loopback only, and nothing outside this folder uses them.
+//! provider, where one signs in. [`portal`] is where they want to go. All of them listen or run on loopback only, and nothing
+//! outside this folder uses them.
 
 pub mod idp;
 pub mod people;
+pub mod portal;
 pub mod push;
 mod run;
 
@@ -15,24 +17,26 @@ pub use self::run::{MARK, run};
 pub struct Ports {
     pub vestibule: u16,
     pub idp: u16,
+    pub portal: u16,
 }
 
 /// What to tell the person who started the demo, once all of it answers.
 #[must_use]
 pub fn welcome(ports: Ports) -> String {
-    let Ports { vestibule, idp } = ports;
+    let Ports { vestibule, idp, portal } = ports;
     format!(
         "\
-Vestibule is running with a sample company, Bluesky.
+Vestibule is running between a sample company, Bluesky, and a sample portal, Lookout.
 
-  Open  http://vestibule.localhost:{vestibule}/
+  Open  http://portal.localhost:{portal}/
 
-Sign in there with any address at bluesky.example, such as joe.bloggs@bluesky.example. You are sent on to Anchor
-(http://idp.localhost:{idp}/), the demo's stand-in for a company's identity provider, where you choose who you are.
+Sign in there. Vestibule (http://vestibule.localhost:{vestibule}/) asks for an address: any at bluesky.example, such as
+joe.bloggs@bluesky.example. You are sent on to Anchor (http://idp.localhost:{idp}/), the demo's stand-in for a company's
+identity provider, where you choose who you are, and come back to the portal with an account and your roles on it.
 Try these, signing out in between:
 
-  Joe Bloggs, joe.bloggs        administers EMEA and works on the support desk; the page says by which rule
-  Joe Bloggs, joe.bloggs.gsa    his other login, with roles of its own over all of Bluesky
+  Joe Bloggs, joe.bloggs        administers EMEA and works on the support desk; Vestibule's own page says by which rule
+  Joe Bloggs, joe.bloggs.gsa    his other login, with roles of its own over all of Bluesky: switch between the accounts
   Liam O’Connor                 an engineer who sees London alone
   Nina Kowalski                 started today: she can sign in, and is told whom to ask for an account
   Martin Weber                  has left: he is refused, with a reference number that is in the log
@@ -48,9 +52,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_welcome_names_both_addresses_and_only_people_who_exist() {
-        let text = welcome(Ports { vestibule: 4000, idp: 4001 });
-        assert!(text.contains("http://vestibule.localhost:4000/") && text.contains("http://idp.localhost:4001/"));
+    fn the_welcome_names_all_addresses_and_only_people_who_exist() {
+        let text = welcome(Ports { vestibule: 4000, idp: 4001, portal: 4002 });
+        for address in ["http://vestibule.localhost:4000/", "http://idp.localhost:4001/", "  Open  http://portal.localhost:4002/"] {
+            assert!(text.contains(address), "{address}");
+        }
         let listed: Vec<_> =
             text.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with("Open")).collect();
         assert_eq!(listed.len(), 6);

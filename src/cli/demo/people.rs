@@ -174,13 +174,29 @@ pub const GROUPS: [SampleGroup; 7] = [
     },
 ];
 
-/// The bootstrap file of the demo with its three values filled in. They are ours: an issuer, and two generated secrets.
+/// What the bootstrap file of the demo leaves open. All of it is ours: addresses of this machine, and generated secrets.
+#[derive(Clone, Copy, Debug)]
+pub struct Values<'a> {
+    /// The identity provider.
+    pub issuer: &'a str,
+    /// The portal, without a slash at the end.
+    pub portal: &'a str,
+    /// What Vestibule proves itself by to the identity provider.
+    pub client_secret: &'a str,
+    pub scim_token: &'a str,
+    /// What the portal proves itself by to Vestibule.
+    pub portal_secret: &'a str,
+}
+
+/// The bootstrap file of the demo with its values filled in.
 #[must_use]
-pub fn bootstrap(issuer: &str, client_secret: &str, scim_token: &str) -> String {
+pub fn bootstrap(values: Values<'_>) -> String {
     include_str!("demo.toml")
-        .replace("{{issuer}}", issuer)
-        .replace("{{client_secret}}", client_secret)
-        .replace("{{scim_token}}", scim_token)
+        .replace("{{issuer}}", values.issuer)
+        .replace("{{portal}}", values.portal)
+        .replace("{{client_secret}}", values.client_secret)
+        .replace("{{scim_token}}", values.scim_token)
+        .replace("{{portal_secret}}", values.portal_secret)
 }
 
 #[cfg(test)]
@@ -190,8 +206,14 @@ mod tests {
     use super::*;
 
     fn parsed() -> toml::Table {
-        let text = bootstrap("http://idp.localhost:4001", "a secret", "a token");
-        assert!(!text.contains("}}\""), "every placeholder is filled in");
+        let text = bootstrap(Values {
+            issuer: "http://idp.localhost:4001",
+            portal: "http://portal.localhost:4002",
+            client_secret: "a secret",
+            scim_token: "a token",
+            portal_secret: "another secret",
+        });
+        assert!(!text.contains("{{"), "every placeholder is filled in");
         text.parse().unwrap()
     }
 

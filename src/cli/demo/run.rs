@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
-use super::{Ports, idp, people, push, welcome};
+use super::{Ports, idp, people, portal, push, welcome};
 use crate::app::App;
 use crate::cli::{bootstrap, serve};
 use crate::clock::Clock;
@@ -23,12 +23,12 @@ use crate::telemetry;
 pub const MARK: &str = "demo";
 
 /// Runs the demo until a signal ends it. Its database, keys and secrets lie in a folder of their own below `folder`, one for each
-/// pair of ports, because the ports are part of what the identity provider and Vestibule know of one another.
+/// choice of ports, because the ports are part of what the identity provider, Vestibule and the portal know of one another.
 ///
 /// # Errors
 /// When a port is taken, or something cannot be set up.
 pub async fn run(ports: Ports, folder: &Path) -> anyhow::Result<ExitCode> {
-    let folder = folder.join(format!("{}-{}", ports.vestibule, ports.idp));
+    let folder = folder.join(format!("{}-{}-{}", ports.vestibule, ports.idp, ports.portal));
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let settings = settings(ports, &folder)?;
     let _telemetry = telemetry::init(&settings.log).context("cannot set up telemetry")?;
@@ -36,6 +36,7 @@ pub async fn run(ports: Ports, folder: &Path) -> anyhow::Result<ExitCode> {
     let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let listener = serve::bind(loopback(ports.vestibule), "--port").await?;
     let idp_listener = serve::bind(loopback(ports.idp), "--idp-port").await?;
+    let portal_listener = serve::bind(loopback(ports.portal), "--portal-port").await?;
     let ops_listener = serve::bind(loopback(0), "operations").await?;
 
     say("Setting up the sample company Bluesky …")?;
@@ -43,7 +44,14 @@ pub async fn run(ports: Ports, folder: &Path) -> anyhow::Result<ExitCode> {
     let app = App::build(settings, Clock::system()).await?;
     mark(&app).await?;
     let issuer = format!("http://idp.localhost:{}", ports.idp);
-    let described = people::bootstrap(&issuer, secrets.client.expose_secret(), secrets.scim.expose_secret());
+    let portal_address = format!("http://portal.localhost:{}", ports.portal);
+    let described = people::bootstrap(people::Values {
+        issuer: &issuer,
+        portal: &portal_address,
+        client_secret: secrets.client.expose_secret(),
+        scim_token: secrets.scim.expose_secret(),
+        portal_secret: secrets.portal.expose_secret(),
+    });
     let report = bootstrap::apply(&app, &bootstrap::parse(&described)?).await?;
     let key = |slug: &str| ("bluesky".to_owned(), slug.to_owned());
     let (Some(connection), Some(directory)) = (report.connections.get(&key("anchor")), report.directories.get(&key("entra")))
@@ -59,6 +67,15 @@ pub async fn run(ports: Ports, folder: &Path) -> anyhow::Result<ExitCode> {
     };
     let idp_router = idp::router(idp_settings, Clock::system())?;
     let _idp = AbortOnDropHandle::new(tokio::spawn(axum::serve(idp_listener, idp_router).into_future()));
+
+    let portal_settings = portal::Settings {
+        portal: portal_address,
+        issuer: public_url.origin().to_owned(),
+        client_id: "lookout".to_owned(),
+        client_secret: secrets.portal.clone(),
+    };
+    let portal_router = portal::router(portal_settings, Clock::system())?;
+    let _portal = AbortOnDropHandle::new(tokio::spawn(axum::serve(portal_listener, portal_router).into_future()));
 
     // The SCIM client goes through the front door like any other, so the door must be open before it starts.
     let base = Url::parse(&format!("http://127.0.0.1:{}/scim/v2/{directory}", ports.vestibule))?;
@@ -83,7 +100,9 @@ fn settings(ports: Ports, folder: &Path) -> anyhow::Result<Settings> {
     settings.server.shutdown_grace = std::time::Duration::from_secs(3);
     settings.database.url = format!("sqlite://{}", folder.join("vestibule.db").display()).parse().map_err(anyhow::Error::msg)?;
     settings.keys.file = folder.join("vestibule.keys");
-    settings.net.allow = vec![format!("idp.localhost:{}", ports.idp).parse().map_err(anyhow::Error::msg)?];
+    for host in [format!("idp.localhost:{}", ports.idp), format!("portal.localhost:{}", ports.portal)] {
+        settings.net.allow.push(host.parse().map_err(anyhow::Error::msg)?);
+    }
     // One line a request would bury what the demo has to say; a refused sign-in is one of the things that it shows.
     "warn,vestibule::http::signin=info".clone_into(&mut settings.log.filter);
     Ok(settings)
@@ -103,10 +122,11 @@ async fn mark(app: &App) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What Vestibule shares with the identity provider and with the SCIM client. Kept, so that a second start goes on.
+/// What Vestibule shares with the identity provider, with the SCIM client and with the portal. Kept, so that a second start goes on.
 struct Secrets {
     client: SecretString,
     scim: SecretString,
+    portal: SecretString,
 }
 
 impl Secrets {
@@ -114,6 +134,7 @@ impl Secrets {
         Ok(Self {
             client: kept(&folder.join("client-secret"), PlainToken::bare)?,
             scim: kept(&folder.join("scim-token"), PlainToken::bearer)?,
+            portal: kept(&folder.join("portal-secret"), PlainToken::bare)?,
         })
     }
 }

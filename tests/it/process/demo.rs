@@ -12,16 +12,16 @@ use crate::support::child::{Child, Start};
 use crate::support::node::browse;
 use crate::support::sql;
 
-/// Two ports that nobody uses now.
-fn free_ports() -> (u16, u16) {
-    let (first, second) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
-    (first.local_addr().unwrap().port(), second.local_addr().unwrap().port())
+/// Ports that nobody uses now: of Vestibule, of the identity provider and of the portal.
+fn free_ports() -> [u16; 3] {
+    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
 /// Starts the demo and waits until it says where to go. Answers all that it has said until then.
-fn start(folder: &Path, (port, idp_port): (u16, u16)) -> (Child, Lines<BufReader<ChildStdout>>, String) {
-    let (port, idp_port) = (port.to_string(), idp_port.to_string());
-    let start = Start::new(PROGRAM, ["demo", "--port", &port, "--idp-port", &idp_port, "--folder"])
+fn start(folder: &Path, ports: [u16; 3]) -> (Child, Lines<BufReader<ChildStdout>>, String) {
+    let [port, idp_port, portal_port] = ports.map(|port| port.to_string());
+    let start = Start::new(PROGRAM, ["demo", "--port", &port, "--idp-port", &idp_port, "--portal-port", &portal_port, "--folder"])
         .arguments([folder])
         .log(&folder.join("log"));
     let (child, output) = Child::start_piped(&start).unwrap();
@@ -81,8 +81,8 @@ async fn a_visitor_signs_in_looks_around_and_leaves() {
     let ports = free_ports();
     let (mut demo, _lines, said) = start(folder.path(), ports);
     assert!(said.contains("12 logins, 7 groups"), "{said}");
-    let address = said.lines().find_map(|line| line.trim().strip_prefix("Open  ")).expect("an address").to_owned();
-    let idp = format!("http://idp.localhost:{}/", ports.1);
+    let address = format!("http://vestibule.localhost:{}/", ports[0]);
+    let idp = format!("http://idp.localhost:{}/", ports[1]);
 
     // Joe, with a pointer.
     let mut steps = as_far_as_anchor(&address, &idp);
@@ -134,10 +134,10 @@ async fn a_visitor_signs_in_looks_around_and_leaves() {
     // Ctrl-C, and once more.
     demo.signal("INT").unwrap();
     assert_eq!(demo.wait(PATIENCE).unwrap().code(), Some(0));
-    for port in [ports.0, ports.1] {
+    for port in ports {
         TcpListener::bind(("127.0.0.1", port)).expect("the port is free again");
     }
-    let database = folder.path().join(format!("{}-{}/vestibule.db", ports.0, ports.1));
+    let database = folder.path().join(format!("{}-{}-{}/vestibule.db", ports[0], ports[1], ports[2]));
     let database = format!("sqlite://{}", database.display());
     let events = sql::number(&database, "select count(*) from events").await;
     let (mut demo, _lines, again) = start(folder.path(), ports);
@@ -174,7 +174,7 @@ async fn a_port_that_is_taken_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let output = std::process::Command::new(PROGRAM)
-        .args(["demo", "--port", &port, "--idp-port", "0", "--folder"])
+        .args(["demo", "--port", &port, "--idp-port", "0", "--portal-port", "0", "--folder"])
         .arg(folder.path())
         .output()
         .unwrap();
