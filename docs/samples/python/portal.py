@@ -10,6 +10,7 @@ Sessions are in memory here. A real portal keeps them in its database, where all
 import os
 import secrets
 import threading
+import time
 
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.flask_client import OAuth
@@ -110,8 +111,9 @@ def sign_out():
 def backchannel_logout():
     try:
         claims = tokens.verify(request.form.get("logout_token", ""), "logout+jwt", CLIENT_ID, ("events",))
-        if "http://schemas.openid.net/event/backchannel-logout" not in claims["events"] or "nonce" in claims or not (claims.keys() & {"sid", "sub"}):
-            raise JoseError("this is no logout token")
+        is_one = "http://schemas.openid.net/event/backchannel-logout" in claims["events"] and "nonce" not in claims and claims.keys() & {"sid", "sub"}
+        if not is_one or claims["iat"] < time.time() - 300:
+            raise JoseError("this is no logout token, or an old one")
     except (JoseError, ValueError) as error:
         app.logger.warning("logout token refused: %s", error)
         return {"error": "invalid_request"}, 400, {"Cache-Control": "no-store"}

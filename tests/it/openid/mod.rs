@@ -3,6 +3,7 @@
 mod authorize;
 mod grants;
 mod keys;
+mod samples;
 
 use std::net::SocketAddr;
 

@@ -382,7 +382,7 @@ fn at_hash(alg: &str, access_token: &str) -> String {
 }
 
 impl Key {
-    fn private(self) -> EncodingKey {
+    pub(crate) fn private(self) -> EncodingKey {
         static KEYS: LazyLock<[EncodingKey; 6]> = LazyLock::new(|| {
             let rsa = || {
                 let key = rsa::KeyPair::generate(rsa::KeySize::Rsa2048).unwrap();
@@ -408,7 +408,7 @@ impl Key {
     }
 
     /// The key as it stands in the key set.
-    fn public(self, kid: Option<&str>) -> Value {
+    pub(crate) fn public(self, kid: Option<&str>) -> Value {
         let alg = match self {
             Self::Rsa | Self::OtherRsa => Algorithm::RS256,
             Self::P256 | Self::OtherP256 => Algorithm::ES256,
