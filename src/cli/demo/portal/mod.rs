@@ -300,8 +300,9 @@ async fn backchannel_logout(State(portal): State<Arc<Portal>>, Form(Logout { log
         Ok(token) => token,
         Err(trouble) => {
             tracing::warn!(%trouble, "the sample portal refused a logout token");
-            let body = axum::Json(serde_json::json!({ "error": "invalid_request", "error_description": trouble.to_string() }));
-            return (StatusCode::BAD_REQUEST, no_store, body).into_response();
+            let body = serde_json::json!({ "error": "invalid_request", "error_description": trouble.to_string() });
+            let json = [(header::CONTENT_TYPE, "application/json")];
+            return (StatusCode::BAD_REQUEST, no_store, json, body.to_string()).into_response();
         }
     };
     // One that comes again has done what it says.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey};
@@ -42,12 +42,18 @@ impl Drop for Op {
     }
 }
 
-async fn introspect(State(introspection): State<Arc<Introspection>>) -> (StatusCode, Json<Value>) {
+type Answer = (StatusCode, [(header::HeaderName, &'static str); 1], String);
+
+fn answer(status: StatusCode, body: &Value) -> Answer {
+    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string())
+}
+
+async fn introspect(State(introspection): State<Arc<Introspection>>) -> Answer {
     introspection.asked.fetch_add(1, Ordering::SeqCst);
     match introspection.says.load(Ordering::SeqCst) {
-        0 => (StatusCode::OK, Json(json!({ "active": true }))),
-        1 => (StatusCode::OK, Json(json!({ "active": false }))),
-        _ => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({}))),
+        0 => answer(StatusCode::OK, &json!({ "active": true })),
+        1 => answer(StatusCode::OK, &json!({ "active": false })),
+        _ => answer(StatusCode::SERVICE_UNAVAILABLE, &json!({})),
     }
 }
 
@@ -63,8 +69,8 @@ impl Op {
         });
         let introspection = Arc::new(Introspection::default());
         let router = Router::new()
-            .route("/.well-known/openid-configuration", get(async move || Json(document.clone())))
-            .route("/jwks", get(async || Json(json!({ "keys": [Key::P256.public(Some("one"))] }))))
+            .route("/.well-known/openid-configuration", get(async move || answer(StatusCode::OK, &document)))
+            .route("/jwks", get(async || answer(StatusCode::OK, &json!({ "keys": [Key::P256.public(Some("one"))] }))))
             .route("/introspect", post(introspect))
             .with_state(Arc::clone(&introspection));
         let serving = tokio::spawn(axum::serve(listener, router).into_future()).abort_handle();
