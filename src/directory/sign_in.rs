@@ -6,13 +6,14 @@ use serde_json::json;
 
 use super::claims::{self, Claims};
 use super::decide::{Decision, Known, Pair, Refusal, decide};
+use super::ending::{Reason, end_one};
 use super::personal::record_personal;
 use super::recompute::{RuleBook, recompute_login};
 use super::{Caller, Error, Result};
 use crate::keys::{HashedToken, Sealer};
 use crate::model::{
-    Binding, EventKind, ExternalIdentity, Login, LoginId, LoginKind, MissingClaim, PairValue, PersonId, SUBJECT_CLAIM, SessionId,
-    Sid, Slot, TraceId,
+    Assurance, Binding, EventKind, ExternalIdentity, Login, LoginId, LoginKind, MissingClaim, PairValue, PersonId, SUBJECT_CLAIM,
+    Session, SessionId, Sid, Slot, TraceId,
 };
 use crate::scim::fold::{FOLDING_VERSION, fold};
 use crate::scim::schema::ResourceKind;
@@ -29,6 +30,8 @@ pub struct Browser<'a> {
     pub address: Option<&'a str>,
     /// How long the session may last at most.
     pub lifetime: chrono::TimeDelta,
+    /// The live session that it had, with the digest of that one's cookie.
+    pub before: Option<(&'a Session, &'a HashedToken)>,
 }
 
 /// What a sign-in works with.
@@ -62,12 +65,11 @@ pub enum Outcome {
         login: LoginId,
         session: SessionId,
         how: How,
+        /// An earlier session of the browser ended with it.
+        replaced: bool,
     },
     /// Nobody was signed in. The trace's id is the reference number on the page.
-    Refused {
-        refusal: Refusal,
-        reference: TraceId,
-    },
+    Refused { refusal: Refusal, reference: TraceId },
 }
 
 /// Signs a verified identity in, or says why not. Either way it leaves a trace.
@@ -243,9 +245,9 @@ async fn apply(
     if directory.is_none() {
         keep_pair_values(writer, login, identity).await?;
     }
-    let session = SessionId::new(caller.now);
+    let assurance = Assurance::of(&connection.settings.second_factor, identity.acr.as_deref(), &identity.amr);
     let new = NewSession {
-        id: session,
+        id: SessionId::new(caller.now),
         sid: Sid::new(caller.now),
         digest: browser.session,
         person_id: person,
@@ -255,12 +257,13 @@ async fn apply(
         address: browser.address,
         asserted_at: identity.authenticated_at,
         upstream_session: identity.upstream_session.as_deref(),
-        acr: identity.acr.as_deref(),
-        amr: &identity.amr,
+        acr: Some(assurance.acr.as_str()),
+        amr: &assurance.amr,
         expires_at: caller.now + browser.lifetime,
     };
-    writer.insert_session(&new, caller.now).await?;
-    events.push(caller.event(EventKind::SignedIn, login.uuid(), json!({ "session": session, "connection": connection.id })));
+    let Began { session, renewed, replaced } = begin_session(writer, caller, browser, &new).await?;
+    let details = json!({ "session": session, "connection": connection.id, "renewed": renewed });
+    events.push(caller.event(EventKind::SignedIn, login.uuid(), details));
     writer.record(&events, caller.request_id).await?;
     let trace = NewTrace {
         id: TraceId::new(caller.now),
@@ -270,7 +273,32 @@ async fn apply(
         steps: steps.clone(),
     };
     writer.insert_trace(&trace, caller.now, caller.request_id).await?;
-    Ok(Outcome::SignedIn { login, session, how })
+    Ok(Outcome::SignedIn { login, session, how, replaced })
+}
+
+/// What became of the session of a browser in which somebody signed in.
+struct Began {
+    session: SessionId,
+    /// It is the one that the browser had.
+    renewed: bool,
+    /// The one that it had is over.
+    replaced: bool,
+}
+
+/// Begins the session of a sign-in (R10, O05). The login that is signed in already keeps its session, and portals with it, but by another
+/// cookie than before; what another login had in this browser ends.
+async fn begin_session(writer: &mut Writer, caller: Caller<'_>, browser: Browser<'_>, new: &NewSession<'_>) -> Result<Began> {
+    // The session of another tenant is behind the wall; whoever called ends it.
+    let before = browser.before.filter(|(session, _)| session.tenant_id == writer.tenant());
+    if let Some((session, digest)) = before {
+        let is_same = session.active_login_id == new.login_id;
+        if is_same && writer.renew_session(session.id, digest, new, caller.now).await? {
+            return Ok(Began { session: session.id, renewed: true, replaced: false });
+        }
+        end_one(writer, caller, session.id, session.active_login_id, Reason::Replaced).await?;
+    }
+    writer.insert_session(new, caller.now).await?;
+    Ok(Began { session: new.id, renewed: false, replaced: before.is_some() })
 }
 
 async fn refuse(

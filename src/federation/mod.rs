@@ -17,13 +17,14 @@ mod trace;
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
 use crate::clock::Clock;
 use crate::keys::HashedToken;
-use crate::model::{Connection, ExternalIdentity, TenantId};
+use crate::model::{Connection, Demand, ExternalIdentity, TenantId};
 use crate::net;
 
 pub use refused::{BadToken, Endpoint, Kind, Refused};
@@ -56,6 +57,9 @@ pub struct Pending<'a> {
     pub redirect_uri: &'a Url,
     pub nonce: &'a SecretString,
     pub pkce_verifier: &'a SecretString,
+    /// What it must prove beyond who somebody is.
+    pub demand: &'a Demand,
+    pub began: DateTime<Utc>,
 }
 
 /// The parameters that the browser brought back (RFC 6749 section 4.1.2, RFC 9207). Anyone can send these: nothing in them is proved.
@@ -89,13 +93,19 @@ impl Federation {
         Self { oidc: oidc::RelyingParty::new(net, clock) }
     }
 
-    /// Begins a sign-in: discovers the identity provider, unless it is known, and makes the authorization request.
-    pub async fn begin(&self, connection: &Connection, redirect_uri: &Url, trace: &mut Trace) -> Result<Begun, Refused> {
-        let result = self.oidc.begin(connection, redirect_uri, trace).await;
+    /// Begins a sign-in: discovers the identity provider, unless it is known, and makes the authorization request, with what is demanded.
+    pub async fn begin(
+        &self,
+        connection: &Connection,
+        redirect_uri: &Url,
+        demand: &Demand,
+        trace: &mut Trace,
+    ) -> Result<Begun, Refused> {
+        let result = self.oidc.begin(connection, redirect_uri, demand, trace).await;
         result.inspect_err(|refused| trace.refused(refused))
     }
 
-    /// Ends a sign-in: redeems the code and proves the ID token.
+    /// Ends a sign-in: redeems the code, proves the ID token, and checks that it meets the demand.
     pub async fn finish(&self, pending: &Pending<'_>, callback: &Callback, trace: &mut Trace) -> Result<ExternalIdentity, Refused> {
         let result = self.oidc.finish(pending, callback, trace).await;
         result.inspect_err(|refused| trace.refused(refused))

@@ -5,6 +5,7 @@
 //! cleaned before it gets in.
 
 use super::Step;
+use crate::model::Unmet;
 
 /// A part of the identity provider that is called from here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub enum Kind {
     Misconfigured,
     /// A message was not what it must be: forged, stale, or not meant for us.
     Untrusted,
+    /// The person is who they are, but not in the way that was demanded.
+    Unmet(Unmet),
 }
 
 /// Why a sign-in was refused.
@@ -68,6 +71,19 @@ pub enum Refused {
     IdTokenMissing,
     #[error(transparent)]
     IdToken(#[from] BadToken),
+    #[error("the sign-in was to be a new one, and the identity provider does not say that it was (auth_time)")]
+    NotFresh,
+    #[error("the sign-in was to be with a second factor, and the identity provider says nothing that counts as one (acr, amr)")]
+    NotSure,
+}
+
+impl From<Unmet> for Refused {
+    fn from(unmet: Unmet) -> Self {
+        match unmet {
+            Unmet::NotFresh => Self::NotFresh,
+            Unmet::NotSure => Self::NotSure,
+        }
+    }
 }
 
 /// What is wrong with an ID token (OpenID Connect Core section 3.1.3.7).
@@ -135,6 +151,8 @@ impl Refused {
             Self::CodeRefused { .. } => "code_refused",
             Self::IdTokenMissing => "id_token_missing",
             Self::IdToken(bad) => bad.reason(),
+            Self::NotFresh => "not_fresh",
+            Self::NotSure => "not_sure",
         }
     }
 
@@ -143,12 +161,15 @@ impl Refused {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Declined { error, .. } => match error.as_str() {
+                "unmet_authentication_requirements" => Kind::Unmet(Unmet::NotSure),
                 "access_denied" | "login_required" | "interaction_required" | "consent_required" | "account_selection_required" => {
                     Kind::Declined
                 }
                 "server_error" | "temporarily_unavailable" => Kind::Unavailable,
                 _ => Kind::Misconfigured,
             },
+            Self::NotFresh => Kind::Unmet(Unmet::NotFresh),
+            Self::NotSure => Kind::Unmet(Unmet::NotSure),
             Self::Unreachable { .. } | Self::Nonsense { .. } => Kind::Unavailable,
             // A code that was redeemed before, expired, or is another client's; anything else is the client's registration.
             Self::CodeRefused { error, .. } if error == "invalid_grant" => Kind::Untrusted,
@@ -179,6 +200,7 @@ impl Refused {
             }
             Self::CodeRefused { .. } | Self::IdTokenMissing => Step::Token,
             Self::IdToken(_) => Step::IdToken,
+            Self::NotFresh | Self::NotSure => Step::Assurance,
         }
     }
 }

@@ -22,6 +22,8 @@ pub enum Step {
     Token,
     /// Proving the ID token.
     IdToken,
+    /// How sure the identity provider is, and whether that is enough.
+    Assurance,
 }
 
 /// How a step ended.

@@ -8,6 +8,7 @@
 //! | `/me` | the signed-in person: accounts and roles of the active login |
 //! | `/api/v1/…` | administration, see [`admin`] |
 //! | `/access/v1/…`, `/.well-known/authzen-configuration` | decisions for portals |
+//! | `/oauth2/logout` | where they send them to be signed out, see [`logout`] |
 //! | `/oauth2/authorize` | where portals send browsers to be signed in, see [`authorize`] |
 //! | `/oauth2/token` | access tokens for clients, see [`oauth`] |
 //! | `/oauth2/jwks` | the public keys of what is signed here |
@@ -21,6 +22,7 @@ mod extract;
 mod jwks;
 mod layers;
 pub mod limits;
+mod logout;
 mod me;
 mod oauth;
 pub mod openapi;
@@ -95,10 +97,12 @@ fn page_surface(app: &App) -> Router<App> {
         .layer(from_fn_with_state((app.clone(), Surface::Console), layers::measure));
     let portals = Router::new()
         .route("/oauth2/authorize/{handle}", get(authorize::resume).post(authorize::choose).head(layers::wrong_method))
+        .route("/oauth2/logout/confirm", post(logout::confirm))
         .layer(from_fn_with_state((app.clone(), Surface::SignIn), layers::measure));
     // Portals send these from their own sites, as forms too.
     let from_portals = Router::new()
-        .route("/oauth2/authorize", get(authorize::begin).post(authorize::begin_by_form).head(layers::wrong_method))
+        .route("/oauth2/authorize", get(authorize::begin).post(authorize::by_form).head(layers::wrong_method))
+        .route("/oauth2/logout", get(logout::begin).post(authorize::by_form).head(layers::wrong_method))
         .layer(from_fn_with_state((app.clone(), Surface::SignIn), layers::measure))
         .method_not_allowed_fallback(layers::wrong_method);
     sign_in

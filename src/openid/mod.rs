@@ -9,4 +9,5 @@ pub mod authorize;
 pub mod grants;
 pub mod hint;
 pub mod keys;
+pub mod logout;
 pub mod rotation;

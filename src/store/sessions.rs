@@ -187,6 +187,58 @@ impl Writer {
         Ok(())
     }
 
+    /// Lets a login that signed in anew keep its session, with another cookie, and a new end. Answers false when there is none to keep:
+    /// the session is over, is shown by another cookie, or rests on something that was touched since.
+    pub async fn renew_session(
+        &mut self,
+        kept: SessionId,
+        before: &HashedToken,
+        new: &NewSession<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<bool> {
+        let signed_in = sql!(
+            self,
+            execute(
+                "update session_logins set authenticated_at = $6, asserted_at = $7, upstream_session = $8, acr = $9, amr = $10
+                 where tenant_id = $1 and session_id = $2 and login_id = $3 and connection_id = $4
+                   and exists (select 1 from sessions s
+                     where s.tenant_id = $1 and s.id = $2 and s.digest = $5 and s.active_login_id = $3 and s.expires_at > $6)
+                   and login_epoch = (select l.epoch from logins l where l.tenant_id = $1 and l.id = $3)
+                   and person_epoch = (select p.epoch from persons p join logins l on l.person_id = p.id where l.tenant_id = $1 and l.id = $3)
+                   and connection_epoch = (select c.epoch from connections c where c.tenant_id = $1 and c.id = $4)
+                   and tenant_epoch = (select t.epoch from tenants t where t.tenant_id = $1)",
+                kept,
+                new.login_id,
+                new.connection_id,
+                before,
+                now,
+                new.asserted_at,
+                new.upstream_session,
+                new.acr,
+                Json(new.amr)
+            )
+        )?;
+        if signed_in == 0 {
+            return Ok(false);
+        }
+        let renewed = sql!(
+            self,
+            execute(
+                "update sessions set digest = $4, user_agent = $5, address = $6, last_seen_at = $7, created_at = $7, expires_at = $8
+                 where tenant_id = $1 and id = $2 and digest = $3",
+                kept,
+                before,
+                new.digest,
+                new.user_agent,
+                new.address,
+                now,
+                new.expires_at
+            )
+        )?;
+        // Another tab was faster; decided again, there is nothing to keep.
+        if renewed == 1 { Ok(true) } else { Err(super::Error::Raced) }
+    }
+
     /// Notes that a session is in use, to the minute.
     pub async fn touch_session(&mut self, id: SessionId, now: DateTime<Utc>) -> Result<()> {
         sql!(

@@ -8,6 +8,7 @@ mod discovery;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
 
 use openidconnect::core::{
     CoreAuthDisplay, CoreAuthPrompt, CoreErrorResponseType, CoreGenderClaim, CoreJsonWebKey, CoreJsonWebKeySet,
@@ -15,9 +16,9 @@ use openidconnect::core::{
     CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
-    AccessToken, AsyncHttpClient, AuthenticationFlow, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet,
-    EndpointSet, IdToken, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken,
-    RequestTokenError, Scope, StandardErrorResponse,
+    AccessToken, AsyncHttpClient, AuthenticationContextClass, AuthenticationFlow, AuthorizationCode, AuthorizationRequest,
+    ClientId, ClientSecret, CsrfToken, EndpointNotSet, EndpointSet, IdToken, Nonce, OAuth2TokenResponse, PkceCodeChallenge,
+    PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope, StandardErrorResponse,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -27,7 +28,7 @@ use super::trace::clean;
 use super::{BadToken, Begun, Callback, Endpoint, Pending, Refused, Step, Trace};
 use crate::clock::Clock;
 use crate::keys::PlainToken;
-use crate::model::{Connection, ExternalIdentity, Subject, SubjectKind};
+use crate::model::{Acr, Assurance, Connection, Demand, ExternalIdentity, Subject, SubjectKind};
 use crate::net::{self, NetError};
 use claims::{Expected, OtherClaims, Verified};
 use discovery::{Provider, Providers};
@@ -116,20 +117,27 @@ impl RelyingParty {
         Self { providers: Providers::new(net.clone(), clock.clone()), net, clock }
     }
 
-    pub(super) async fn begin(&self, connection: &Connection, redirect_uri: &Url, trace: &mut Trace) -> Result<Begun, Refused> {
+    pub(super) async fn begin(
+        &self,
+        connection: &Connection,
+        redirect_uri: &Url,
+        demand: &Demand,
+        trace: &mut Trace,
+    ) -> Result<Begun, Refused> {
         let provider = self.providers.get(connection, trace).await?;
         let [state, nonce, pkce_verifier] = [(); 3].map(|()| PlainToken::bare().reveal());
         let verifier = PkceCodeVerifier::new(pkce_verifier.expose_secret().to_owned());
         let (sent_state, sent_nonce) = (state.expose_secret().to_owned(), nonce.expose_secret().to_owned());
-        let (authorization_url, _, _) = client(connection, &provider, redirect_uri)
+        let client = client(connection, &provider, redirect_uri);
+        let request = client
             .authorize_url(
                 AuthenticationFlow::<CoreResponseType>::AuthorizationCode,
                 || CsrfToken::new(sent_state),
                 || Nonce::new(sent_nonce),
             )
             .add_scopes(connection.settings.scopes.iter().filter(|scope| *scope != "openid").cloned().map(Scope::new))
-            .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier))
-            .url();
+            .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier));
+        let (authorization_url, _, _) = demanding(request, connection, demand).url();
         trace.ok(Step::Request, format!("the browser is sent to {}", authorization_url.host_str().unwrap_or_default()));
         Ok(Begun { authorization_url, state, nonce, pkce_verifier })
     }
@@ -169,6 +177,9 @@ impl RelyingParty {
         }?;
         let names: Vec<_> = verified.claims.keys().map(|name| clean(name)).collect();
         trace.ok(Step::IdToken, format!("signed with {}; claims: {}", verified.alg, names.join(", ")));
+        let reached = Assurance::of(&connection.settings.second_factor, verified.acr.as_deref(), &verified.amr);
+        trace.ok(Step::Assurance, said(&verified, &reached));
+        pending.demand.check(verified.authenticated_at, reached.acr, pending.began, self.clock.now())?;
         Ok(identity(pending, verified))
     }
 
@@ -225,6 +236,30 @@ fn client(connection: &Connection, provider: &Provider, redirect_uri: &Url) -> C
     .set_auth_uri(provider.authorization_endpoint.clone())
     .set_token_uri(provider.token_endpoint.clone())
     .set_redirect_uri(RedirectUrl::from_url(redirect_uri.clone()))
+}
+
+type Request<'a> = AuthorizationRequest<'a, CoreAuthDisplay, CoreAuthPrompt, CoreResponseType>;
+
+/// The request with what is demanded of the sign-in.
+fn demanding<'a>(mut request: Request<'a>, connection: &Connection, demand: &Demand) -> Request<'a> {
+    if demand.is_fresh {
+        request = request.add_prompt(CoreAuthPrompt::Login).set_max_age(Duration::ZERO);
+    } else if let Some(seconds) = demand.max_age {
+        request = request.set_max_age(Duration::from_secs(seconds.into()));
+    }
+    if demand.class() > Some(Acr::Aal1) {
+        let wanted = connection.settings.second_factor.ask.iter().cloned();
+        request = wanted.map(AuthenticationContextClass::new).fold(request, Request::add_auth_context_value);
+    }
+    request
+}
+
+/// How sure the identity provider says that it is, in its words, and what that comes to in ours.
+fn said(verified: &Verified, reached: &Assurance) -> String {
+    let words = |words: &[String]| words.iter().map(|word| clean(word)).collect::<Vec<_>>().join(", ");
+    let acr = verified.acr.as_deref().map_or_else(|| "none".to_owned(), clean);
+    let when = verified.authenticated_at.map_or_else(|| "none".to_owned(), |at| at.to_rfc3339());
+    format!("acr: {acr}; amr: {}; auth_time: {when}; counts as {}", words(&verified.amr), reached.acr.as_str())
 }
 
 /// RFC 9207 section 2.4: the answer must be from the issuer that was asked. Checked before anything else in the answer is read, an error too.

@@ -8,7 +8,7 @@
 pub(super) mod waiting;
 
 use axum::body::Body;
-use axum::extract::{Form, Path, RawQuery, State};
+use axum::extract::{Form, OriginalUri, Path, RawQuery, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum_extra::extract::CookieJar;
 use chrono::{DateTime, Utc};
@@ -21,6 +21,7 @@ use super::extract::SignedIn;
 use super::layers::{RequestId, trouble};
 use super::me::{self, Seen};
 use super::pages::{AccountChoice, ChooseAccount, Frame, NoAccount, Onward, Over, Page, PortalRefused, RequestOver, Wrong};
+use super::signin;
 use crate::app::App;
 use crate::directory;
 use crate::directory::access::Reach;
@@ -104,8 +105,8 @@ async fn prove_hint(
     })
 }
 
-/// Takes the request of a portal that sends it as a form (OpenID Connect Core section 3.1.2.1).
-pub(super) async fn begin_by_form(headers: HeaderMap, body: Body) -> Response {
+/// Takes the request of a portal that sends it as a form (OpenID Connect Core section 3.1.2.1), here or to sign out.
+pub(super) async fn by_form(OriginalUri(uri): OriginalUri, headers: HeaderMap, body: Body) -> Response {
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let is_form = kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/x-www-form-urlencoded");
     let Ok(bytes) = axum::body::to_bytes(body, LONGEST).await else { return trouble(Wrong::TooLarge) };
@@ -114,7 +115,7 @@ pub(super) async fn begin_by_form(headers: HeaderMap, body: Body) -> Response {
         Ok(_) if is_form => {
             let pairs = url::form_urlencoded::parse(&bytes);
             let query: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-            Redirect::to(&format!("/oauth2/authorize?{query}")).into_response()
+            Redirect::to(&format!("{}?{query}", uri.path())).into_response()
         }
         _ => trouble(Wrong::BadRequest),
     }
@@ -258,14 +259,19 @@ async fn sign_in(app: &App, asked: Asked, demand: &Demand, known: Option<&Known>
     let connection = known.and_then(|known| known.connection.as_ref());
     // Nothing that this identity provider could say would be enough, so that nobody is sent there for it.
     if demand.class() > Some(Acr::Aal1) && connection.is_some_and(|connection| connection.settings.second_factor.is_never()) {
-        return refuse(app, &asked, unmet()).await;
+        return refuse(app, &asked, not_sure()).await;
+    }
+    // Somebody is signed in, and there is nowhere to send them for more.
+    if known.is_some() && connection.is_none() {
+        let refusal = if demand.class() > Some(Acr::Aal1) { not_sure() } else { not_fresh() };
+        return refuse(app, &asked, refusal).await;
     }
     let (jar, handle) = match keep(app, &asked, jar).await {
         Ok(kept) => kept,
         Err(error) => return failed(&error),
     };
     let place = waiting::place(&handle);
-    let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", &place).finish();
+    let query = signin::return_query(&place);
     let (href, to) = match connection {
         Some(connection) => (format!("/sign-in/oidc/{}?{query}", connection.id), connection.name.clone()),
         None => (format!("/sign-in?{query}"), "the sign-in page".to_owned()),
@@ -273,7 +279,11 @@ async fn sign_in(app: &App, asked: Asked, demand: &Demand, known: Option<&Known>
     (jar, onward(&href, &to, asked.is_posted)).into_response()
 }
 
-pub(super) const fn unmet() -> Refusal {
+pub(super) const fn not_fresh() -> Refusal {
+    Refusal::new(ErrorCode::LoginRequired, "the person’s identity provider does not say that it asked them anew")
+}
+
+pub(super) const fn not_sure() -> Refusal {
     Refusal::new(
         ErrorCode::UnmetAuthenticationRequirements,
         "the person’s identity provider does not say that it is certain enough",
@@ -338,6 +348,17 @@ async fn refuse(app: &App, asked: &Asked, refusal: Refusal) -> Response {
         return failed(&error);
     }
     back(app, portal, &request.redirect_uri, request.state.as_deref(), Answer::Refused(refusal), *is_posted)
+}
+
+/// Tells the portal behind a return address why it gets no code, if a request waits there for this browser, and uses the request up.
+pub(super) async fn tell(app: &App, return_to: Option<&str>, jar: &CookieJar, refusal: Refusal) -> store::Result<Option<Response>> {
+    let Some(waiting) = waiting::behind(app, return_to, jar).await? else { return Ok(None) };
+    if !waiting::consume(app, waiting.id).await? {
+        return Ok(None);
+    }
+    let waiting::Waiting { portal, request, .. } = waiting;
+    tracing::info!(client_id = portal.client_id, error = refusal.code.as_str(), "a portal's request was refused");
+    Ok(Some(back(app, &portal, &request.redirect_uri, request.state.as_deref(), Answer::Refused(refusal), false)))
 }
 
 /// Sends the browser back to the portal, to an address that was proved.

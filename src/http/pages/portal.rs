@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::{Contact, Frame, Visitor};
 use crate::openid::authorize::Unproved;
+use crate::openid::logout::LogoutRefused as Why;
 
 /// A request of a portal that is not proved, so that the browser is sent nowhere. Answer it with 400.
 #[derive(Clone, Debug, Template)]
@@ -89,4 +90,28 @@ pub struct Onward {
     /// What is there.
     pub to: String,
     pub href: String,
+}
+
+/// Asks whether the person wants to sign out, because a portal asks for it.
+#[derive(Clone, Debug, Default, Template)]
+#[template(path = "ask_sign_out.html")]
+pub struct AskSignOut {
+    pub frame: Frame,
+    pub user_name: Option<String>,
+    /// The portal's name, where it is known.
+    pub portal: Option<String>,
+    /// What is carried along, and proved again.
+    pub client_id: Option<String>,
+    pub post_logout_redirect_uri: Option<String>,
+    pub state: Option<String>,
+}
+
+/// A portal's request to sign out that cannot be answered. Answer it with 400.
+#[derive(Clone, Debug, Template)]
+#[template(path = "logout_refused.html")]
+pub struct LogoutRefused {
+    pub frame: Frame,
+    pub why: Why,
+    /// The request id, which the log carries too.
+    pub reference: String,
 }

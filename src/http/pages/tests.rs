@@ -4,6 +4,7 @@ use axum::body::to_bytes;
 
 use super::*;
 use crate::openid::authorize::Unproved;
+use crate::openid::logout::LogoutRefused as LogoutWhy;
 
 const REFERENCE: &str = "0198c2a4-7d1e-7c3b-9a55-0f6f2f9f3d21";
 
@@ -164,6 +165,20 @@ fn every_page() -> Vec<(String, String)> {
     }
     for over in [Over::Gone, Over::Answered] {
         pages.push((format!("request_over_{over:?}").to_lowercase(), RequestOver { frame: Frame::default(), over }.render()));
+    }
+    let ask = AskSignOut {
+        frame: bluesky(),
+        user_name: Some("joe.bloggs@bluesky.example".into()),
+        portal: Some("Bluesky Support".into()),
+        client_id: Some("support".into()),
+        post_logout_redirect_uri: Some("https://portal.example/goodbye".into()),
+        state: Some("state".into()),
+    };
+    pages.push(("ask_sign_out".into(), ask.render()));
+    pages.push(("ask_sign_out_nobody".into(), AskSignOut::default().render()));
+    for why in [LogoutWhy::Malformed, LogoutWhy::Hint, LogoutWhy::Client, LogoutWhy::Redirect] {
+        let view = LogoutRefused { frame: Frame::default(), why, reference: REFERENCE.into() };
+        pages.push((format!("logout_refused_{why:?}").to_lowercase(), view.render()));
     }
     for reason in Reason::ALL {
         pages.push((format!("refused_{reason:?}").to_lowercase(), refused(reason).render()));

@@ -8,6 +8,7 @@ pub(super) mod oidc;
 use axum::Form;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
+use axum_extra::extract::cookie::Cookie;
 use axum_extra::extract::{CookieJar, Query};
 use http::StatusCode;
 use serde::Deserialize;
@@ -19,7 +20,7 @@ use super::pages::{self, Choice, Frame, Leaving, Page, Wrong};
 use crate::app::App;
 use crate::directory::ending;
 use crate::metrics::SessionEnd;
-use crate::model::{Actor, Connection};
+use crate::model::{Actor, Connection, Session};
 use crate::store;
 
 #[derive(Debug, Default, Deserialize)]
@@ -106,12 +107,14 @@ async fn connections_of(app: &App, typed: &str) -> store::Result<Vec<Connection>
 fn start(connection: &Connection, return_to: Option<&str>) -> String {
     let begin = format!("/sign-in/oidc/{}", connection.id);
     match return_to {
-        Some(path) => {
-            let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", path).finish();
-            format!("{begin}?{query}")
-        }
+        Some(path) => format!("{begin}?{}", return_query(path)),
         None => begin,
     }
+}
+
+/// The query that says where to return to.
+pub(super) fn return_query(path: &str) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", path).finish()
 }
 
 /// Whether a path leads to this service and nowhere else: browsers read `//host` and `/\host` as other sites.
@@ -130,17 +133,31 @@ pub(super) async fn sign_out(
     request_id: RequestId,
     jar: CookieJar,
 ) -> Response {
-    if let Some(SignedIn(session)) = signed_in {
-        let caller = request_id.caller(&app, Actor::Login { login: session.active_login_id });
-        if let Err(error) = ending::end_session(&app.store, caller, &session, ending::Reason::SignedOut).await {
-            tracing::error!(error = &error as &dyn std::error::Error, "a session could not be ended");
-            return trouble(Wrong::Unavailable);
-        }
-        app.metrics.session_ended(SessionEnd::SignedOut);
+    let jar = match signed_in {
+        Some(SignedIn(session)) => match end(&app, &session, &request_id, jar).await {
+            Ok(jar) => jar,
+            Err(response) => return *response,
+        },
+        None => jar.add(gone()),
+    };
+    (jar, Page(StatusCode::OK, pages::SignedOut::default())).into_response()
+}
+
+/// Ends the session of a browser, which then has no cookie of it.
+pub(super) async fn end(app: &App, session: &Session, request_id: &RequestId, jar: CookieJar) -> Result<CookieJar, Box<Response>> {
+    let caller = request_id.caller(app, Actor::Login { login: session.active_login_id });
+    if let Err(error) = ending::end_session(&app.store, caller, session, ending::Reason::SignedOut).await {
+        tracing::error!(error = &error as &dyn std::error::Error, "a session could not be ended");
+        return Err(Box::new(trouble(Wrong::Unavailable)));
     }
+    app.metrics.session_ended(SessionEnd::SignedOut);
+    Ok(jar.add(gone()))
+}
+
+fn gone() -> Cookie<'static> {
     let mut gone = cookie(SESSION_COOKIE, String::new());
     gone.make_removal();
-    (jar.add(gone), Page(StatusCode::OK, pages::SignedOut::default())).into_response()
+    gone
 }
 
 #[cfg(test)]

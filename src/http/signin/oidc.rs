@@ -12,10 +12,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::super::authorize::{self, waiting};
 use super::super::extract::{SESSION_COOKIE, SIGN_IN_COOKIE, SignedIn, browser_marker, cookie, user_agent};
 use super::super::layers::{RequestId, no_such_page};
 use super::super::pages::{Contact, Frame, Page, Reason, Refused as RefusedPage};
-use super::{Where, is_local};
+use super::{Where, is_local, return_query};
 use crate::app::App;
 use crate::directory::decide::Refusal;
 use crate::directory::ending;
@@ -24,7 +25,8 @@ use crate::directory::sign_in::{self, Attempt, Browser, Outcome};
 use crate::federation::{Callback, Kind, Pending, Refused, Trace};
 use crate::keys::{HashedToken, Place, PlainToken};
 use crate::metrics::{SessionEnd, SignIn};
-use crate::model::{Actor, Connection, ConnectionId, ConnectionState, Demand, PendingId, Protocol, TenantId};
+use crate::model::{Actor, Connection, ConnectionId, ConnectionState, PendingId, Protocol, Session, TenantId, Unmet};
+use crate::openid::authorize::{Refusal as Told, demand};
 use crate::store::{self, NewPending, PendingRow};
 
 /// How long a person may take at the identity provider.
@@ -51,11 +53,15 @@ struct Stopped {
     reason: Reason,
     connection: Option<Connection>,
     reference: String,
+    /// Where it was to return to, if that is known.
+    return_to: Option<String>,
+    /// What a portal that waits for it is told, in place of the page.
+    told: Option<Told>,
 }
 
 impl Stopped {
     fn new(reason: Reason, request_id: &RequestId) -> Self {
-        Self { reason, connection: None, reference: request_id.0.clone() }
+        Self { reason, connection: None, reference: request_id.0.clone(), return_to: None, told: None }
     }
 
     /// Our own fault: the chain goes to the log, under the reference that the page shows.
@@ -68,6 +74,22 @@ impl Stopped {
         Self { connection: Some(connection.clone()), ..self }
     }
 
+    fn returning(self, return_to: Option<&str>) -> Self {
+        Self { return_to: return_to.map(ToOwned::to_owned), ..self }
+    }
+
+    /// The portal that waits is told, once, if it can do something about it; otherwise there is a page.
+    async fn into_answer(self, app: &App, jar: &CookieJar) -> Response {
+        if let Some(refusal) = self.told {
+            match authorize::tell(app, self.return_to.as_deref(), jar, refusal).await {
+                Ok(Some(response)) => return response,
+                Ok(None) => {}
+                Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "a portal could not be told"),
+            }
+        }
+        self.into_page()
+    }
+
     fn into_page(self) -> Response {
         let (connection, contact) =
             self.connection.map_or((None, None), |connection| (Some(connection.name), connection.contact.map(Contact)));
@@ -78,7 +100,10 @@ impl Stopped {
             connection,
             contact,
             reference: self.reference,
-            retry: "/sign-in".to_owned(),
+            retry: match self.return_to {
+                Some(path) => format!("/sign-in?{}", return_query(&path)),
+                None => "/sign-in".to_owned(),
+            },
         };
         Page(self.reason.status(), view).into_response()
     }
@@ -93,17 +118,18 @@ pub(in crate::http) async fn begin(
     jar: CookieJar,
 ) -> Response {
     let Ok(id) = id.parse() else { return no_such_page().await };
-    match try_begin(&app, id, place.return_to.filter(|path| is_local(path)), &request_id, jar).await {
+    let return_to = place.return_to.filter(|path| is_local(path));
+    match try_begin(&app, id, return_to.as_deref(), &request_id, jar).await {
         Ok(Some(response)) => response,
         Ok(None) => no_such_page().await,
-        Err(stopped) => stopped.into_page(),
+        Err(stopped) => stopped.returning(return_to.as_deref()).into_page(),
     }
 }
 
 async fn try_begin(
     app: &App,
     id: ConnectionId,
-    return_to: Option<String>,
+    return_to: Option<&str>,
     request_id: &RequestId,
     jar: CookieJar,
 ) -> Result<Option<Response>, Stopped> {
@@ -114,8 +140,11 @@ async fn try_begin(
         return Err(switched_off(app, tenant, &connection, request_id).await);
     }
     let Some(redirect_uri) = redirect_uri(app, id) else { return Ok(None) };
+    // What is demanded is looked up where it was kept: nothing that the browser says makes it less.
+    let waiting = waiting::behind(app, return_to, &jar).await.map_err(|error| internal(&error))?;
+    let demand = waiting.map(|waiting| demand(&waiting.request)).unwrap_or_default();
     let mut trace = Trace::default();
-    let begun = match app.federation.begin(&connection, &redirect_uri, &mut trace).await {
+    let begun = match app.federation.begin(&connection, &redirect_uri, &demand, &mut trace).await {
         Ok(begun) => begun,
         Err(refused) => return Err(failed(app, tenant, &connection, &refused, &trace, request_id).await),
     };
@@ -130,9 +159,9 @@ async fn try_begin(
         connection_id: id,
         state: &HashedToken::of(begun.state.expose_secret()),
         browser: &HashedToken::of(browser.expose_secret()),
-        demand: &Demand::default(),
+        demand: &demand,
         proof: &app.sealer.seal_text(&proof_place(pending), &proof.into()),
-        return_to: return_to.as_deref(),
+        return_to,
         expires_at: now + PENDING_LIFETIME,
     };
     keep(app, tenant, &new).await.map_err(|error| internal(&error))?;
@@ -158,19 +187,31 @@ pub(in crate::http) async fn callback(
 ) -> Response {
     let Ok(id) = id.parse() else { return no_such_page().await };
     let browser = jar.get(SIGN_IN_COOKIE).map(|cookie| HashedToken::of(cookie.value()));
-    match try_callback(&app, id, &callback, &request_id, &headers, browser).await {
-        Ok((session, return_to)) => {
-            end_earlier(&app, before, &request_id).await;
+    let before = before.map(|SignedIn(session)| session);
+    let digest = jar.get(SESSION_COOKIE).map(|cookie| HashedToken::of(cookie.value()));
+    let comes = Comes { headers: &headers, marker: browser, before: before.as_ref().zip(digest.as_ref()) };
+    match try_callback(&app, id, &callback, &request_id, comes).await {
+        Ok((tenant, session, return_to)) => {
+            end_foreign(&app, before.filter(|session| session.tenant_id != tenant), &request_id).await;
             let jar = jar.add(cookie(SESSION_COOKIE, session.expose_secret().to_owned()));
             (jar, Redirect::to(return_to.as_deref().unwrap_or("/me"))).into_response()
         }
-        Err(stopped) => stopped.into_page(),
+        Err(stopped) => stopped.into_answer(&app, &jar).await,
     }
 }
 
-/// A browser that signs in anew has a new session, and the one before ends (O05).
-async fn end_earlier(app: &App, before: Option<SignedIn>, request_id: &RequestId) {
-    let Some(SignedIn(session)) = before else { return };
+/// The browser that comes back.
+struct Comes<'a> {
+    headers: &'a HeaderMap,
+    /// Digest of the value that binds what it began.
+    marker: Option<HashedToken>,
+    /// Its live session, with the digest of that one's cookie.
+    before: Option<(&'a Session, &'a HashedToken)>,
+}
+
+/// Ends the earlier session of a browser in which somebody of another tenant signed in: no transaction reaches over that wall.
+async fn end_foreign(app: &App, before: Option<Session>, request_id: &RequestId) {
+    let Some(session) = before else { return };
     let caller = request_id.caller(app, Actor::Login { login: session.active_login_id });
     match ending::end_session(&app.store, caller, &session, ending::Reason::Replaced).await {
         Ok(()) => app.metrics.session_ended(SessionEnd::Replaced),
@@ -183,11 +224,26 @@ async fn try_callback(
     id: ConnectionId,
     callback: &Callback,
     request_id: &RequestId,
-    headers: &HeaderMap,
-    browser: Option<HashedToken>,
-) -> Result<(SecretString, Option<String>), Stopped> {
+    comes: Comes<'_>,
+) -> Result<(TenantId, SecretString, Option<String>), Stopped> {
+    let (tenant, pending) = take(app, id, callback, request_id, comes.marker.as_ref()).await?;
+    let return_to = pending.return_to.clone();
+    match complete(app, id, callback, request_id, &comes, tenant, pending).await {
+        Ok(session) => Ok((tenant, session, return_to)),
+        Err(stopped) => Err(stopped.returning(return_to.as_deref())),
+    }
+}
+
+async fn complete(
+    app: &App,
+    id: ConnectionId,
+    callback: &Callback,
+    request_id: &RequestId,
+    comes: &Comes<'_>,
+    tenant: TenantId,
+    pending: PendingRow,
+) -> Result<SecretString, Stopped> {
     let internal = |error: &(dyn std::error::Error + 'static)| Stopped::internal(error, request_id);
-    let (tenant, pending) = take(app, id, callback, request_id, browser).await?;
     let mut reader = app.store.read(tenant);
     let connection = reader.connection(id).await.map_err(|error| internal(&error))?;
     let connection = connection.ok_or_else(|| Stopped::new(Reason::ConnectionOff, request_id))?;
@@ -208,6 +264,8 @@ async fn try_callback(
         redirect_uri: &redirect_uri,
         nonce: &proof.nonce.into(),
         pkce_verifier: &proof.pkce_verifier.into(),
+        demand: &pending.demand,
+        began: pending.created_at,
     };
     let mut trace = Trace::default();
     let identity = match app.federation.finish(&expected, callback, &mut trace).await {
@@ -216,20 +274,23 @@ async fn try_callback(
     };
     let session = PlainToken::bare();
     let digest = session.digest();
-    let user_agent = user_agent(headers);
+    let user_agent = user_agent(comes.headers);
     let lifetime = TimeDelta::from_std(app.settings.sessions.absolute).unwrap_or(TimeDelta::days(1));
-    let browser = Browser { session: &digest, user_agent: &user_agent, address: None, lifetime };
+    let browser = Browser { session: &digest, user_agent: &user_agent, address: None, lifetime, before: comes.before };
     let caller = request_id.caller(app, Actor::Connection { connection: id });
     let steps = serde_json::to_value(&trace).unwrap_or_default();
     let attempt = Attempt { store: &app.store, rules: &app.rules, sealer: &app.sealer, caller, browser, steps: &steps };
     match sign_in::sign_in(attempt, &identity).await.map_err(|error| internal(&error))? {
-        Outcome::SignedIn { how, .. } => {
+        Outcome::SignedIn { how, replaced, .. } => {
+            if replaced {
+                app.metrics.session_ended(SessionEnd::Replaced);
+            }
             app.metrics.sign_in(match how {
                 sign_in::How::Known => SignIn::Known,
                 sign_in::How::Bound => SignIn::Bound,
                 sign_in::How::Created => SignIn::Created,
             });
-            Ok((session.reveal(), pending.return_to))
+            Ok(session.reveal())
         }
         Outcome::Refused { refusal, reference } => {
             app.metrics.sign_in(SignIn::Refused);
@@ -245,7 +306,7 @@ async fn take(
     id: ConnectionId,
     callback: &Callback,
     request_id: &RequestId,
-    browser: Option<HashedToken>,
+    browser: Option<&HashedToken>,
 ) -> Result<(TenantId, PendingRow), Stopped> {
     let internal = |error: &(dyn std::error::Error + 'static)| Stopped::internal(error, request_id);
     // Whose sign-in it would have been is not known, so there is nobody to leave a trace for.
@@ -254,7 +315,7 @@ async fn take(
     let found = app.store.doors().pending_sign_in(&state).await.map_err(|error| internal(&error))?;
     let (tenant, pending) = found.ok_or_else(expired)?;
     // A foreign browser must not use up the sign-in of the one that began it.
-    let same_browser = browser.is_some_and(|browser| browser == pending.browser_digest);
+    let same_browser = browser.is_some_and(|browser| *browser == pending.browser_digest);
     let (reason, outcome) = if pending.connection_id != id {
         (Reason::Expired, "state_of_other_connection")
     } else if !same_browser {
@@ -294,9 +355,14 @@ async fn failed(
     let reason = match refused.kind() {
         Kind::Declined => Reason::Denied,
         Kind::Unavailable => Reason::Unreachable,
-        Kind::Misconfigured | Kind::Untrusted => Reason::Untrusted,
+        Kind::Misconfigured | Kind::Untrusted | Kind::Unmet(_) => Reason::Untrusted,
     };
-    let stopped = Stopped::new(reason, request_id).at(connection);
+    let told = match refused.kind() {
+        Kind::Unmet(Unmet::NotFresh) => Some(authorize::not_fresh()),
+        Kind::Unmet(Unmet::NotSure) => Some(authorize::not_sure()),
+        _ => None,
+    };
+    let stopped = Stopped { told, ..Stopped::new(reason, request_id).at(connection) };
     traced(app, tenant, connection.id, refused.reason(), trace, stopped, request_id).await
 }
 

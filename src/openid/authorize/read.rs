@@ -41,6 +41,15 @@ impl Parameters {
         }
     }
 
+    /// A parameter that is one line of text. NUL among the control characters: PostgreSQL knows none.
+    pub(in crate::openid) fn text(&self, name: &str, most: usize) -> Result<Option<String>, ()> {
+        match self.one(name) {
+            Ok(Some(value)) if value.len() > most || value.chars().any(char::is_control) => Err(()),
+            Ok(value) => Ok(value.map(ToOwned::to_owned)),
+            Err(Repeated) => Err(()),
+        }
+    }
+
     fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(key, _)| key == name)
     }
@@ -93,7 +102,7 @@ pub fn read(parameters: &Parameters, portal: &Portal) -> Result<AuthorizationReq
         return Err(Wrong::Unproved(Unproved::RedirectUnknown));
     }
     // From here on the portal is told. What is wrong with the state itself is told without it.
-    let state = text(parameters, "state", MAX_STATE);
+    let state = parameters.text("state", MAX_STATE);
     let told = |refusal| Wrong::Told { redirect_uri: uri.to_owned(), state: state.as_ref().ok().cloned().flatten(), refusal };
     let state = state.clone().map_err(|()| told(bad("state stands there twice, is too long, or has control characters")))?;
     rest(parameters, portal, uri, state.clone()).map_err(|refusal| Wrong::Told { redirect_uri: uri.to_owned(), state, refusal })
@@ -110,7 +119,7 @@ fn rest(parameters: &Parameters, portal: &Portal, uri: &str, state: Option<Strin
             return Err(Refusal::new(code, why));
         }
     }
-    let text = |name: &'static str, why: &'static str| text(parameters, name, MAX_TEXT).map_err(|()| bad(why));
+    let text = |name: &'static str, why: &'static str| parameters.text(name, MAX_TEXT).map_err(|()| bad(why));
     match text("response_type", "response_type stands there twice, or cannot be read")?.as_deref() {
         Some("code") => {}
         Some(_) => return Err(Refusal::new(UnsupportedResponseType, "the response_type here is code")),
@@ -131,7 +140,8 @@ fn rest(parameters: &Parameters, portal: &Portal, uri: &str, state: Option<Strin
         redirect_uri: uri.to_owned(),
         scopes,
         state,
-        nonce: self::text(parameters, "nonce", MAX_NONCE)
+        nonce: parameters
+            .text("nonce", MAX_NONCE)
             .map_err(|()| bad("nonce stands there twice, is too long, or has control characters"))?,
         code_challenge: challenge(parameters)?,
         prompt: prompt(&text("prompt", "prompt stands there twice, or cannot be read")?.unwrap_or_default())?,
@@ -148,22 +158,14 @@ fn rest(parameters: &Parameters, portal: &Portal, uri: &str, state: Option<Strin
         login_hint: text("login_hint", "login_hint stands there twice, is too long, or has control characters")?,
         account: text("account", "account stands there twice, is too long, or has control characters")?,
         hinted: None,
-        id_token_hint: self::text(parameters, "id_token_hint", MAX_ID_TOKEN)
+        id_token_hint: parameters
+            .text("id_token_hint", MAX_ID_TOKEN)
             .map_err(|()| bad("id_token_hint stands there twice, or is too long"))?,
     })
 }
 
 const fn bad(description: &'static str) -> Refusal {
     Refusal::new(ErrorCode::InvalidRequest, description)
-}
-
-/// A parameter that is one line of text. NUL among the control characters: PostgreSQL knows none.
-fn text(parameters: &Parameters, name: &str, most: usize) -> Result<Option<String>, ()> {
-    match parameters.one(name) {
-        Ok(Some(value)) if value.len() > most || value.chars().any(char::is_control) => Err(()),
-        Ok(value) => Ok(value.map(ToOwned::to_owned)),
-        Err(Repeated) => Err(()),
-    }
 }
 
 /// PKCE is not for public clients alone: it is what ties a code to who asked for it (RFC 9700 section 2.1.1).

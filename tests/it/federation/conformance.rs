@@ -37,8 +37,8 @@ async fn oidcc_client_test() {
     assert_eq!(identity.acr.as_deref(), Some("high"));
     assert_eq!(identity.amr, ["pwd", "otp"]);
     let steps: Vec<_> = trace.entries().iter().map(|entry| (entry.step, entry.outcome)).collect();
-    let steps_expected =
-        [Step::Discovery, Step::Request, Step::Callback, Step::Token, Step::IdToken].map(|step| (step, Outcome::Ok));
+    let steps_expected = [Step::Discovery, Step::Request, Step::Callback, Step::Token, Step::IdToken, Step::Assurance]
+        .map(|step| (step, Outcome::Ok));
     assert_eq!(steps, steps_expected);
     let told = serde_json::to_string(&trace).unwrap();
     assert!(told.contains("email_verified") && !told.contains("joe@example.com"), "names of claims, never values: {told}");

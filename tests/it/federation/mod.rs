@@ -4,6 +4,7 @@
 //! scripted provider; names with O and a number are the attacks of the threat list.
 
 mod conformance;
+mod demands;
 mod discovery;
 mod evil;
 
@@ -16,8 +17,8 @@ use url::Url;
 use vestibule::clock::Clock;
 use vestibule::federation::{Begun, Callback, Federation, Pending, Refused, Trace};
 use vestibule::model::{
-    AccountId, Connection, ConnectionId, ConnectionState, ExternalIdentity, JitPolicy, MissingClaim, OidcSettings, Protocol,
-    SecondFactor, TenantId,
+    AccountId, Connection, ConnectionId, ConnectionState, Demand, ExternalIdentity, JitPolicy, MissingClaim, OidcSettings,
+    Protocol, SecondFactor, TenantId,
 };
 use vestibule::net;
 
@@ -32,6 +33,8 @@ pub(super) struct Door {
     tenant: TenantId,
     secret: SecretString,
     redirect_uri: Url,
+    /// What its sign-ins must prove.
+    pub(super) demand: Demand,
 }
 
 pub(super) fn noon() -> DateTime<Utc> {
@@ -72,6 +75,7 @@ impl Door {
             tenant: TenantId::new(noon()),
             secret: CLIENT_SECRET.to_owned().into(),
             redirect_uri,
+            demand: Demand::default(),
         }
     }
 
@@ -89,7 +93,7 @@ impl Door {
     }
 
     pub(super) async fn begin(&self, trace: &mut Trace) -> Result<Begun, Refused> {
-        self.federation.begin(&self.connection, &self.redirect_uri, trace).await
+        self.federation.begin(&self.connection, &self.redirect_uri, &self.demand, trace).await
     }
 
     pub(super) async fn finish(
@@ -107,6 +111,8 @@ impl Door {
             redirect_uri: &self.redirect_uri,
             nonce: &begun.nonce,
             pkce_verifier: &begun.pkce_verifier,
+            demand: &self.demand,
+            began: noon(),
         };
         let result = self.federation.finish(&pending, &callback, trace).await;
         self.nothing_secret_is_told(begun, code.as_deref(), trace, &result);

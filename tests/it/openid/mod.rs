@@ -3,7 +3,9 @@
 mod authorize;
 mod grants;
 mod keys;
+mod logout;
 mod samples;
+mod step_up;
 
 use std::net::SocketAddr;
 

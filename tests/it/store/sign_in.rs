@@ -105,6 +105,54 @@ on_every_engine! {
         assert!(session(&ground, "eve", later(1)).await.is_none());
     }
 
+    async fn a_session_is_kept_with_another_cookie_while_it_counts(engine) {
+        let ground = Ground::fresh(engine).await;
+        let house = ground.tenant("bluesky").await;
+        let joe = house.login(&ground.store, "joe").await;
+        let id = begin(&ground, &house, joe, "first", later(60)).await;
+        let renew = async |login: LoginId, before: &str, after: &str| {
+            let mut writer = ground.store.write(house.tenant).await.unwrap();
+            let person_id = writer.any_login(joe).await.unwrap().unwrap().login.person_id;
+            let new = NewSession {
+                id: SessionId::new(now()),
+                sid: Sid::new(now()),
+                digest: &HashedToken::of(after),
+                person_id,
+                login_id: login,
+                connection_id: house.connection,
+                user_agent: "other",
+                address: None,
+                asserted_at: Some(later(1)),
+                upstream_session: None,
+                acr: Some("urn:vestibule:aal2"),
+                amr: &["fed".to_owned(), "mfa".to_owned()],
+                expires_at: later(90),
+            };
+            let renewed = writer.renew_session(id, &HashedToken::of(before), &new, later(2)).await.unwrap();
+            writer.commit().await.unwrap();
+            renewed
+        };
+        let eve = house.login(&ground.store, "eve").await;
+        assert!(!renew(joe, "another", "second").await && !renew(eve, "first", "second").await);
+        assert!(session(&ground, "second", later(3)).await.is_none());
+        let sid = ground.store.read(house.tenant).sid_of_session(id, joe).await.unwrap();
+        assert!(renew(joe, "first", "second").await);
+        assert!(session(&ground, "first", later(3)).await.is_none());
+        let kept = session(&ground, "second", later(3)).await.unwrap();
+        assert_eq!((kept.id, kept.created_at, kept.last_seen_at, kept.expires_at), (id, later(2), later(2), later(90)));
+        let row = ground.store.read(house.tenant).session_login(id, joe).await.unwrap().unwrap();
+        assert_eq!((Some(row.sid), row.authenticated_at, row.asserted_at), (sid, later(2), Some(later(1))));
+        assert_eq!(row.acr.as_deref(), Some("urn:vestibule:aal2"));
+        for table in ["logins", "persons", "connections", "tenants"] {
+            let text = |change| format!("update {table} set epoch = epoch {change} where tenant_id = $1");
+            raw!(ground.store, text("+ 1"), house.tenant).unwrap();
+            assert!(!renew(joe, "second", "third").await, "{table}");
+            raw!(ground.store, text("- 1"), house.tenant).unwrap();
+        }
+        raw!(ground.store, "update sessions set expires_at = last_seen_at where tenant_id = $1".to_owned(), house.tenant).unwrap();
+        assert!(!renew(joe, "second", "third").await, "over");
+    }
+
     async fn a_pending_sign_in_is_taken_once(engine) {
         let ground = Ground::fresh(engine).await;
         let house = ground.tenant("bluesky").await;

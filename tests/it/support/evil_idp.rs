@@ -86,6 +86,8 @@ pub(crate) struct Seen {
     pub(crate) token: usize,
     /// `basic` or `post`, at the last call of the token endpoint.
     pub(crate) client_auth: Option<&'static str>,
+    /// What the last authorization request asked for.
+    pub(crate) asked: HashMap<String, String>,
     /// The last ID token.
     pub(crate) id_token: Option<String>,
 }
@@ -169,6 +171,7 @@ impl Inner {
         assert_eq!(asked["client_id"], CLIENT_ID);
         assert_eq!(asked["code_challenge_method"], "S256");
         assert!(asked["scope"].split(' ').any(|scope| scope == "openid"));
+        lock(&self.seen).asked.clone_from(&asked);
         let mut grants = lock(&self.grants);
         let code = format!("code-{}-{}", grants.len(), &asked["state"][..8]);
         grants.insert(
