@@ -199,6 +199,44 @@ on_every_engine! {
         thief.visit(&format!("{}/me", foyer.world.base)).await.expect_redirect("/sign-in");
     }
 
+    async fn o05_somebody_of_another_tenant_ends_what_was_in_the_browser(engine) {
+        let foyer = Foyer::new(engine).await;
+        let mut browser = foyer.joe_at_noon().await;
+        let before = browser.cookie(&foyer.world.base, SESSION).unwrap().to_owned();
+        let orange = foyer.world.tenant("orange", "entra", foyer.idp.issuer()).await;
+        let user = json!({ "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "joe", "externalId": "joe" });
+        orange.scim.post("/Users", &user).await.expect(201);
+        browser.follow(&foyer.world.sign_in(&orange), None).await.expect(200, "Sign-in for orange");
+        assert_eq!(foyer.count("sessions").await, 1);
+        let mut thief = Browser::new();
+        thief.plant(&foyer.world.base, SESSION, &before);
+        thief.visit(&format!("{}/me", foyer.world.base)).await.expect_redirect("/sign-in");
+    }
+
+    async fn o05_of_two_tabs_that_come_back_at_once_one_is_in_and_the_former_cookie_is_worth_nothing(engine) {
+        let foyer = Foyer::new(engine).await;
+        let mut browser = foyer.joe_at_noon().await;
+        let before = browser.cookie(&foyer.world.base, SESSION).unwrap().to_owned();
+        let callback = format!("{}/callback", foyer.world.sign_in(&foyer.tenant));
+        let mut race = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            let back = browser.follow(&foyer.world.sign_in(&foyer.tenant), Some(&callback)).await.location.unwrap();
+            let mut tab = browser.clone();
+            race.spawn(async move {
+                assert_eq!(tab.visit(back.as_str()).await.status, 303);
+                tab
+            });
+        }
+        let mut inside = 0;
+        for mut tab in race.join_all().await {
+            assert_ne!(tab.cookie(&foyer.world.base, SESSION), Some(before.as_str()));
+            inside += usize::from(tab.visit(&format!("{}/me", foyer.world.base)).await.status == 200);
+        }
+        assert!(inside >= 1);
+        browser.plant(&foyer.world.base, SESSION, &before);
+        browser.visit(&format!("{}/me", foyer.world.base)).await.expect_redirect("/sign-in");
+    }
+
     async fn a_session_that_no_longer_counts_is_not_revived(engine) {
         let foyer = Foyer::new(engine).await;
         let mut browser = foyer.joe_at_noon().await;
