@@ -281,6 +281,19 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_says_what_counts_as_a_second_factor_and_nothing_does_unless_said() {
+        let read = |line: &str| {
+            let text = "[[tenant]]\nslug = \"a\"\nname = \"A\"\ncatalogue = \"x\"\n\n[[tenant.connection]]\nslug = \"idp\"\n\
+                        name = \"IdP\"\nissuer = \"https://idp.example\"\nclient_id = \"c\"\n";
+            parse(&format!("{text}{line}\n")).map(|file| file.tenants[0].connections[0].second_factor.clone())
+        };
+        assert!(read("").unwrap().is_never());
+        let map = read("second_factor = { acr = [\"phr\"], amr = [\"mfa\"], ask = [\"phr\"] }").unwrap();
+        assert_eq!((map.acr, map.amr, map.ask), (vec!["phr".to_owned()], vec!["mfa".to_owned()], vec!["phr".to_owned()]));
+        assert!(read("second_factor = { arm = [\"mfa\"] }").is_err());
+    }
+
+    #[test]
     fn secrets_come_by_value_file_or_environment_and_are_never_printed() {
         let text = "[[client]]\nclient_id = \"p\"\nname = \"P\"\nredirect_uris = []\nsecret = { value = \"hush-hush\" }\n";
         let file = parse(text).unwrap();
