@@ -10,7 +10,7 @@
 //! | `/access/v1/…`, `/.well-known/authzen-configuration` | decisions for portals |
 //! | `/oauth2/logout` | where they send them to be signed out, see [`logout`] |
 //! | `/oauth2/authorize` | where portals send browsers to be signed in, see [`authorize`] |
-//! | `/oauth2/token` | access tokens for clients, see [`oauth`] |
+//! | `/oauth2/{token,userinfo,introspect,revoke}`, `/.well-known/openid-configuration` | what portals and clients ask by themselves, see [`oauth`] |
 //! | `/oauth2/jwks` | the public keys of what is signed here |
 //! | `/assets/…` | stylesheet and icon |
 //!
@@ -78,6 +78,7 @@ fn scim_surface(app: &App) -> Router<App> {
 fn key_surface(app: &App) -> Router<App> {
     Router::new()
         .route("/oauth2/jwks", get(jwks::keys))
+        .merge(oauth::metadata())
         .layer(CatchPanicLayer::custom(layers::api_panic))
         .layer(from_fn(layers::api_deadline))
         .layer(from_fn_with_state((app.clone(), Surface::Api), layers::measure))

@@ -194,6 +194,10 @@ kinds! {
     RolesChanged = "roles.changed",
     /// A portal was given a code for a login on an account.
     GrantIssued = "grant.issued",
+    /// A portal redeemed its code for tokens of a login.
+    GrantRedeemed = "grant.redeemed",
+    /// Everything that a portal had of a login in a session ended: the portal gave it back, or a code or refresh token came twice.
+    GrantRevoked = "grant.revoked",
     SignedIn = "session.signed_in",
     SignInRefused = "session.refused",
     SignedOut = "session.signed_out",

@@ -6,8 +6,11 @@
 //! that what one replica ends is over on all of them.
 
 pub mod authorize;
+pub mod claims;
+pub mod clients;
 pub mod grants;
 pub mod hint;
 pub mod keys;
 pub mod logout;
 pub mod rotation;
+pub mod token;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Doors, Result, Writer, door};
 use crate::keys::HashedToken;
-use crate::model::{AuthorizationRequestId, ClientId, GrantId, Portal, TenantId};
+use crate::model::{AccountId, AuthorizationRequestId, ClientId, GrantId, LoginId, Portal, TenantId};
 
 /// A portal application, with what proves it.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -21,6 +21,8 @@ pub struct CodeRow {
     pub tenant_id: TenantId,
     pub grant_id: GrantId,
     pub client_id: ClientId,
+    pub login_id: LoginId,
+    pub account_id: AccountId,
     pub nonce: Option<String>,
     pub redirect_uri: String,
     pub code_challenge: String,
@@ -34,6 +36,8 @@ pub struct RefreshTokenRow {
     pub tenant_id: TenantId,
     pub grant_id: GrantId,
     pub client_id: ClientId,
+    pub login_id: LoginId,
+    pub account_id: AccountId,
     pub used_at: Option<DateTime<Utc>>,
 }
 
@@ -55,8 +59,8 @@ impl Doors {
         door!(
             self,
             fetch_optional::<CodeRow>(
-                "select tenant_id, id as grant_id, client_id, nonce, redirect_uri, code_challenge, code_expires_at, redeemed_at
-                 from grants where code_digest = $1",
+                "select tenant_id, id as grant_id, client_id, login_id, account_id, nonce, redirect_uri, code_challenge, code_expires_at,
+                   redeemed_at from grants where code_digest = $1",
                 digest
             )
         )
@@ -67,8 +71,8 @@ impl Doors {
         door!(
             self,
             fetch_optional::<RefreshTokenRow>(
-                "select r.tenant_id, r.grant_id, g.client_id, r.used_at from refresh_tokens r join grants g on g.id = r.grant_id
-                 where r.digest = $1",
+                "select r.tenant_id, r.grant_id, g.client_id, g.login_id, g.account_id, r.used_at
+                 from refresh_tokens r join grants g on g.id = r.grant_id where r.digest = $1",
                 digest
             )
         )

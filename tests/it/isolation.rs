@@ -185,7 +185,7 @@ fn templates() -> Vec<String> {
         let prefixes: &[&str] = match () {
             () if name.ends_with("/admin/mod.rs") => &["/api/v1"],
             () if name.ends_with("/admin/evaluation.rs") => &["/access/v1", ""],
-            () if name.ends_with("/http/oauth.rs") => &["/oauth2"],
+            () if name.ends_with("/oauth/mod.rs") || name.ends_with("/oauth/portals.rs") => &["/oauth2"],
             () if name.ends_with("/scim/mod.rs") => &["/scim/v2/{directory}", "/scim/{directory}"],
             () => &[""],
         };

@@ -8,7 +8,6 @@ mod assertions;
 mod federation;
 mod isolation;
 mod openapi;
-#[expect(dead_code, reason = "the stories of the endpoints come one by one")]
 mod openid;
 mod portals;
 mod process;

@@ -14,10 +14,14 @@ const LONGEST: usize = 16 * 1024;
 pub(super) struct Form(Vec<(String, String)>);
 
 impl Form {
-    pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Self, Refused> {
+    /// Whether a request says that it has one.
+    pub(super) fn is_one(headers: &HeaderMap) -> bool {
         let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        let kind = kind.split(';').next().unwrap_or_default().trim();
-        if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    }
+
+    pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Self, Refused> {
+        if !Self::is_one(headers) {
             return Err(Refused::Request("send the parameters as application/x-www-form-urlencoded"));
         }
         let bytes: Bytes = axum::body::to_bytes(body, LONGEST).await.map_err(|_| Refused::Request("the body is too large"))?;

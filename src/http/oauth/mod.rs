@@ -3,13 +3,21 @@
 //! | route | what |
 //! |---|---|
 //! | `POST /oauth2/token` | tokens, see [`token`] |
+//! | `/oauth2/userinfo`, `/oauth2/introspect`, `/oauth2/revoke` | what portals ask with them, see [`portals`] |
+//! | `/.well-known/openid-configuration` | where all of it is, see [`discovery`] |
 //!
 //! Every answer is JSON that no cache keeps, refusals in the words of RFC 6749 section 5.2. What a browser is sent to is a page, and lives
 //! elsewhere.
 
+mod bearer;
 mod client;
+mod cors;
+mod discovery;
 mod form;
+mod portals;
 mod token;
+
+pub(super) use discovery::routes as metadata;
 
 use axum::Router;
 use axum::extract::Request;
@@ -21,29 +29,50 @@ use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::layers;
+use super::layers::{self, RequestId};
 use crate::app::App;
 use crate::directory;
 use crate::metrics::Surface;
+use crate::model::Actor;
+use crate::openid::token::{Refusal, Tokens};
 
 /// The routes below `/oauth2`.
 pub(super) fn router(app: &App) -> Router<App> {
     Router::new()
-        .route("/token", post(token::token))
+        .route("/token", post(token::token).options(cors::preflight))
+        .merge(portals::routes())
         .layer(CatchPanicLayer::custom(layers::api_panic))
         .layer(from_fn(layers::api_deadline))
         .layer(from_fn(as_oauth))
         .layer(from_fn_with_state((app.clone(), Surface::Api), layers::measure))
 }
 
+/// What makes tokens and looks at them, for who asks now.
+fn tokens<'a>(app: &'a App, id: &'a RequestId, actor: Actor) -> Tokens<'a> {
+    Tokens {
+        store: &app.store,
+        signing: &app.signing,
+        rules: &app.rules,
+        issuer: app.settings.server.public_url.at(""),
+        limits: app.session_limits(),
+        caller: id.caller(app, actor),
+    }
+}
+
 /// Why there is no token (RFC 6749 section 5.2).
 #[derive(Debug)]
-pub(super) enum Refused {
+enum Refused {
     /// A parameter is missing, repeated or cannot be read.
     Request(&'static str),
     /// Who asks is no client, or did not prove it.
     Client,
+    /// A client that is not for this.
+    Unauthorized,
     GrantType,
+    /// A code or refresh token that is worth nothing. Why stands in our log alone.
+    Grant,
+    /// The token is another portal's.
+    Foreign,
     Scope,
     /// The client asks too often.
     TooMany(u64),
@@ -52,8 +81,25 @@ pub(super) enum Refused {
 
 impl From<directory::Error> for Refused {
     fn from(error: directory::Error) -> Self {
-        tracing::error!(error = &error as &dyn std::error::Error, "an access token could not be made");
+        tracing::error!(error = &error as &dyn std::error::Error, "what a client asks for could not be looked at");
         Self::Unavailable
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Grant(reason) => {
+                tracing::info!(reason, "a portal was refused tokens");
+                Self::Grant
+            }
+            Refusal::Scope => Self::Scope,
+            Refusal::Directory(error) => error.into(),
+            Refusal::Keys(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the signing keys could not be used");
+                Self::Unavailable
+            }
+        }
     }
 }
 
@@ -61,9 +107,22 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let (status, error, description) = match self {
             Self::Request(description) => (StatusCode::BAD_REQUEST, "invalid_request", description),
-            Self::Client => (StatusCode::UNAUTHORIZED, "invalid_client", "the client is not known, or its secret is wrong"),
-            Self::GrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type", "the grant_type here is client_credentials"),
-            Self::Scope => (StatusCode::BAD_REQUEST, "invalid_scope", "the client has not all of these scopes"),
+            Self::Client => {
+                (StatusCode::UNAUTHORIZED, "invalid_client", "the client is not known, or did not prove that it is the one")
+            }
+            Self::Unauthorized => (StatusCode::BAD_REQUEST, "unauthorized_client", "this is not for clients of this kind"),
+            Self::GrantType => (
+                StatusCode::BAD_REQUEST,
+                "unsupported_grant_type",
+                "the grant_type here is authorization_code, refresh_token or client_credentials",
+            ),
+            Self::Grant => (
+                StatusCode::BAD_REQUEST,
+                "invalid_grant",
+                "the code or refresh token is not known here, was used, is over, or does not fit the request",
+            ),
+            Self::Foreign => (StatusCode::BAD_REQUEST, "invalid_grant", "the token was given to another client"),
+            Self::Scope => (StatusCode::BAD_REQUEST, "invalid_scope", "there are not all of these scopes to be had"),
             Self::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable", "wait as long as Retry-After says"),
             Self::Unavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "the service is busy; ask again later")
@@ -80,7 +139,7 @@ impl IntoResponse for Refused {
     }
 }
 
-pub(super) fn json(body: &Value) -> impl IntoResponse + use<> {
+fn json(body: &Value) -> impl IntoResponse + use<> {
     ([(CONTENT_TYPE, "application/json")], body.to_string())
 }
 

@@ -1,11 +1,18 @@
 //! The OpenID Provider, as portals see it: stories over HTTP, each on both engines.
 
 mod authorize;
+mod clients;
+mod codes;
+mod discovery;
 mod grants;
+mod introspection;
 mod keys;
 mod logout;
+mod refreshes;
+mod revocation;
 mod samples;
 mod step_up;
+mod userinfo;
 
 use std::net::SocketAddr;
 
