@@ -21,7 +21,7 @@ const { issuer, jwks_uri: jwks } = vestibule.serverMetadata()
 const keys = createRemoteJWKSet(new URL(jwks)) // cached; asked again when a kid is unknown, at most each 30 seconds
 // endregion
 
-const sessions = new Map() // what the cookie says → { until, pending, accounts, tokens, idToken, claims }
+const sessions = new Map() // what the cookie says → { until, pending, accounts, tokens, claims }
 const isSecure = PORTAL.startsWith('https:')
 const cookie = isSecure ? '__Host-portal' : 'portal'
 
@@ -63,7 +63,7 @@ async function callback (url, response, id) {
     if (asked.account && claims.account !== asked.account) throw new Error('the tokens are for another account than was asked for')
     if (asked.acr_values && claims.acr !== asked.acr_values) throw new Error('the sign-in is not as strong as was asked for')
     sessions.delete(id)
-    begin(response, 12 * 60, { tokens, claims, idToken: tokens.id_token, accounts: session.accounts.add(claims.account) })
+    begin(response, 12 * 60, { tokens, claims, accounts: session.accounts.add(claims.account) })
     // The tokens of the account before this one are of no use any more.
     if (session.tokens) await openid.tokenRevocation(vestibule, session.tokens.refresh_token).catch(console.error)
     redirect(response, '/')
@@ -80,10 +80,9 @@ async function callback (url, response, id) {
 // region refresh
 /** New tokens, which say what is true now. One refresh at a time: a refresh token is good once, and the second use of one ends all. */
 function refresh (session) {
-  session.refreshing ??= openid.refreshTokenGrant(vestibule, session.tokens.refresh_token).then(async tokens => {
-    session.claims = tokens.claims() ?? await openid.fetchUserInfo(vestibule, tokens.access_token, session.claims.sub)
-    session.tokens = tokens
-    session.idToken = tokens.id_token ?? session.idToken
+  session.refreshing ??= openid.refreshTokenGrant(vestibule, session.tokens.refresh_token).then(tokens => {
+    if (tokens.claims().sub !== session.claims.sub) throw new Error('the tokens are somebody else’s')
+    Object.assign(session, { tokens, claims: tokens.claims() })
   }).finally(() => { delete session.refreshing })
   return session.refreshing
 }
@@ -132,7 +131,7 @@ function signOut (response, id) {
   sessions.delete(id)
   response.setHeader('set-cookie', `${cookie}=; Path=/; Max-Age=0`)
   if (!session?.tokens) return redirect(response, '/')
-  redirect(response, openid.buildEndSessionUrl(vestibule, { id_token_hint: session.idToken, post_logout_redirect_uri: `${PORTAL}/` }))
+  redirect(response, openid.buildEndSessionUrl(vestibule, { id_token_hint: session.tokens.id_token, post_logout_redirect_uri: `${PORTAL}/` }))
 }
 // endregion
 

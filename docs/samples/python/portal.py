@@ -87,8 +87,10 @@ def refresh():
         with mine["lock"]:
             try:
                 fresh = vestibule.fetch_access_token(grant_type="refresh_token", refresh_token=mine["token"]["refresh_token"])
-                mine["token"] = {**mine["token"], **fresh}
-                mine["claims"] = vestibule.userinfo(token=mine["token"])
+                claims = vestibule.parse_id_token(fresh, nonce=None)  # there is none after a refresh
+                if claims["sub"] != mine["claims"]["sub"]:
+                    abort(400, "the tokens are somebody else's")
+                mine["token"], mine["claims"] = fresh, claims
             except OAuthError as error:
                 if error.error != "invalid_grant":
                     raise

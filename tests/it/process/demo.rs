@@ -169,6 +169,77 @@ async fn a_visitor_signs_in_looks_around_and_leaves() {
 }
 
 #[tokio::test]
+async fn joe_signs_in_to_the_portal_switches_account_and_is_signed_out_of_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let ports = free_ports();
+    let (mut demo, _lines, said) = start(folder.path(), ports);
+    let [vestibule, idp, portal] = [("vestibule", 0), ("idp", 1), ("portal", 2)]
+        .map(|(name, which): (&str, usize)| format!("http://{name}.localhost:{}/", ports[which]));
+    assert!(said.contains(&format!("  Open  {portal}\n")), "{said}");
+
+    let choose_account = |name: &str| {
+        [
+            json!({ "expectText": "Which account?" }),
+            json!({ "click": format!("button.pick:has-text('{name}')") }),
+            json!({ "expectText": "Hello, Joe Bloggs" }),
+        ]
+    };
+    let sign_in = || {
+        [
+            json!({ "click": "text=Sign in" }),
+            json!({ "expectText": "Tell us who you are" }),
+            json!({ "fill": "#identifier", "with": "joe.bloggs@bluesky.example" }),
+            json!({ "click": "main button" }),
+            json!({ "expectUrl": &idp }),
+            choose("joe.bloggs"),
+        ]
+    };
+    let mut steps = vec![json!({ "goto": &portal }), json!({ "expectText": "Welcome to your cloud" }), json!({ "axe": true })];
+    steps.extend(sign_in());
+    steps.extend(choose_account("EMEA"));
+    steps.extend([json!({ "axe": true }), json!({ "text": true }), json!({ "click": "text=Choose an account" })]);
+    steps.extend(choose_account("APAC"));
+    steps.extend([
+        json!({ "text": true }),
+        // Back, without being asked.
+        json!({ "click": "a[href*='prompt=none']" }),
+        json!({ "expectText": "administrator" }),
+        json!({ "text": true }),
+        json!({ "click": "text=Refresh the tokens" }),
+        json!({ "expectText": "Hello, Joe Bloggs" }),
+        json!({ "click": "text=Sign out everywhere" }),
+        json!({ "expectUrl": &portal }),
+        json!({ "expectText": "You are signed out" }),
+        json!({ "axe": true }),
+        // From here on in the dark. Who leaves Vestibule leaves the portal, which is told.
+        json!({ "colorScheme": "dark" }),
+    ]);
+    steps.extend(sign_in());
+    steps.extend(choose_account("EMEA"));
+    steps.extend([
+        json!({ "axe": true }),
+        json!({ "goto": format!("{vestibule}me") }),
+        json!({ "click": "header button" }),
+        json!({ "expectText": "You are signed out" }),
+        json!({ "goto": &portal }),
+        json!({ "reloadUntil": "Your session has ended" }),
+    ]);
+    let seen = browse(&json!(steps));
+    expect_clean(seen.clone());
+    let mut texts: Vec<_> = seen["steps"].as_object().unwrap().iter().filter(|(_, found)| found.is_object()).collect();
+    texts.sort_by_key(|(step, _)| step.parse::<usize>().unwrap());
+    let [emea, apac, back] = [0, 1, 2].map(|which| texts[which].1["text"].as_str().unwrap());
+    for text in ["joe.bloggs", "administrator", "support", "Cloud-EMEA-Admins", "the login, for ever", "lookout-api"] {
+        assert!(emea.contains(text), "{text}: {emea}");
+    }
+    assert!(apac.contains("support") && !apac.contains("administrator"), "{apac}");
+    assert!(back.contains("administrator"), "{back}");
+
+    demo.signal("INT").unwrap();
+    assert_eq!(demo.wait(PATIENCE).unwrap().code(), Some(0));
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -25,31 +25,31 @@ use crate::support::world::{Database, describe, unhurried};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_vestibule");
 /// How long a step may take before the test fails. Generous: a busy machine is slow, and nothing waits for it in vain.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A folder in which the program runs, with its configuration.
-struct Home {
-    folder: TempDir,
+pub(crate) struct Home {
+    pub(crate) folder: TempDir,
     /// The database, unless the program is to make its own.
-    url: Option<String>,
+    pub(crate) url: Option<String>,
     _database: Option<Database>,
     /// The token of the bootstrap file's directory.
-    token: String,
+    pub(crate) token: String,
     /// What else the environment says, in place of the usual.
-    settings: Vec<(&'static str, String)>,
+    pub(crate) settings: Vec<(&'static str, String)>,
 }
 
 /// What a command that ends by itself has said.
 #[derive(Debug)]
-struct Said {
-    status: ExitStatus,
-    out: String,
-    err: String,
+pub(crate) struct Said {
+    pub(crate) status: ExitStatus,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Said {
     #[track_caller]
-    fn expect(self, code: i32) -> Self {
+    pub(crate) fn expect(self, code: i32) -> Self {
         assert_eq!(self.status.code(), Some(code), "{}\n{}", self.out, self.err);
         self
     }
@@ -57,13 +57,13 @@ impl Said {
 
 impl Home {
     /// With nothing in it.
-    fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         let token = vestibule::keys::PlainToken::bearer().reveal().expose_secret().to_owned();
         Self { folder: tempfile::tempdir().unwrap(), url: None, _database: None, token, settings: Vec::new() }
     }
 
     /// With a migrated database of an engine.
-    async fn new(engine: Engine) -> Self {
+    pub(crate) async fn new(engine: Engine) -> Self {
         let database = Database::fresh(engine).await;
         let home = Self { url: Some(database.url.clone()), _database: Some(database), ..Self::empty() };
         home.run(&["migrate"]).expect(0);
@@ -71,20 +71,20 @@ impl Home {
     }
 
     /// With the database at `url`, as it is.
-    fn at(url: &str) -> Self {
+    pub(crate) fn at(url: &str) -> Self {
         Self { url: Some(url.to_owned()), ..Self::empty() }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         self.url.clone().unwrap_or_else(|| format!("sqlite://{}", self.path("vestibule.db").display()))
     }
 
     /// What the environment says: free ports, and where there is a database, that one and its keys.
-    fn variables(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
         let mut variables = vec![
             ("VESTIBULE__SERVER__LISTEN", "127.0.0.1:0".to_owned()),
             ("VESTIBULE__SERVER__OPS_LISTEN", "127.0.0.1:0".to_owned()),
@@ -99,11 +99,11 @@ impl Home {
     }
 
     /// Runs a command to its end.
-    fn run(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
         self.run_with(arguments, &[])
     }
 
-    fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Said {
+    pub(crate) fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Said {
         let mut command = Command::new(PROGRAM);
         command.args(arguments).current_dir(self.folder.path()).envs(self.variables()).envs(variables.iter().copied());
         let output = command.stdin(Stdio::null()).output().unwrap();
@@ -112,7 +112,7 @@ impl Home {
     }
 
     /// Runs `serve` until it is told to end.
-    fn serve(&self) -> Served {
+    pub(crate) fn serve(&self) -> Served {
         // Each start has a log of its own, in which its addresses are looked up.
         static STARTS: AtomicUsize = AtomicUsize::new(0);
         let log = self.path(&format!("log-{}", STARTS.fetch_add(1, Ordering::Relaxed)));
@@ -138,12 +138,12 @@ impl Home {
     }
 
     /// The bootstrap file of the tenant `bluesky`.
-    fn described(&self, issuer: &str) -> String {
+    pub(crate) fn described(&self, issuer: &str) -> String {
         unhurried(&describe("bluesky", "entra", issuer, "if-provisioned")).replace("{token}", &self.token)
     }
 
     /// Sets up the tenant `bluesky` with the identity provider at `issuer`. Answers the id of its directory.
-    fn bootstrap(&self, issuer: &str) -> String {
+    pub(crate) fn bootstrap(&self, issuer: &str) -> String {
         std::fs::write(self.path("bluesky.toml"), self.described(issuer)).unwrap();
         let said = self.run(&["bootstrap", "bluesky.toml"]).expect(0);
         let (_, endpoint) = said.out.split_once("/scim/v2/").unwrap();
@@ -152,35 +152,35 @@ impl Home {
 }
 
 /// A running `serve`; dropping it kills it.
-struct Served {
-    token: String,
-    child: Child,
-    base: String,
-    ops: String,
-    log: PathBuf,
+pub(crate) struct Served {
+    pub(crate) token: String,
+    pub(crate) child: Child,
+    pub(crate) base: String,
+    pub(crate) ops: String,
+    pub(crate) log: PathBuf,
 }
 
 impl Served {
-    fn scim(&self, directory: &str) -> Scim {
+    pub(crate) fn scim(&self, directory: &str) -> Scim {
         Scim::new(format!("{}/scim/v2/{directory}", self.base), self.token.clone())
     }
 
     /// Status and body of a page of the operations listener.
-    async fn ops(&self, path: &str) -> (StatusCode, String) {
+    pub(crate) async fn ops(&self, path: &str) -> (StatusCode, String) {
         let answer = client().get(format!("{}{path}", self.ops)).send().await.unwrap();
         (answer.status(), answer.text().await.unwrap().trim_end_matches('\n').to_owned())
     }
 
-    fn end(&mut self, signal: &str) -> ExitStatus {
+    pub(crate) fn end(&mut self, signal: &str) -> ExitStatus {
         self.child.signal(signal).unwrap();
         self.child.wait(PATIENCE).unwrap()
     }
 
-    fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         read(&self.log)
     }
 }
 
-fn read(path: &Path) -> String {
+pub(crate) fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

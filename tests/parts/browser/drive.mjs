@@ -16,6 +16,9 @@
 //   javaScript true|false         starts anew, as newContext does, with or without scripts
 //   axe true                      checks WCAG 2.2 A and AA and best practice
 //   text true                     tells title, address and visible text of the page
+//   send URL, method, headers, body, expect STATUS
+//                                 a request of somebody else, from outside of the browser
+//   reloadUntil TEXT              loads the page again and again until it shows the text
 //   newContext true               forgets cookies and begins as a new person
 //
 // Prints one JSON object: "ok", "failed" (the step's number, from 0, and why), "steps" (what axe and text found, by step), "page" (title, url and
@@ -81,6 +84,18 @@ const perform = {
   size: async ([width, height]) => { look = { ...look, viewport: { width, height } }; await page.setViewportSize(look.viewport) },
   colorScheme: async colorScheme => { look = { ...look, colorScheme }; await page.emulateMedia({ colorScheme }) },
   javaScript: async javaScriptEnabled => { look = { ...look, javaScriptEnabled }; await begin() },
+  send: async (url, { method = 'POST', headers = {}, body, expect }) => {
+    const answer = await fetch(url, { method, headers, body })
+    if (answer.status !== expect) throw new Error(`${method} ${url}: ${answer.status} ${await answer.text()}`)
+  },
+  reloadUntil: async text => {
+    const until = Date.now() + 30_000
+    while (await page.getByText(text).count() === 0) {
+      if (Date.now() > until) throw new Error(`the page does not show: ${text}`)
+      await page.waitForTimeout(100)
+      await page.reload()
+    }
+  },
   newContext: begin,
   text: describe,
   axe: async () => {

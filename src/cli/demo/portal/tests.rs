@@ -152,3 +152,41 @@ fn claims_are_shown_in_an_order_that_people_read() {
     assert_eq!(shown("login", &login), "id: 0198, kind: byoi");
     assert_eq!(shown("roles", &claims["roles"]), "a, b");
 }
+
+#[test]
+#[ignore = "writes Lookout's pages to the folder that VESTIBULE_PAGES names, for a look in a browser"]
+fn write_lookout_pages() {
+    let folder = std::path::PathBuf::from(std::env::var_os("VESTIBULE_PAGES").unwrap());
+    std::fs::create_dir_all(&folder).unwrap();
+    let write = |name: &str, text: String| std::fs::write(folder.join(name), text).unwrap();
+    let claims = serde_json::json!({
+        "iss": "http://vestibule.localhost:8080", "sub": "0199a3c2-7b1e-7c44-9d0a-5f3f6f5a1c01", "aud": "lookout", "exp": 1_800_000_300, "iat": 1_800_000_000,
+        "auth_time": 1_799_999_990, "name": "Joe Bloggs", "given_name": "Joe", "family_name": "Bloggs", "preferred_username": "joe.bloggs",
+        "email": "joe.bloggs@bluesky.example", "email_verified": false, "person": "0199a3c2-7b1e-7c44-9d0a-5f3f6f5a1c02", "tenant": "0199a3c2-7b1e-7c44-9d0a-000000000001",
+        "login": { "id": "0199a3c2-7b1e-7c44-9d0a-5f3f6f5a1c01", "kind": "byoi", "connection": "0199a3c2-7b1e-7c44-9d0a-5f3f6f5a1c09" },
+        "account": "0199a3c2-7b1e-7c44-9d0a-5f3f6f5a1c03", "account_path": ["0199a3c2-7b1e-7c44-9d0a-5f3f6f5a1c00", "0199a3c2-7b1e-7c44-9d0a-5f3f6f5a1c03"],
+        "roles": ["administrator", "support"], "groups": ["Cloud-EMEA-Admins", "Support"], "entitlements": ["people.view", "people.edit", "tickets.view", "tickets.edit"],
+        "acr": "urn:vestibule:aal1", "amr": ["fed"], "sid": "0199a3c2-7b1e-7c44-9d0a-5f3f6f5a1c05", "nonce": "qk2zRrW0TtQ", "at_hash": "ab3c",
+    });
+    let claims = claims.as_object().unwrap();
+    let tokens = Tokens {
+        id_token: String::new(),
+        id_claims: claims.clone(),
+        access_claims: claims.clone(),
+        refresh_token: None,
+        expires_at: 0,
+    };
+    let other = Account { id: "0199a3c2-7b1e-7c44-9d0a-5f3f6f5a1c04".into(), roles: "support".into() };
+    write("lookout_signed_in.html", SignedIn::of(&tokens, &BTreeSet::from([other])).render().unwrap());
+    let told = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+    for (name, ended) in
+        [("out", None), ("told", Some(Ended::Told(told))), ("left", Some(Ended::SignedOut)), ("refused", Some(Ended::Refused))]
+    {
+        write(&format!("lookout_{name}.html"), SignedOut { ended }.render().unwrap());
+    }
+    write(
+        "lookout_failed.html",
+        Failed { what: "Vestibule refused: access_denied. the login has no role on this account" }.render().unwrap(),
+    );
+    write("style.css", include_str!("style.css").to_owned());
+}

@@ -9,11 +9,15 @@ use axum::extract::{Request, State};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use vestibule::clock::Clock;
+use vestibule::store::Engine;
 
+use super::super::Foyer;
 use super::op::{FORGED, Op, Says, jwt, with};
-use super::{Running, Sample, free_ports, sample_file, wait_for};
+use super::{Running, SECRET, Sample, free_ports, sample_file, wait_for};
 use crate::support::child::{Child, Start};
+use crate::support::evil_idp::EvilIdp;
 use crate::support::http::client;
+use crate::support::world::World;
 
 /// What reached the API: method and path, headers, body.
 #[derive(Clone, Debug)]
@@ -226,4 +230,31 @@ async fn dangerous_paths_ask_each_time_and_what_cannot_be_asked_is_refused() {
     drop(verifier);
     assert_eq!(gate.ask("/orders", &token).await, 500, "without a verifier nobody gets through");
     assert!(gate.reached().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_of_vestibule_passes_the_gate_and_a_deactivation_closes_the_dangerous_paths_at_once() {
+    let clock = Clock::system();
+    let idp = EvilIdp::start(clock.now()).await;
+    let world = World::empty(Engine::Sqlite).await;
+    let tenant = world.tenant("bluesky", "entra", idp.issuer()).await;
+    let foyer = Foyer { world, idp, tenant, clock };
+    let portal = "[[client]]\nclient_id = \"portal\"\nname = \"Portal\"\nredirect_uris = [\"https://portal.example/callback\"]\n";
+    foyer.register(&format!("{portal}audience = \"portal-api\"\nsecret = {{ value = \"{SECRET}\" }}\n")).await;
+    let joe = foyer.person("joe", &["Cloud-EMEA-Admins"]).await;
+    let browser = foyer.sign_in("joe").await;
+    let code = foyer.grant(&browser, "portal", "bluesky/emea", "openid").await;
+    let tokens = foyer.redeem("portal", &code).await.expect(200).body;
+    let (access, id) = (tokens["access_token"].as_str().unwrap(), tokens["id_token"].as_str().unwrap());
+
+    let [port] = free_ports();
+    let verifier = Running::start(Sample::Verifier, &foyer.world.base, port);
+    let gate = Gate::start(port).await;
+    for path in ["/orders", "/payments/1"] {
+        assert_eq!(gate.ask(path, access).await, 200, "{path}: {}", verifier.log());
+        assert_eq!(gate.ask(path, id).await, 401, "{path}: an id_token is for the portal alone");
+    }
+    foyer.set_active(joe, false).await;
+    assert_eq!(gate.ask("/payments/1", access).await, 401, "{}", verifier.log());
+    assert_eq!(gate.ask("/orders", access).await, 200, "who looks at the token alone learns of it in five minutes");
 }

@@ -1,5 +1,6 @@
 //! The samples of docs/samples, each as its own process, against an OpenID Provider that signs what a test wants, and in the whole chain.
 
+mod chain;
 mod docs;
 mod gate;
 mod logout_tokens;
