@@ -58,7 +58,7 @@ pub enum Error {
 /// The routes of the portal, for a loopback listener of its own.
 pub fn router(settings: Settings, clock: Clock) -> Result<Router, Error> {
     let policy = format!(
-        "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self' {}",
+        "default-src 'none'; style-src 'self'; img-src data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self' {}",
         settings.issuer
     );
     let portal = Arc::new(Portal {
