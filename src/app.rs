@@ -18,6 +18,8 @@ use crate::model::{Actor, SessionLimits};
 use crate::net;
 use crate::openid::keys::SigningKeys;
 use crate::store::{MigrationState, Store};
+use crate::work::Tools;
+use crate::work::delivering::Teller;
 
 /// What handlers and commands share. Cheap to clone.
 #[derive(Clone)]
@@ -29,6 +31,8 @@ pub struct App {
     pub signing: SigningKeys,
     pub clock: Clock,
     pub federation: Federation,
+    /// Outgoing calls.
+    pub net: net::Client,
     pub metrics: Metrics,
     pub catalogues: Arc<[Arc<Catalogue>]>,
     pub rules: RuleBook,
@@ -75,7 +79,8 @@ impl App {
             signing: SigningKeys::new(store.clone(), sealer.clone(), clock.clone()),
             store,
             sealer,
-            federation: Federation::new(client, clock.clone()),
+            federation: Federation::new(client.clone(), clock.clone()),
+            net: client,
             limits: Limits::new(clock.clone()),
             clock,
             metrics: Metrics::new(),
@@ -84,6 +89,36 @@ impl App {
             reads: ReadLog::default(),
             settings: Arc::new(settings),
         })
+    }
+
+    /// What work is done with.
+    ///
+    /// # Errors
+    /// When keys are to sign for longer than any time.
+    pub fn tools(&self) -> anyhow::Result<Tools<'_>> {
+        Ok(Tools {
+            store: &self.store,
+            clock: &self.clock,
+            reads: &self.reads,
+            rules: &self.rules,
+            sessions: self.session_limits(),
+            signing: &self.signing,
+            teller: self.teller(),
+            signing_lifetime: chrono::TimeDelta::from_std(self.settings.keys.signing_lifetime)?,
+        })
+    }
+
+    /// What portals are told with that sessions are over.
+    #[must_use]
+    pub fn teller(&self) -> Teller {
+        Teller {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            signing: self.signing.clone(),
+            client: self.net.clone(),
+            metrics: self.metrics.clone(),
+            issuer: self.settings.server.public_url.origin().to_owned(),
+        }
     }
 
     /// The catalogue of this slug.

@@ -5,10 +5,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::TimeDelta;
 use http::Method;
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text},
-    metrics::{counter::Counter, family::Family, histogram::Histogram, info::Info},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Registry, Unit},
 };
 
@@ -67,6 +68,21 @@ label! {
         SignedOut = "signed_out",
         /// The same browser signed in anew.
         Replaced = "replaced",
+        /// Its person ended it from another one.
+        ByPerson = "person",
+        /// An administrator ended it.
+        ByAdministrator = "administrator",
+    }
+}
+
+label! {
+    /// What became of an attempt to tell a portal that a session is over.
+    Logout {
+        Delivered = "delivered",
+        /// It is tried again.
+        Retried = "retried",
+        /// It was given up.
+        Failed = "failed",
     }
 }
 
@@ -133,6 +149,11 @@ struct EndedSession {
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ToldPortal {
+    outcome: Logout,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct Build {
     version: &'static str,
     saml: bool,
@@ -152,6 +173,8 @@ struct Inner {
     traced_reads_dropped: Counter,
     sign_ins: Family<SignInOutcome, Counter>,
     sessions_ended: Family<EndedSession, Counter>,
+    logouts: Family<ToldPortal, Counter>,
+    oldest_logout: Gauge,
 }
 
 impl Metrics {
@@ -166,9 +189,10 @@ impl Metrics {
             traced_reads_dropped: Counter::default(),
             sign_ins: Family::default(),
             sessions_ended: Family::default(),
+            logouts: Family::default(),
+            oldest_logout: Gauge::default(),
         };
-        let Inner { registry, requests, request_seconds, coercions, rate_limited, traced_reads_dropped, sign_ins, sessions_ended } =
-            &mut inner;
+        let Inner { registry, requests, request_seconds, coercions, rate_limited, traced_reads_dropped, sign_ins, .. } = &mut inner;
         // The encoder adds `_total`, `_seconds` and `_info`, and a full stop to the help.
         registry.register("http_requests", "Requests that were answered", requests.clone());
         registry.register_with_unit("http_request_duration", "Time to answer a request", Unit::Seconds, request_seconds.clone());
@@ -180,9 +204,16 @@ impl Metrics {
         registry.register("scim_coercions", "SCIM input that a client profile put right", coercions.clone());
         registry.register("scim_rate_limited", "SCIM requests answered 429, by client profile", rate_limited.clone());
         registry.register("sign_ins", "Sign-ins, by how they ended", sign_ins.clone());
-        registry.register("sessions_ended", "Sessions that ended, by reason", sessions_ended.clone());
+        inner.registry.register("sessions_ended", "Sessions that ended, by reason", inner.sessions_ended.clone());
+        inner.registry.register("back_channel_logouts", "Attempts to tell a portal that a session is over", inner.logouts.clone());
+        inner.registry.register_with_unit(
+            "back_channel_logout_oldest",
+            "How long that has waited which a portal is still to be told",
+            Unit::Seconds,
+            inner.oldest_logout.clone(),
+        );
         let build = Build { version: env!("CARGO_PKG_VERSION"), saml: cfg!(feature = "saml") };
-        registry.register("build", "What is running", Info::new(build));
+        inner.registry.register("build", "What is running", Info::new(build));
         Self(Arc::new(inner))
     }
 
@@ -215,6 +246,16 @@ impl Metrics {
         self.0.sessions_ended.get_or_create(&EndedSession { reason }).inc();
     }
 
+    /// An attempt to tell a portal that a session is over.
+    pub fn back_channel_logout(&self, outcome: Logout) {
+        self.0.logouts.get_or_create(&ToldPortal { outcome }).inc();
+    }
+
+    /// How long that has waited which a portal is still to be told.
+    pub fn oldest_back_channel_logout(&self, age: TimeDelta) {
+        self.0.oldest_logout.set(age.num_seconds().max(0));
+    }
+
     /// Everything in the text format of `OpenMetrics` 1.0; its media type is [`CONTENT_TYPE`].
     #[must_use]
     pub fn render(&self) -> String {
@@ -245,6 +286,8 @@ mod tests {
         metrics.scim_rate_limited("okta");
         metrics.sign_in(SignIn::Bound);
         metrics.session_ended(SessionEnd::Replaced);
+        metrics.back_channel_logout(Logout::Retried);
+        metrics.oldest_back_channel_logout(TimeDelta::seconds(7));
         let text = metrics.render();
         for line in [
             r#"vestibule_http_requests_total{surface="scim",method="PATCH",status="204"} 2"#,
@@ -254,6 +297,8 @@ mod tests {
             r#"vestibule_scim_rate_limited_total{profile="okta"} 1"#,
             r#"vestibule_sign_ins_total{outcome="bound"} 1"#,
             r#"vestibule_sessions_ended_total{reason="replaced"} 1"#,
+            r#"vestibule_back_channel_logouts_total{outcome="retried"} 1"#,
+            "vestibule_back_channel_logout_oldest_seconds 7",
         ] {
             assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
         }

@@ -52,15 +52,7 @@ pub async fn serve_app(app: App, listener: TcpListener, ops_listener: TcpListene
     let public_url = &app.settings.server.public_url;
     tracing::info!(listen = %listener.local_addr()?, %public_url, ops = %ops_listener.local_addr()?, "serving");
     let grace = app.settings.server.shutdown_grace;
-    let _working = work::start(work::Tools {
-        store: &app.store,
-        clock: &app.clock,
-        reads: &app.reads,
-        rules: &app.rules,
-        sessions: app.session_limits(),
-        signing: &app.signing,
-        signing_lifetime: chrono::TimeDelta::from_std(app.settings.keys.signing_lifetime)?,
-    });
+    let _working = work::start(app.tools()?);
     let (store, stopping) = (app.store.clone(), signals.seen());
     let ready = move || {
         let (store, stopping) = (store.clone(), *stopping.borrow() > 0);

@@ -9,11 +9,11 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Caller, Result};
 use crate::model::{
-    ConnectionId, DirectoryId, EndingId, EventKind, GroupId, Login, LoginId, MembershipType, PairValue, PersonId, Session,
+    ConnectionId, DirectoryId, EndingId, Event, EventKind, GroupId, Login, LoginId, MembershipType, PairValue, PersonId, Session,
     SessionId, SessionLimits,
 };
 use crate::store::{EndingRow, NewTombstone, Store, Writer, retry};
@@ -78,6 +78,12 @@ pub(super) async fn end_one(
     };
     writer.record(&[event], caller.request_id).await?;
     Ok(true)
+}
+
+/// Says that a portal was not told, by whatever its session goes on.
+#[must_use]
+pub fn undelivered(caller: Caller<'_>, login: LoginId, details: Value) -> Event {
+    caller.event(EventKind::LogoutUndelivered, login.uuid(), details)
 }
 
 /// Ends everything that a login has open: its epoch rises, and its sessions go. Answers how many.

@@ -12,10 +12,12 @@ use serde_json::json;
 use super::catalogue::Catalogue;
 use super::recompute::{Cause, RuleBook, recompute_everybody, recompute_patterns};
 use super::rules::{Draft, checked};
+use super::sessions::write_limits;
 use super::settings::{effective, uniqueness};
 use super::tree::Tree;
 use super::{Caller, Error, Result};
 use crate::keys::{Place, Sealer};
+use crate::model::TenantLimits;
 use crate::model::{
     AccountId, Binding, ConnectionId, DirectoryId, DirectorySettings, DomainId, EventKind, Given, Grant, JitPolicy, MissingClaim,
     OidcSettings, Pattern, Protocol, Rule, RuleBody, RuleId, RuleOrigin, TenantId,
@@ -122,6 +124,14 @@ impl Manage<'_> {
         writer.record(&[event], self.caller.request_id).await?;
         writer.commit().await?;
         Ok(Ensured { id, made: true })
+    }
+
+    /// Says how long sessions of a tenant last.
+    ///
+    /// # Errors
+    /// When a limit is none.
+    pub async fn set_session_limits(&self, tenant: TenantId, limits: TenantLimits) -> Result<()> {
+        write_limits(self.store, tenant, self.caller, limits).await
     }
 
     /// Makes an account. Its path is the slugs from the root down, joined by `/`; the parent must be there.

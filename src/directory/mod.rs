@@ -54,6 +54,7 @@ pub mod provision;
 pub mod reads;
 mod recompute;
 pub mod rules;
+pub mod sessions;
 pub mod settings;
 pub mod sign_in;
 pub mod tenants;

@@ -6,6 +6,7 @@
 //! | `/sign-in` | finds the connection; then `/sign-in/oidc/{connection}` and its `/callback`, see [`signin`] |
 //! | `/sign-out` | ends the session |
 //! | `/me` | the signed-in person: accounts and roles of the active login |
+//! | `/me/sessions` | where they are signed in; each can be ended |
 //! | `/api/v1/…` | administration, see [`admin`] |
 //! | `/access/v1/…`, `/.well-known/authzen-configuration` | decisions for portals |
 //! | `/oauth2/logout` | where they send them to be signed out, see [`logout`] |
@@ -18,6 +19,7 @@
 
 mod admin;
 mod authorize;
+mod device;
 mod extract;
 mod jwks;
 mod layers;
@@ -29,6 +31,7 @@ pub mod openapi;
 pub mod ops;
 pub mod pages;
 mod scim;
+mod sessions;
 mod signin;
 
 use axum::Router;
@@ -95,6 +98,9 @@ fn page_surface(app: &App) -> Router<App> {
     let console = Router::new()
         .route("/", get(me::home))
         .route("/me", get(me::page))
+        .route("/me/sessions", get(sessions::page))
+        .route("/me/sessions/end-others", post(sessions::end_all))
+        .route("/me/sessions/{session}/end", post(sessions::end))
         .layer(from_fn_with_state((app.clone(), Surface::Console), layers::measure));
     let portals = Router::new()
         .route("/oauth2/authorize/{handle}", get(authorize::resume).post(authorize::choose).head(layers::wrong_method))

@@ -203,6 +203,8 @@ kinds! {
     SignedOut = "session.signed_out",
     /// A session was ended: by its person from another one, by an administrator, or by signing in anew.
     SessionEnded = "session.ended",
+    /// A portal could not be told that a session is over, for a day.
+    LogoutUndelivered = "logout.undelivered",
 }
 
 /// One audit entry, written in the transaction that it tells of, and never changed.

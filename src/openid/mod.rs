@@ -12,5 +12,6 @@ pub mod grants;
 pub mod hint;
 pub mod keys;
 pub mod logout;
+pub mod logout_token;
 pub mod rotation;
 pub mod token;

@@ -71,6 +71,22 @@ pub struct SessionLoginRow {
     pub acr: Option<String>,
 }
 
+/// A session as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct SessionRow {
+    pub id: SessionId,
+    pub active_login_id: LoginId,
+    /// What the active login is called.
+    pub user_name: String,
+    /// What the connection is called that it came by.
+    pub connection: Option<String>,
+    pub user_agent: String,
+    pub address: Option<String>,
+    pub created_at: DateTime<Utc>,
+    pub last_seen_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+}
+
 /// How one sign-in went, for the tenant's administrator. Redacted before it comes here.
 #[derive(Clone, Debug)]
 pub struct NewTrace<'a> {
@@ -83,6 +99,51 @@ pub struct NewTrace<'a> {
 }
 
 impl Reader {
+    /// The sessions of a person that nothing has ended. Some may be over by their limits.
+    pub async fn live_sessions(&mut self, person: PersonId) -> Result<Vec<SessionRow>> {
+        sql!(
+            self,
+            fetch_all::<SessionRow>(
+                "select s.id, s.active_login_id, l.user_name, c.name as connection, s.user_agent, s.address, s.created_at, s.last_seen_at,
+                   s.expires_at
+                 from sessions s
+                   join session_logins sl on sl.session_id = s.id and sl.login_id = s.active_login_id
+                   join logins l on l.id = sl.login_id
+                   join persons p on p.id = l.person_id
+                   join tenants t on t.tenant_id = s.tenant_id
+                   left join connections c on c.id = sl.connection_id
+                 where s.tenant_id = $1 and s.person_id = $2
+                   and l.active and l.locked_at is null and l.epoch = sl.login_epoch and l.person_id = s.person_id
+                   and p.state = 'active' and p.epoch = sl.person_epoch
+                   and t.state = 'active' and t.epoch = sl.tenant_epoch
+                   and (c.id is null or (c.state = 'enabled' and c.epoch = sl.connection_epoch))",
+                person
+            )
+        )
+    }
+
+    /// The sessions of a person with the names of the portals that hold something there; one may come several times.
+    pub async fn portals_of_sessions(&mut self, person: PersonId) -> Result<Vec<(SessionId, String)>> {
+        sql!(
+            self,
+            fetch_all::<(SessionId, String)>(
+                "select s.id, c.name from sessions s join session_logins sl on sl.session_id = s.id
+                   join grants g on g.sid = sl.sid join clients c on c.id = g.client_id
+                 where s.tenant_id = $1 and s.person_id = $2 and g.revoked_at is null and c.revoked_at is null",
+                person
+            )
+        )
+    }
+
+    /// The login that is active in a session, whether that lives or not.
+    pub async fn login_of_session(&mut self, session: SessionId) -> Result<Option<LoginId>> {
+        let row = sql!(
+            self,
+            fetch_optional::<(LoginId,)>("select active_login_id from sessions where tenant_id = $1 and id = $2", session)
+        )?;
+        Ok(row.map(|(login,)| login))
+    }
+
     /// The outcomes of a connection's sign-ins, oldest first.
     pub async fn trace_outcomes(&mut self, connection: ConnectionId) -> Result<Vec<(TraceId, String)>> {
         sql!(

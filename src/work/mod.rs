@@ -4,6 +4,7 @@
 //! Every replica does all of it. What one has removed, the next does not find. Only [`sealing`], [`recomputing`] and [`ending`]
 //! are done by one at a time, which holds a lease.
 
+pub mod delivering;
 pub mod ending;
 pub mod recomputing;
 mod rotating;
@@ -15,6 +16,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::AbortOnDropHandle;
 
+use self::delivering::Teller;
 use crate::clock::Clock;
 use crate::directory::ending::step_of_old;
 use crate::directory::reads::ReadLog;
@@ -31,6 +33,11 @@ const STATISTICS_INTERVAL: Duration = Duration::from_secs(5);
 const BATCH: u32 = 1_000;
 /// For how long the traces of sign-ins are kept.
 const TRACES_KEPT: TimeDelta = TimeDelta::days(30);
+/// After how long it is given up what nobody tried to tell a portal, because it is to be told nothing any more.
+const DELIVERIES_TRIED: TimeDelta = TimeDelta::hours(25);
+/// For how long it is known what portals were told, and what they could not be told.
+const DELIVERED_KEPT: TimeDelta = TimeDelta::days(1);
+const UNDELIVERED_KEPT: TimeDelta = TimeDelta::days(30);
 /// For how long finished jobs are told of.
 const JOBS_KEPT: TimeDelta = TimeDelta::days(30);
 
@@ -49,12 +56,14 @@ pub struct Purged {
     pub idempotency_keys: u64,
     /// Ids of assertions by which portals proved themselves.
     pub assertions: u64,
+    /// What portals were told, or could not be.
+    pub deliveries: u64,
     /// Jobs that are finished.
     pub jobs: u64,
 }
 
 /// What work is done with.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Tools<'a> {
     pub store: &'a Store,
     pub clock: &'a Clock,
@@ -63,13 +72,15 @@ pub struct Tools<'a> {
     /// How long sessions last where a tenant says nothing else.
     pub sessions: SessionLimits,
     pub signing: &'a SigningKeys,
+    /// Tells portals that sessions are over.
+    pub teller: Teller,
     /// How long a key signs before the next one does.
     pub signing_lifetime: TimeDelta,
 }
 
 /// Begins all work. It ends when what is answered is dropped.
 pub fn start(tools: Tools<'_>) -> Vec<AbortOnDropHandle<()>> {
-    let Tools { store, clock, reads, rules, sessions, signing, signing_lifetime } = tools;
+    let Tools { store, clock, reads, rules, sessions, signing, teller, signing_lifetime } = tools;
     let purging = tokio::spawn(keep_purging(store.clone(), clock.clone(), sessions));
     let writing = tokio::spawn(keep_writing(store.clone(), reads.clone()));
     let looking = tokio::spawn(keep_statistics(store.clone()));
@@ -77,7 +88,8 @@ pub fn start(tools: Tools<'_>) -> Vec<AbortOnDropHandle<()>> {
     let recomputing = tokio::spawn(recomputing::keep_recomputing(store.clone(), clock.clone(), rules.clone()));
     let rotating = tokio::spawn(rotating::keep_rotating(signing.clone(), signing_lifetime));
     let ending = tokio::spawn(ending::keep_ending(store.clone(), clock.clone()));
-    [purging, writing, looking, sealing, recomputing, rotating, ending].map(AbortOnDropHandle::new).into()
+    let delivering = tokio::spawn(delivering::keep_delivering(teller));
+    [purging, writing, looking, sealing, recomputing, rotating, ending, delivering].map(AbortOnDropHandle::new).into()
 }
 
 async fn keep_purging(store: Store, clock: Clock, sessions: SessionLimits) {
@@ -144,6 +156,18 @@ pub async fn purge(store: &Store, sessions: SessionLimits, now: DateTime<Utc>) -
         let some = writer.purge_assertions(now, BATCH).await?;
         writer.commit().await?;
         gone.assertions += some;
+        if some < u64::from(BATCH) {
+            break;
+        }
+    }
+    let mut writer = store.write(TenantId::OPERATOR).await?;
+    writer.give_up_deliveries(now - DELIVERIES_TRIED, now).await?;
+    writer.commit().await?;
+    loop {
+        let mut writer = store.write(TenantId::OPERATOR).await?;
+        let some = writer.purge_deliveries(now - DELIVERED_KEPT, now - UNDELIVERED_KEPT, BATCH).await?;
+        writer.commit().await?;
+        gone.deliveries += some;
         if some < u64::from(BATCH) {
             break;
         }

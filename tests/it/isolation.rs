@@ -21,7 +21,7 @@ const REQUESTS: usize = 2_000;
 const MAKING: [&str; 8] =
     ["/accounts", "/assignments", "/tokens", "/Users", "/Groups", "/approvals", "/approval-policies", "/people"];
 /// What the first ids of a tenant are of, by the names that routes have for them.
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 13] = [
     "directory",
     "connection",
     "account",
@@ -34,6 +34,7 @@ const KINDS: [&str; 12] = [
     "policy",
     "approval",
     "person",
+    "session",
 ];
 const LOGIN: usize = 3;
 const GROUP: usize = 4;
@@ -152,6 +153,7 @@ async fn fill(office: &Office, tenant: &Tenant, admin: &mut Browser, mark: &str)
     });
     let person = office.send(admin, Method::POST, "/people", Some(&person)).await.expect(201).body;
     found.push(person["person"].as_str().unwrap().to_owned());
+    found.push(session_of_anybody(office, admin).await);
     assert_eq!(found.len(), KINDS.len());
     found.extend([
         tenant.id.to_string(),
@@ -168,6 +170,18 @@ async fn fill(office: &Office, tenant: &Tenant, admin: &mut Browser, mark: &str)
         format!("{mark}-awaited"),
     ]);
     found
+}
+
+/// A session of the tenant: that of its administrator, which no request of their own ends but signing out.
+async fn session_of_anybody(office: &Office, admin: &mut Browser) -> String {
+    let people = office.get(admin, "/people").await.expect(200).body;
+    for one in people["items"].as_array().unwrap() {
+        let sessions = office.get(admin, &format!("/logins/{}/sessions", one["login"].as_str().unwrap())).await.expect(200).body;
+        if let Some(id) = sessions["items"][0]["id"].as_str() {
+            return id.to_owned();
+        }
+    }
+    panic!("nobody is signed in: {people}");
 }
 
 fn full(mut resource: Value, kind: &str) -> Value {
@@ -265,6 +279,8 @@ fn body(template: &str, dice: &mut Dice, own: &[String], theirs: &[String]) -> V
             "email": "joe@mail.example", "awaits": { "connection": dice.pick(&[&own[1], &theirs[1]]), "value": format!("value-of-{mine}") },
         }),
         json!({ "given_name": "Taken over" }),
+        json!({ "state": "enabled" }),
+        json!({ "idle": 600, "absolute": null }),
     ];
     let fitting = match () {
         () if template.ends_with("/accounts") => 2,
@@ -282,6 +298,8 @@ fn body(template: &str, dice: &mut Dice, own: &[String], theirs: &[String]) -> V
         () if template.ends_with("/people") => 24,
         () if template.ends_with("/people/{login}") => 25,
         () if template.ends_with("activate") => 20,
+        () if template.ends_with("/connections/{connection}") => 26,
+        () if template.ends_with("/session-limits") => 27,
         () if template.ends_with("/rules/preview") => [15, 16, 17][dice.below(3)],
         () => dice.below(bodies.len()),
     };

@@ -26,6 +26,9 @@ pub(super) struct Tenant {
     pub(super) slug: String,
     pub(super) name: String,
     pub(super) catalogue: String,
+    /// Minutes without a request, and minutes altogether, after which sessions end; left out, as long as the service allows.
+    pub(super) session_idle: Option<i64>,
+    pub(super) session_absolute: Option<i64>,
     #[serde(default, rename = "account")]
     pub(super) accounts: Vec<Account>,
     #[serde(default, rename = "connection")]

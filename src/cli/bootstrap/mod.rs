@@ -20,6 +20,7 @@ use crate::directory::manage::{ConnectionSpec, DirectorySpec, Manage, RuleSpec};
 use crate::directory::portals::{self, PortalSpec};
 use crate::directory::tokens::{TokenSpec, Tokens};
 use crate::keys::PlainToken;
+use crate::model::TenantLimits;
 use crate::model::{
     Actor, Binding, ConnectionId, DirectoryId, DirectorySettings, OidcSettings, RuleOrigin, TenantId, TokenEndpointAuthMethod,
 };
@@ -102,6 +103,10 @@ fn instant(at: &toml::value::Datetime) -> anyhow::Result<DateTime<Utc>> {
 async fn ensure_tenant(app: &App, spec: &Tenant, report: &mut Report) -> anyhow::Result<()> {
     let tenant = manage(app).ensure_tenant(&spec.slug, &spec.name, &spec.catalogue, &app.catalogues).await?;
     report.made(tenant.made, || format!("tenant {}", spec.slug));
+    let limits = TenantLimits { session_idle: spec.session_idle, session_absolute: spec.session_absolute };
+    if tenant.made && limits != TenantLimits::default() {
+        manage(app).set_session_limits(tenant.id, limits).await?;
+    }
     let tenant = tenant.id;
     for account in &spec.accounts {
         let made = manage(app).ensure_account(tenant, &account.path, &account.name).await?.made;

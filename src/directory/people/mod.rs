@@ -68,7 +68,7 @@ impl People<'_> {
     }
 
     /// Refuses who does not see a login, or does not look after it. Answers what it was given.
-    async fn managed(&self, reader: &mut Reader, login: &Login) -> Result<Vec<Assignment>> {
+    pub(super) async fn managed(&self, reader: &mut Reader, login: &Login) -> Result<Vec<Assignment>> {
         self.reach.scoped(Permission::ManagePeople)?;
         let held = held_assignments(reader, self.rules, &[login.id]).await?;
         if !self.sees(login.home_account_id, &held) {
@@ -82,7 +82,7 @@ impl People<'_> {
     }
 
     /// The same, and refuses who could not give everything that it holds.
-    async fn ruled(&self, reader: &mut Reader, login: &Login) -> Result<Vec<Assignment>> {
+    pub(super) async fn ruled(&self, reader: &mut Reader, login: &Login) -> Result<Vec<Assignment>> {
         let held = self.managed(reader, login).await?;
         let known = |held: &&Assignment| self.reach.catalogue().role(&held.role).is_some();
         let beyond: Vec<_> = held.iter().filter(known).filter(|held| !self.reach.may_assign(&held.role, held.account_id)).collect();

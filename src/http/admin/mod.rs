@@ -14,6 +14,9 @@
 //! | `POST /accounts/{account}/access-requests` | asks for access for somebody of another account |
 //! | `POST /logins/{login}/reassign` | hands over what somebody looks after |
 //! | `GET /logins/{login}/roles` | what somebody holds on which account, and why |
+//! | `GET /logins/{login}/sessions`; `DELETE /sessions/{session}` | where somebody is signed in; ends it there |
+//! | `GET`, `PUT /session-limits` | how long sessions of the tenant last |
+//! | `PATCH /connections/{connection}` | switches a connection off, or on again |
 //! | `GET`, `POST /people`; `GET`, `PATCH`, `DELETE /people/{login}` | people by their logins; makes, edits and deletes one |
 //! | `POST /people/{login}/deletion` | what its deletion comes to, and what confirms it |
 //! | `POST /people/{login}/deactivate`, `…/reactivate`, `…/invite` | ends its sessions; lets it in again; asks somebody to come |
@@ -60,13 +63,14 @@ mod policies;
 mod problem;
 mod roles;
 mod rules;
+mod sessions;
 mod tenants;
 mod tokens;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{delete, get, post, put};
+use axum::routing::{delete, get, patch, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
@@ -104,6 +108,10 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/logins/{login}/reassign", once(post(bulk::reassign)))
         .route("/assignments/{assignment}", delete(roles::take))
         .route("/logins/{login}/roles", get(roles::why))
+        .route("/logins/{login}/sessions", get(sessions::list))
+        .route("/sessions/{session}", delete(sessions::end))
+        .route("/session-limits", get(sessions::read_limits).put(sessions::change_limits))
+        .route("/connections/{connection}", patch(sessions::switch))
         .route("/people", get(people::list).merge(once(post(people::create))))
         .route("/people/{login}", get(people::read).patch(people::edit).delete(people::delete))
         .route("/people/{login}/deletion", post(people::deletion))

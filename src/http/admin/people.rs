@@ -239,13 +239,13 @@ pub(super) async fn reactivate_person(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn people<'a>(app: &'a App, asker: &'a Asker, id: &'a RequestId, permission: Permission) -> Result<People<'a>, Problem> {
+pub(super) fn people<'a>(app: &'a App, asker: &'a Asker, id: &'a RequestId, permission: Permission) -> Result<People<'a>, Problem> {
     let (reach, by) = (asker.reach_for(permission)?, asker.hand()?);
     let caller = id.caller(app, asker.actor());
     Ok(People { store: &app.store, tenant: asker.tenant(), by, reach, rules: &app.rules, sealer: &app.sealer, caller })
 }
 
-fn named(id: &str) -> Result<LoginId, Problem> {
+pub(super) fn named(id: &str) -> Result<LoginId, Problem> {
     id.parse().map_err(|_| Problem::not_found())
 }
 

@@ -6,6 +6,7 @@
 mod approvals;
 mod people;
 mod schemas;
+mod sessions;
 mod tenants;
 
 use std::sync::LazyLock;
@@ -110,6 +111,17 @@ const OPERATIONS: &[Operation] = &[
     (Post, "/api/v1/logins/{login}/reassign", "Hands services over", Some("Handover"), Done::With("Reassigned")),
     (Delete, "/api/v1/assignments/{assignment}", "Takes a role that a hand gave", None, Done::Nothing),
     (Get, "/api/v1/logins/{login}/roles", "What somebody holds on which account, and why", None, Done::With("HeldRoles")),
+    (Get, "/api/v1/logins/{login}/sessions", "Where somebody is signed in with a login", None, Done::With("Sessions")),
+    (Delete, "/api/v1/sessions/{session}", "Ends a session", None, Done::Nothing),
+    (Get, "/api/v1/session-limits", "How long sessions of the tenant last", None, Done::With("SessionTimes")),
+    (Put, "/api/v1/session-limits", "Says how long they last", Some("SessionLimits"), Done::With("SessionTimes")),
+    (
+        Patch,
+        "/api/v1/connections/{connection}",
+        "Switches a connection off, or on again",
+        Some("ConnectionChange"),
+        Done::With("Connection"),
+    ),
     (Get, "/api/v1/people", "People, by their logins", None, Done::With("People")),
     (Post, "/api/v1/people", "Makes a login by hand", Some("NewPerson"), Done::Made("Person")),
     (Get, "/api/v1/people/{login}", "One login", None, Done::With("Person")),
@@ -238,7 +250,7 @@ fn document() -> OpenApi {
         paths = paths.path(*path, PathItem::new(method.http(), described(operation)));
     }
     let mut components = ComponentsBuilder::new();
-    for (name, shape) in schemas::shapes().into_iter().chain(people::shapes()).chain(tenants::shapes()) {
+    for (name, shape) in schemas::shapes().into_iter().chain(people::shapes()).chain(tenants::shapes()).chain(sessions::shapes()) {
         components = components.schema(name, shape);
     }
     components = components

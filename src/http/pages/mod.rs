@@ -18,6 +18,7 @@ mod trouble;
 
 use askama::Template;
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
 use http::{HeaderName, StatusCode, header};
 
 pub use assets::{icon_url, router as assets, stylesheet_url};
@@ -118,6 +119,32 @@ pub struct Leaving {
     pub connection: String,
     /// The authorization request.
     pub href: String,
+}
+
+/// `/me/sessions`: where the person is signed in.
+#[derive(Clone, Debug, Template)]
+#[template(path = "sessions.html")]
+pub struct Sessions {
+    pub frame: Frame,
+    pub sessions: Vec<SessionLine>,
+}
+
+/// A session of the person.
+#[derive(Clone, Debug)]
+pub struct SessionLine {
+    pub id: String,
+    /// Whether it is the one that the page is looked at with.
+    pub is_this: bool,
+    pub device: String,
+    /// Where in the network it is.
+    pub address: Option<String>,
+    /// The user name of the login that is active in it.
+    pub login: String,
+    pub connection: Option<String>,
+    pub signed_in_at: DateTime<Utc>,
+    pub last_seen_at: DateTime<Utc>,
+    /// The portals that were given something there, by name.
+    pub portals: Vec<String>,
 }
 
 /// `/sign-out`, done.

@@ -66,6 +66,26 @@ fn accounts() -> Vec<AccountNode> {
     }]
 }
 
+fn sessions() -> Sessions {
+    let at = |hours| DateTime::UNIX_EPOCH + chrono::TimeDelta::hours(hours);
+    let line = |is_this, device: &str, portals: &[&str]| SessionLine {
+        id: REFERENCE.into(),
+        is_this,
+        device: device.into(),
+        address: (!is_this).then(|| "2001:db8:85a3::8a2e:370:7334".into()),
+        login: joe().user_name,
+        connection: joe().connection,
+        signed_in_at: at(495_000),
+        last_seen_at: at(495_003),
+        portals: portals.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let sessions = vec![
+        line(true, "Firefox on Windows", &["Bluesky Support"]),
+        line(false, "Safari on iPhone", &["Bluesky Support", "Orders"]),
+    ];
+    Sessions { frame: Frame { visitor: Some(joe()), ..bluesky() }, sessions }
+}
+
 fn choices() -> Vec<AccountChoice> {
     let node = |name: &str, roles: &[&str], children| AccountChoice {
         id: format!("0198-{name}"),
@@ -155,6 +175,7 @@ fn every_page() -> Vec<(String, String)> {
         ("leaving".into(), Leaving { frame: bluesky(), connection: "Anchor".into(), href: "about:blank#later".into() }.render()),
         ("signed_in".into(), signed_in(accounts()).render()),
         ("signed_in_empty".into(), signed_in(vec![]).render()),
+        ("sessions".into(), sessions().render()),
         ("signed_out".into(), SignedOut { frame: bluesky(), connection: Some("Anchor".into()) }.render()),
         ("not_found".into(), NotFound::default().render()),
     ];

@@ -19,6 +19,7 @@ mod reads;
 mod roles;
 mod rules;
 mod schemathesis;
+mod sessions;
 
 use chrono::{DateTime, Utc};
 use reqwest::Method;

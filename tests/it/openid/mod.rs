@@ -4,6 +4,7 @@ mod authorize;
 mod clients;
 mod codes;
 mod discovery;
+pub(crate) mod ending;
 mod grants;
 mod introspection;
 mod keys;

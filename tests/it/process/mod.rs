@@ -7,6 +7,7 @@ mod jobs;
 mod main_job;
 mod operations;
 mod replicas;
+mod revocation;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};

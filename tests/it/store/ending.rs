@@ -40,6 +40,15 @@ on_every_engine! {
         found.sort();
         same.sort();
         assert_eq!((found.len(), &found), (3, &same));
+        let mut shown: Vec<_> = writer.live_sessions(person).await.unwrap().into_iter().map(|row| row.id).collect();
+        shown.sort();
+        assert_eq!(shown, found);
+        let mut names = writer.portals_of_sessions(person).await.unwrap();
+        names.sort();
+        let mut expected = vec![(first, "Portal".to_owned()), (second, "Portal".to_owned())];
+        expected.sort();
+        assert_eq!(names, expected);
+        assert_eq!(writer.login_of_session(first).await.unwrap(), Some(joe));
         assert_eq!(writer.end_sessions(&found, later(1)).await.unwrap(), 3);
         assert_eq!(writer.end_sessions(&found, later(1)).await.unwrap(), 0);
         assert_eq!(writer.end_sessions(&[], later(1)).await.unwrap(), 0);

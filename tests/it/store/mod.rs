@@ -3,6 +3,7 @@
 mod accounts;
 mod approvals;
 mod clients;
+mod deliveries;
 mod ending;
 mod filter_sql;
 mod grants;
