@@ -203,7 +203,7 @@ async fn joe_signs_in_to_the_portal_switches_account_and_is_signed_out_of_both()
         json!({ "text": true }),
         // Back, without being asked.
         json!({ "click": "a[href*='prompt=none']" }),
-        json!({ "expectText": "administrator" }),
+        json!({ "expectText": "people.manage" }),
         json!({ "text": true }),
         json!({ "click": "text=Refresh the tokens" }),
         json!({ "expectText": "Hello, Joe Bloggs" }),
@@ -232,8 +232,9 @@ async fn joe_signs_in_to_the_portal_switches_account_and_is_signed_out_of_both()
     for text in ["joe.bloggs", "administrator", "support", "Cloud-EMEA-Admins", "the login, for ever", "lookout-api"] {
         assert!(emea.contains(text), "{text}: {emea}");
     }
-    assert!(apac.contains("support") && !apac.contains("administrator"), "{apac}");
-    assert!(back.contains("administrator"), "{back}");
+    // Another account that the portal remembers is shown with the roles there: what counts is the line of this one.
+    let roles = |page: &str| page.split_once("Roles here").unwrap().1.trim().lines().next().unwrap().trim().to_owned();
+    assert_eq!([emea, apac, back].map(roles), ["administrator support", "support", "administrator support"]);
 
     demo.signal("INT").unwrap();
     assert_eq!(demo.wait(PATIENCE).unwrap().code(), Some(0));
