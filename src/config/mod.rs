@@ -8,6 +8,7 @@
 //! `docs/configuration.md` names every key; a test keeps it so.
 
 mod load;
+mod proxy;
 mod value;
 
 use std::{
@@ -19,6 +20,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 pub use load::{Error, Origin};
+pub use proxy::TrustedProxy;
 pub use value::{AllowedHost, DatabaseUrl, Engine, PublicUrl, Secret, duration_text};
 
 /// Every setting. `Debug` and `Serialize` never show a secret.
@@ -50,6 +52,9 @@ pub struct Server {
     /// How long requests in flight may go on after a signal to end.
     #[serde(with = "value::duration")]
     pub shutdown_grace: Duration,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    #[serde(deserialize_with = "value::list")]
+    pub trusted_proxies: Vec<TrustedProxy>,
     /// Largest request body, in bytes.
     #[serde(deserialize_with = "value::number")]
     pub body_limit: usize,
@@ -63,6 +68,7 @@ impl Default for Server {
             public_url: PublicUrl::local(listen.port()),
             ops_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)),
             shutdown_grace: Duration::from_secs(20),
+            trusted_proxies: Vec::new(),
             body_limit: 2 * 1024 * 1024,
         }
     }

@@ -6,7 +6,6 @@ use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
-use http::header::USER_AGENT;
 use http::request::Parts;
 use secrecy::SecretString;
 
@@ -48,18 +47,6 @@ impl RequestId {
     pub(super) fn caller(&self, app: &App, actor: Actor) -> Caller<'_> {
         Caller { actor, now: app.clock.now(), request_id: Some(&self.0) }
     }
-}
-
-/// The user agent, cut to what a list of sessions can show.
-pub(super) fn user_agent(headers: &http::HeaderMap) -> String {
-    headers
-        .get(USER_AGENT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
-        .chars()
-        .filter(|character| !character.is_control())
-        .take(200)
-        .collect()
 }
 
 /// A live session: its cookie is known, it is neither over nor idle for too long, and nothing that it rests on was touched since.

@@ -33,6 +33,7 @@ pub mod pages;
 mod scim;
 mod sessions;
 mod signin;
+mod user_agent;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};

@@ -20,8 +20,8 @@ use crate::store::{ClientRow, Store};
 
 /// The algorithms by which a portal may sign; no others are ever tried, whatever a token says of itself.
 pub const ALGORITHMS: [&str; 3] = ["ES256", "RS256", "PS256"];
-/// How far ahead an assertion may end.
-const LONGEST: TimeDelta = TimeDelta::minutes(5);
+/// How far ahead an assertion may end: as far as libraries say unless told otherwise.
+const LONGEST: TimeDelta = TimeDelta::hours(1);
 /// By how much the portal's clock may be wrong.
 const LEEWAY: TimeDelta = TimeDelta::seconds(30);
 

@@ -7,15 +7,15 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum_extra::extract::{CookieJar, Query};
 use chrono::TimeDelta;
-use http::HeaderMap;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::super::authorize::{self, waiting};
-use super::super::extract::{SESSION_COOKIE, SIGN_IN_COOKIE, SignedIn, browser_marker, cookie, user_agent};
+use super::super::extract::{SESSION_COOKIE, SIGN_IN_COOKIE, SignedIn, browser_marker, cookie};
 use super::super::layers::{RequestId, no_such_page};
 use super::super::pages::{Contact, Frame, Page, Reason, Refused as RefusedPage};
+use super::super::user_agent::UserAgent;
 use super::{Where, is_local, return_query};
 use crate::app::App;
 use crate::directory::decide::Refusal;
@@ -182,14 +182,14 @@ pub(in crate::http) async fn callback(
     Query(callback): Query<Callback>,
     request_id: RequestId,
     before: Option<SignedIn>,
-    headers: HeaderMap,
+    user_agent: UserAgent,
     jar: CookieJar,
 ) -> Response {
     let Ok(id) = id.parse() else { return no_such_page().await };
     let browser = jar.get(SIGN_IN_COOKIE).map(|cookie| HashedToken::of(cookie.value()));
     let before = before.map(|SignedIn(session)| session);
     let digest = jar.get(SESSION_COOKIE).map(|cookie| HashedToken::of(cookie.value()));
-    let comes = Comes { headers: &headers, marker: browser, before: before.as_ref().zip(digest.as_ref()) };
+    let comes = Comes { user_agent: &user_agent, marker: browser, before: before.as_ref().zip(digest.as_ref()) };
     match try_callback(&app, id, &callback, &request_id, comes).await {
         Ok((tenant, session, return_to)) => {
             end_foreign(&app, before.filter(|session| session.tenant_id != tenant), &request_id).await;
@@ -202,7 +202,7 @@ pub(in crate::http) async fn callback(
 
 /// The browser that comes back.
 struct Comes<'a> {
-    headers: &'a HeaderMap,
+    user_agent: &'a UserAgent,
     /// Digest of the value that binds what it began.
     marker: Option<HashedToken>,
     /// Its live session, with the digest of that one's cookie.
@@ -274,9 +274,9 @@ async fn complete(
     };
     let session = PlainToken::bare();
     let digest = session.digest();
-    let user_agent = user_agent(comes.headers);
+    let UserAgent { name: user_agent, address } = comes.user_agent;
     let lifetime = TimeDelta::from_std(app.settings.sessions.absolute).unwrap_or(TimeDelta::days(1));
-    let browser = Browser { session: &digest, user_agent: &user_agent, address: None, lifetime, before: comes.before };
+    let browser = Browser { session: &digest, user_agent, address: address.as_deref(), lifetime, before: comes.before };
     let caller = request_id.caller(app, Actor::Connection { connection: id });
     let steps = serde_json::to_value(&trace).unwrap_or_default();
     let attempt = Attempt { store: &app.store, rules: &app.rules, sealer: &app.sealer, caller, browser, steps: &steps };

@@ -77,7 +77,7 @@ on_every_engine! {
         Scim::read(http::client().post(url).form(&form).send().await.unwrap()).await.expect(200);
     }
 
-    async fn oidcc_server_client_secret_basic(engine) {
+    async fn a_portal_proves_itself_in_one_way_at_a_time(engine) {
         let foyer = Foyer::new(engine).await;
         let browser = ready(&foyer).await;
         let code = foyer.grant(&browser, "portal", "bluesky/emea", "openid").await;
@@ -161,7 +161,7 @@ on_every_engine! {
             (ec, Some("ec"), json!({})),
             (ec, None, json!({ "aud": url })),
             (rsa, Some("rsa"), json!({ "aud": [foyer.world.base, url] })),
-            (pss, Some("rsa"), json!({ "exp": foyer.clock.now().timestamp() + 300 })),
+            (pss, Some("rsa"), json!({ "exp": foyer.clock.now().timestamp() + 3_600 })),
         ] {
             let code = foyer.grant(&browser, "keyed", "bluesky/emea", "openid").await;
             let text = assertion(&foyer, key, kid, &changes);
@@ -180,7 +180,7 @@ on_every_engine! {
             json!({ "aud": [foyer.world.base, "https://other.example"] }),
             json!({ "aud": format!("{}/oauth2/revoke", foyer.world.base) }),
             json!({ "exp": now - 31 }),
-            json!({ "exp": now + 331 }),
+            json!({ "exp": now + 3_631 }),
             json!({ "exp": (now + 60).to_string() }),
             json!({ "exp": null }),
             json!({ "iat": now + 31 }),

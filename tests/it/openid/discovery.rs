@@ -55,7 +55,7 @@ on_every_engine! {
         }
     }
 
-    async fn oidcc_discovery_issuer_not_matching_config(engine) {
+    async fn what_discovery_says_is_what_tokens_say_on_every_replica(engine) {
         // Core section 3.1.3.7, from the other side: what discovery says is what tokens say, on every replica.
         let foyer = Foyer::new(engine).await;
         let replica = foyer.replica().await;

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use vestibule::model::TenantId;
 use vestibule::store::ToldPortal;
 
-use super::{Foyer, header};
+use super::{Foyer, claims, header};
 use crate::support::world::on_every_engine;
 
 /// A portal's endpoint for back-channel logout, which writes down what it is told.
@@ -112,6 +112,33 @@ on_every_engine! {
         }
         assert_eq!((told, tokens.len()), (sids, 2));
         assert_eq!(foyer.count("grants").await, 0);
+    }
+
+    async fn oidcc_backchannel_rp_initiated_logout(engine) {
+        let foyer = Foyer::new(engine).await;
+        let ears = [Ear::open().await, Ear::open().await];
+        for (ear, name) in ears.iter().zip(["one", "two"]) {
+            foyer.register(&ear.described(name)).await;
+        }
+        let joe = foyer.person("joe", &["Cloud-EMEA-Admins"]).await;
+        let mut browser = foyer.sign_in("joe").await;
+        let mut sids = Vec::new();
+        let mut hint = String::new();
+        for name in ["one", "two"] {
+            let code = foyer.grant(&browser, name, "bluesky/emea", "openid").await;
+            let tokens = foyer.redeem(name, &code).await.expect(200).body;
+            sids.push(claims(&tokens["id_token"])["sid"].clone());
+            tokens["id_token"].as_str().unwrap().clone_into(&mut hint);
+        }
+        // The second portal signs the person out, and both are told.
+        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("id_token_hint", &hint).finish();
+        browser.visit(&format!("{}/oauth2/logout?{query}", foyer.world.base)).await.expect(200, "You are signed out");
+        assert_eq!(tell(&foyer).await, 2);
+        for (ear, (name, sid)) in ears.iter().zip(["one", "two"].iter().zip(sids)) {
+            let [token] = ear.tokens().try_into().unwrap();
+            let told: Value = foyer.world.app.signing.verify(&token, "logout+jwt").await.unwrap();
+            assert_eq!((&told["aud"], &told["sid"], &told["sub"]), (&json!(name), &sid, &json!(joe)));
+        }
     }
 
     async fn a_portal_that_fails_is_told_again_and_one_that_hangs_delays_nobody(engine) {

@@ -1,8 +1,9 @@
 //! The OpenID Provider, as portals see it: stories over HTTP, each on both engines.
 
-mod authorize;
+pub(crate) mod authorize;
 mod clients;
 mod codes;
+mod conformance;
 mod discovery;
 pub(crate) mod ending;
 mod grants;
@@ -11,6 +12,7 @@ mod keys;
 mod logout;
 mod refreshes;
 mod revocation;
+mod rotation;
 mod samples;
 mod step_up;
 mod userinfo;
@@ -28,6 +30,7 @@ use tokio::task::AbortHandle;
 use vestibule::app::App;
 use vestibule::cli::bootstrap;
 use vestibule::clock::Clock;
+use vestibule::config::Settings;
 use vestibule::directory::tree::Tree;
 use vestibule::keys::{HashedToken, PlainToken};
 use vestibule::model::{AccountId, GrantId, LoginId, Session};
@@ -116,9 +119,14 @@ pub(crate) struct Code {
 
 impl Foyer {
     pub(crate) async fn new(engine: Engine) -> Self {
+        Self::with(engine, |_| ()).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn with(engine: Engine, change: impl FnOnce(&mut Settings)) -> Self {
         let clock = Clock::fixed(noon());
         let idp = EvilIdp::start(noon()).await;
-        let world = World::with_clock(engine, clock.clone()).await;
+        let world = World::with(engine, clock.clone(), change).await;
         let text = describe("bluesky", "entra", idp.issuer(), "if-provisioned") + &RULES.replace("{slug}", "bluesky");
         let tenant = world.described("bluesky", &text).await;
         let foyer = Self { world, idp, tenant, clock };

@@ -41,7 +41,7 @@ on_every_engine! {
         assert_eq!(foyer.count("events where kind = 'grant.revoked'").await, 0);
     }
 
-    async fn oidcc_refresh_token_rp_key_rotation(engine) {
+    async fn a_refresh_after_a_rotation_is_signed_by_the_new_key(engine) {
         let foyer = Foyer::new(engine).await;
         let (_, token) = ready(&foyer, "openid").await;
         let before = foyer.refresh("portal", &token).await.expect(200).body;

@@ -76,7 +76,7 @@ on_every_engine! {
         assert_eq!(foyer.idp.seen().asked["prompt"], "login");
     }
 
-    async fn oidcc_prompt_login_of_nobody_asks_once(engine) {
+    async fn a_prompt_to_sign_in_asks_nobody_twice(engine) {
         let foyer = Foyer::new(engine).await;
         foyer.person("joe", &["Cloud-EMEA-Admins"]).await;
         let mut browser = Browser::new();

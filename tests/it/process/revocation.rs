@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use reqwest::Method;
@@ -17,12 +17,10 @@ use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 use vestibule::clock::Clock;
-use vestibule::directory::tree::Tree;
-use vestibule::keys::HashedToken;
-use vestibule::model::{GrantId, SessionLimits};
-use vestibule::store::{NewGrant, Store};
 
 use super::{Home, PATIENCE, Served};
+use crate::openid::ask_at;
+use crate::openid::authorize::{VERIFIER, query};
 use crate::openid::ending::Ear;
 use crate::support::evil_idp::EvilIdp;
 use crate::support::http::{Browser, Scim, client};
@@ -91,7 +89,6 @@ struct House {
     idp: EvilIdp,
     ear: Ear,
     link: Link,
-    store: Store,
     scim: Scim,
     first: Served,
     second: Served,
@@ -103,6 +100,8 @@ struct House {
 struct Guest {
     id: String,
     cookie: String,
+    access_token: String,
+    refresh_tokens: [String; 2],
 }
 
 impl House {
@@ -135,17 +134,20 @@ impl House {
         "127.0.0.1:0".clone_into(&mut home.settings[0].1);
         home.settings.push(("VESTIBULE__DATABASE__URL", by_link.to_string()));
         let second = home.serve();
-        let store = Store::open(&home.url(), 2).await.unwrap();
         let scim = first.scim(&directory);
-        Self { home, idp, ear, link, store, scim, first, second, start, _server: server }
+        Self { home, idp, ear, link, scim, first, second, start, _server: server }
     }
 
-    /// Somebody whom the directory pushes, who signs in at the first replica and whom a portal knows.
+    /// Somebody whom the directory pushes, who signs in at the first replica, and whom the portal signs in there.
     async fn guest(&self, name: &str) -> Guest {
         let user = json!({
             "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": name, "externalId": name, "active": true,
         });
         let id = self.scim.post("/Users", &user).await.expect(201).id();
+        let group = json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "Cloud-EMEA-Admins", "members": [{ "value": id }],
+        });
+        self.scim.post("/Groups", &group).await.expect(201);
         {
             let mut script = self.idp.script();
             script.now = now();
@@ -154,34 +156,26 @@ impl House {
         let mut browser = Browser::new();
         browser.follow(&self.start, None).await.expect(200, "Your accounts");
         let cookie = browser.cookie(&self.first.base, SESSION).unwrap().to_owned();
-        self.grant(&cookie).await;
-        Guest { id, cookie }
+        let mut tokens = Vec::new();
+        // One refresh token for each time that the second replica is asked to refresh: each is good once.
+        for _ in 0..2 {
+            tokens.push(self.tokens(&cookie).await);
+        }
+        let text = |at: usize, name: &str| -> String { tokens[at][name].as_str().unwrap().to_owned() };
+        let refresh_tokens = [text(0, "refresh_token"), text(1, "refresh_token")];
+        Guest { id, cookie, access_token: text(0, "access_token"), refresh_tokens }
     }
 
-    /// What the authorization endpoint does.
-    async fn grant(&self, cookie: &str) {
-        let now = self::now();
-        let limits = SessionLimits { idle: TimeDelta::MAX, absolute: TimeDelta::MAX };
-        let session = self.store.doors().session(&HashedToken::of(cookie), now, limits).await.unwrap().unwrap();
-        let portal = self.store.doors().portal("listener").await.unwrap().unwrap().portal;
-        let mut writer = self.store.write(session.tenant_id).await.unwrap();
-        let sid = writer.sid_of_session(session.id, session.active_login_id).await.unwrap().unwrap();
-        let account = Tree::new(writer.accounts().await.unwrap()).root().unwrap().id;
-        let new = NewGrant {
-            id: GrantId::new(now),
-            client: portal.id,
-            sid,
-            login: session.active_login_id,
-            account,
-            scopes: &["openid".to_owned()],
-            nonce: None,
-            redirect_uri: &portal.redirect_uris[0],
-            code_challenge: "challenge",
-            code: &HashedToken::of(&format!("code of {cookie}")),
-            code_expires_at: now + TimeDelta::minutes(1),
-        };
-        writer.insert_grant(&new, now).await.unwrap();
-        writer.commit().await.unwrap();
+    /// What the portal gets for a session, at the first replica.
+    async fn tokens(&self, cookie: &str) -> Value {
+        let uri = "https://listener.example/callback";
+        let query = query(&[("client_id", Some("listener")), ("redirect_uri", Some(uri))]);
+        let request = client().get(format!("{}/oauth2/authorize?{query}", self.first.base));
+        let answer = request.header("cookie", format!("{SESSION}={cookie}")).send().await.unwrap();
+        let back = Url::parse(answer.headers()["location"].to_str().unwrap()).unwrap();
+        let (_, code) = back.query_pairs().find(|(name, _)| name == "code").unwrap_or_else(|| panic!("no code in {back}"));
+        let form = [("grant_type", "authorization_code"), ("code", &*code), ("redirect_uri", uri), ("code_verifier", VERIFIER)];
+        ask_at(&self.first.base, "listener", "/token", &form).await.expect(200).body
     }
 
     async fn switch_off(&self, guest: &Guest) {
@@ -191,8 +185,9 @@ impl House {
         assert!(matches!(status, 200 | 204), "{status}");
     }
 
-    /// What the second replica answers to a session: the page, the API, and a question for a decision.
-    async fn answers(&self, guest: &Guest) -> [u16; 3] {
+    /// What the second replica answers: to the session (the page, the API, and a question for a decision) and to what the portal holds
+    /// (userinfo, introspection, and one of its refresh tokens).
+    async fn answers(&self, guest: &Guest, refresh_token: &str) -> [u16; 6] {
         let ask = async |method: Method, path: &str, body: Option<Value>| {
             let request = client().request(method, format!("{}{path}", self.second.base));
             let request = request.header("cookie", format!("{SESSION}={}", guest.cookie)).header("sec-fetch-site", "same-origin");
@@ -206,17 +201,24 @@ impl House {
             "subject": { "type": "login", "id": guest.id }, "action": { "name": "tickets.view" },
             "resource": { "type": "account", "id": guest.id },
         });
+        let portal = async |path: &str, form: &[(&str, &str)]| ask_at(&self.second.base, "listener", path, form).await;
+        let userinfo = client().get(format!("{}/oauth2/userinfo", self.second.base)).bearer_auth(&guest.access_token);
+        let introspected = portal("/introspect", &[("token", &guest.access_token)]).await;
         [
             ask(Method::GET, "/me", None).await,
             ask(Method::GET, "/api/v1/approvals", None).await,
             ask(Method::POST, "/access/v1/evaluation", Some(question)).await,
+            userinfo.send().await.unwrap().status().as_u16(),
+            // Introspection says it in its body.
+            if introspected.body["active"] == false { 401 } else { introspected.status },
+            portal("/token", &[("grant_type", "refresh_token"), ("refresh_token", refresh_token)]).await.status,
         ]
     }
 }
 
-/// The refusals of a session that is over: the sign-in page, and twice 401.
-const REFUSED: [u16; 3] = [303, 401, 401];
-const WELCOME: [u16; 3] = [200, 200, 200];
+/// What is refused once a session is over: the page leads to the sign-in page, a refresh token is `invalid_grant`.
+const REFUSED: [u16; 6] = [303, 401, 401, 401, 401, 400];
+const WELCOME: [u16; 6] = [200; 6];
 
 fn told(what: &str, times: &mut [Duration]) {
     times.sort();
@@ -237,17 +239,17 @@ async fn r09_what_one_replica_ends_the_other_refuses_and_the_portal_is_told_a_hu
     let (mut refused, mut off) = (Vec::new(), BTreeMap::new());
     for number in 0..TIMES {
         let guest = house.guest(&format!("guest-{number}")).await;
-        assert_eq!(house.answers(&guest).await, WELCOME, "{}", house.second.said());
+        let [first, second] = &guest.refresh_tokens;
+        assert_eq!(house.answers(&guest, first).await, WELCOME, "{}", house.second.said());
         house.switch_off(&guest).await;
         let since = Instant::now();
-        while house.answers(&guest).await != REFUSED {
-            assert!(since.elapsed() < PROMISE, "{number}: {:?}", house.answers(&guest).await);
-        }
+        // Nothing is remembered between two requests, so the first answer of each is a refusal already.
+        assert_eq!(house.answers(&guest, second).await, REFUSED, "{number}");
         refused.push(since.elapsed());
         assert!(since.elapsed() < PROMISE, "{number}");
         off.insert(guest.id, since);
     }
-    told("Refused by the other replica on three surfaces", &mut refused);
+    told("Refused by the other replica on six surfaces", &mut refused);
     let until = Instant::now() + PATIENCE;
     while house.ear.heard.lock().unwrap().len() < TIMES {
         assert!(Instant::now() < until, "not every portal is told: {}", house.first.said());
@@ -273,20 +275,31 @@ async fn r09_what_one_replica_ends_the_other_refuses_and_the_portal_is_told_a_hu
 async fn r09_a_replica_that_cannot_ask_refuses_and_goes_on_when_it_can() {
     let house = House::new().await;
     let (stays, goes) = (house.guest("stays").await, house.guest("goes").await);
-    assert_eq!((house.answers(&stays).await, house.answers(&goes).await), (WELCOME, WELCOME));
+    for guest in [&stays, &goes] {
+        assert_eq!(house.answers(guest, &guest.refresh_tokens[0]).await, WELCOME);
+    }
     house.link.is_cut.store(true, Ordering::Relaxed);
     house.switch_off(&goes).await;
     for guest in [&goes, &stays] {
-        let answers = house.answers(guest).await;
+        let answers = house.answers(guest, &guest.refresh_tokens[1]).await;
         assert!(answers.iter().all(|status| *status == 503), "{answers:?}");
     }
     house.link.is_cut.store(false, Ordering::Relaxed);
     let until = Instant::now() + PATIENCE;
-    while house.answers(&stays).await != WELCOME {
+    while client()
+        .get(format!("{}/oauth2/userinfo", house.second.base))
+        .bearer_auth(&stays.access_token)
+        .send()
+        .await
+        .unwrap()
+        .status()
+        != 200
+    {
         assert!(Instant::now() < until, "it does not come back: {}", house.second.said());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert_eq!(house.answers(&goes).await, REFUSED);
+    assert_eq!(house.answers(&stays, &stays.refresh_tokens[1]).await, WELCOME, "and what could not be asked was not used up");
+    assert_eq!(house.answers(&goes, &goes.refresh_tokens[1]).await, REFUSED);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
