@@ -36,7 +36,7 @@ on_every_engine! {
         let mut here = office.inside(&tenant, "joe", "Cloud-Helpers").await;
         let mut other = office.inside(&tenant, "eve", "Everybody").await;
         me(&office, &mut here, "").await.expect(200, "/me/sessions");
-        let alone = me(&office, &mut here, "/sessions").await.expect(200, "(this session)");
+        let alone = me(&office, &mut here, "/sessions").await.expect(200, "(this session)").expect(200, "<dd>127.0.0.1</dd>");
         assert!(!alone.body.contains("End all other") && !alone.body.contains("<form method=\"post\" action=\"/me/sessions/"), "{}", alone.body);
         let mut far = again(&office, &tenant, "joe").await;
         let mut third = again(&office, &tenant, "joe").await;
