@@ -216,14 +216,14 @@ mod tests {
     }
 
     #[test]
-    fn an_assertion_is_for_us_of_the_portal_short_lived_and_named() {
+    fn an_assertion_is_for_us_of_the_portal_soon_over_and_named() {
         let at = now().timestamp();
         for good in [
             json!({}),
             json!({ "aud": "https://id.example/oauth2/token" }),
             json!({ "aud": ["https://id.example", "https://id.example/oauth2/token"] }),
             json!({ "iat": null }),
-            json!({ "exp": at + 330 }),
+            json!({ "exp": at + 3_630 }),
             json!({ "exp": at - 29, "iat": at + 30 }),
             json!({ "exp": f64::from(1_800_000_060) + 0.5 }),
         ] {
@@ -240,7 +240,7 @@ mod tests {
             json!({ "aud": null }),
             json!({ "exp": null }),
             json!({ "exp": (at + 60).to_string() }),
-            json!({ "exp": at + 331 }),
+            json!({ "exp": at + 3_631 }),
             json!({ "exp": at - 30 }),
             json!({ "exp": -1 }),
             json!({ "exp": 1e300 }),
