@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn r13_what_was_sealed_opens_in_its_place() {
+    fn sso_r13_what_was_sealed_opens_in_its_place() {
         let sealer = Sealer::new(KeyRing::generate());
         for value in ["", "s", "a client secret with ünïcode"] {
             let sealed = sealer.seal(&place(), value.as_bytes());
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn r13_a_value_opens_in_no_other_place() {
+    fn sso_r13_a_value_opens_in_no_other_place() {
         let sealer = Sealer::new(KeyRing::generate());
         let sealed = sealer.seal(&place(), b"secret");
         for other in [
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn r13_no_changed_byte_and_no_cut_is_accepted() {
+    fn sso_r13_no_changed_byte_and_no_cut_is_accepted() {
         let sealer = Sealer::new(KeyRing::generate());
         let sealed = sealer.seal(&place(), b"secret");
         for index in 0..sealed.0.len() {

@@ -18,7 +18,8 @@ fn assertions() -> Vec<(&'static str, &'static str)> {
     lines.map(|line| line.split_once(' ').unwrap()).collect()
 }
 
-/// The assertions that a test is named after: `l02_l03_paging_is_clamped` is about L02 and L03.
+/// The assertions that a test is named after: `l02_l03_paging_is_clamped` is about L02 and L03. The requirements of signing in are numbered with
+/// some of the same letters: a test that is about one of those begins with `sso_`, and is none of these.
 fn named(function: &str) -> impl Iterator<Item = String> {
     function.split('_').take_while(|part| is_id(part)).map(str::to_uppercase)
 }

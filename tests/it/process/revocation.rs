@@ -236,7 +236,7 @@ fn told(what: &str, times: &mut [Duration]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r09_what_one_replica_ends_the_other_refuses_and_the_portal_is_told_a_hundred_times_of_a_hundred() {
+async fn sso_r09_what_one_replica_ends_the_other_refuses_and_the_portal_is_told_a_hundred_times_of_a_hundred() {
     let house = House::new().await;
     let (mut refused, mut off) = (Vec::new(), BTreeMap::new());
     for number in 0..TIMES {
@@ -273,7 +273,7 @@ async fn r09_what_one_replica_ends_the_other_refuses_and_the_portal_is_told_a_hu
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r09_a_replica_that_cannot_ask_refuses_and_goes_on_when_it_can() {
+async fn sso_r09_a_replica_that_cannot_ask_refuses_and_goes_on_when_it_can() {
     let house = House::new().await;
     let (stays, goes) = (house.guest("stays").await, house.guest("goes").await);
     for guest in [&stays, &goes] {
