@@ -175,9 +175,9 @@ const SIGNED_IN: &[&str] = &[
        select l.tenant_id, gen_random_uuid(), sha256(convert_to('session-' || (row_number() over (order by l.id) - 1), 'UTF8')), l.person_id, l.id, 'load',
          now(), now(), now() + interval '12 hours'
        from logins l",
-    "insert into session_logins (tenant_id, sid, session_id, login_id, connection_id, login_epoch, person_epoch, connection_epoch, tenant_epoch,
+    "insert into session_logins (tenant_id, sid, session_id, login_id, person_id, connection_id, login_epoch, person_epoch, connection_epoch, tenant_epoch,
          authenticated_at, amr)
-       select s.tenant_id, gen_random_uuid(), s.id, l.id, c.id, l.epoch, p.epoch, c.epoch, t.epoch, now(), '[]'
+       select s.tenant_id, gen_random_uuid(), s.id, l.id, p.id, c.id, l.epoch, p.epoch, c.epoch, t.epoch, now(), '[]'
        from sessions s join logins l on l.id = s.active_login_id join persons p on p.id = l.person_id
          join tenants t on t.tenant_id = s.tenant_id join connections c on c.tenant_id = s.tenant_id",
 ];

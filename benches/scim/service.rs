@@ -228,11 +228,11 @@ const FILL: &str = "
 create temporary table fresh as
   select number, gen_random_uuid() as login, gen_random_uuid() as person, 'person-' || number || '@bluesky.example' as name
   from generate_series({there}, {last}) number;
-insert into persons (tenant_id, id, state, epoch, created_at)
-  select l.tenant_id, f.person, 'active', 0, l.created_at from fresh f, (select * from logins order by id limit 1) l;
-insert into logins (tenant_id, id, person_id, born_person_id, slot, kind, directory_id, home_account_id, namespace_id, user_name, user_name_key,
+insert into persons (tenant_id, id, state, epoch, open, created_at)
+  select l.tenant_id, f.person, 'active', 0, true, l.created_at from fresh f, (select * from logins order by id limit 1) l;
+insert into logins (tenant_id, id, person_open, break_glass, person_id, born_person_id, slot, kind, directory_id, home_account_id, namespace_id, user_name, user_name_key,
     folding, external_id, active, scim, search, claims, version, facts_version, epoch, created_at, updated_at)
-  select l.tenant_id, f.login, f.person, f.person, 1, l.kind, l.directory_id, l.home_account_id, l.namespace_id, f.name, f.name,
+  select l.tenant_id, f.login, true, false, f.person, f.person, 1, l.kind, l.directory_id, l.home_account_id, l.namespace_id, f.name, f.name,
     l.folding, 'external-' || f.number, true, l.scim || jsonb_build_object('userName', f.name),
     l.search || jsonb_build_object('userName', f.name), l.claims, 1, 1, 0, l.created_at, l.updated_at
   from fresh f, (select * from logins order by id limit 1) l;

@@ -181,11 +181,16 @@ create table persons (
   state text collate "C" not null,
   epoch bigint not null,
   merged_into uuid,
+  merged_at timestamptz,
+  -- Whether logins may be in it. They refer to this column, so that no row puts one into a person that was merged.
+  open boolean not null,
   created_at timestamptz not null,
   constraint persons_tenant unique (tenant_id, id),
+  constraint persons_place unique (tenant_id, id, open),
   constraint persons_merged_into foreign key (tenant_id, merged_into) references persons (tenant_id, id),
   constraint persons_state check (state in ('active', 'deactivated', 'merged')),
-  constraint persons_merged check ((state = 'merged') = (merged_into is not null))
+  constraint persons_merged check ((state = 'merged') = (merged_into is not null) and (state = 'merged') = (merged_at is not null)),
+  constraint persons_open check (open = (state <> 'merged'))
 );
 create index persons_by_merged_into on persons (tenant_id, merged_into);
 
@@ -193,6 +198,8 @@ create table logins (
   tenant_id uuid not null,
   id uuid not null primary key,
   person_id uuid not null,
+  -- Always so; it refers to the person's own column.
+  person_open boolean not null,
   -- The person that the login was born with; unlinking restores it.
   born_person_id uuid not null,
   slot smallint not null,
@@ -209,9 +216,15 @@ create table logins (
   external_id text collate "C",
   -- Filled where the directory forbids two logins of one externalId.
   unique_external_key text collate "C",
+  -- Folded, the user name of the same person's other login, as their directory says. A hint, no more: it proposes to link the two.
+  other_user_name_key text collate "C",
   -- What the directory says, or whoever made the login. Beside it, since when an administrator's hand has deactivated it: neither undoes the other.
   active boolean not null,
   locked_at timestamptz,
+  -- A local login is locked too when the other login of its person leaves; by which one. That one's return unlocks it.
+  suspended_by uuid,
+  -- A local login that stays when the other one leaves: the tenant's last way in.
+  break_glass boolean not null,
   -- When somebody was asked to come.
   invited_at timestamptz,
   -- The second factor of a local login, and the kind of mobile that has the soft token.
@@ -233,18 +246,23 @@ create table logins (
   constraint logins_slots check (slot in (1, 2)),
   constraint logins_user_name unique (namespace_id, user_name_key),
   constraint logins_unique_external_key unique (directory_id, unique_external_key),
-  constraint logins_person foreign key (tenant_id, person_id) references persons (tenant_id, id),
+  constraint logins_of_person unique (tenant_id, person_id, id),
+  constraint logins_person foreign key (tenant_id, person_id, person_open) references persons (tenant_id, id, open),
+  constraint logins_person_open check (person_open),
   constraint logins_born_person foreign key (tenant_id, born_person_id) references persons (tenant_id, id),
   constraint logins_directory foreign key (tenant_id, directory_id) references directories (tenant_id, id),
   constraint logins_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id),
   constraint logins_home foreign key (tenant_id, home_account_id) references accounts (tenant_id, id),
   constraint logins_kind check (kind in ('byoi', 'local')),
+  constraint logins_suspended check (suspended_by is null or (kind = 'local' and locked_at is not null)),
+  constraint logins_break_glass check (kind = 'local' or not break_glass),
   constraint logins_token_type check (token_type is null or (token_type in ('sms', 'soft-token') and kind = 'local')),
   constraint logins_mobile_type check (mobile_type is null or (token_type is not null and token_type = 'soft-token'))
 );
 create index logins_by_directory on logins (tenant_id, directory_id, id);
 create index logins_by_external_id on logins (tenant_id, directory_id, external_id, id);
-create index logins_by_person on logins (tenant_id, person_id);
+create index logins_by_other_user_name on logins (tenant_id, directory_id, other_user_name_key);
+create index logins_by_suspension on logins (tenant_id, suspended_by);
 
 create table emails (
   tenant_id uuid not null,
@@ -267,6 +285,7 @@ create table subjects (
   value text collate "C" not null,
   created_at timestamptz not null,
   constraint subjects_once primary key (connection_id, issuer, kind, value),
+  constraint subjects_of_login unique (tenant_id, login_id, connection_id, issuer, kind, value),
   constraint subjects_login foreign key (tenant_id, login_id) references logins (tenant_id, id) on delete cascade,
   constraint subjects_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id),
   constraint subjects_kind check (kind in ('sub', 'name_id', 'attribute'))
@@ -552,21 +571,23 @@ create table sessions (
   last_seen_at timestamptz not null,
   expires_at timestamptz not null,
   constraint sessions_tenant unique (tenant_id, id),
+  constraint sessions_of_person unique (tenant_id, person_id, id),
   constraint sessions_digest unique (digest),
   constraint sessions_person foreign key (tenant_id, person_id) references persons (tenant_id, id),
   constraint sessions_active_login foreign key (tenant_id, active_login_id) references logins (tenant_id, id) on delete cascade
 );
-create index sessions_by_person on sessions (tenant_id, person_id);
 create index sessions_by_active_login on sessions (active_login_id);
 create index sessions_by_beginning on sessions (tenant_id, created_at);
 create index sessions_by_use on sessions (tenant_id, last_seen_at);
 
--- One login within one session; sid is what portals see.
+-- One login within one session; sid is what portals see, and changes when the person switches to another login. Whose person the two are
+-- is part of both keys: a login that moves to another person takes part in no session any more.
 create table session_logins (
   tenant_id uuid not null,
   sid uuid not null primary key,
   session_id uuid not null,
   login_id uuid not null,
+  person_id uuid not null,
   connection_id uuid,
   -- The epochs when it was authenticated: the session counts while they still hold.
   login_epoch bigint not null,
@@ -576,13 +597,18 @@ create table session_logins (
   authenticated_at timestamptz not null,
   -- When the identity provider says that it last asked the person for proof (auth_time), if it says so.
   asserted_at timestamptz,
+  -- The same, where it was told to ask anew (prompt=login, ForceAuthn): fresh proof, for some minutes.
+  proved_at timestamptz,
   upstream_session text collate "C",
   acr text collate "C",
   amr jsonb not null,
   constraint session_logins_tenant unique (tenant_id, sid),
-  constraint session_logins_once unique (session_id, login_id),
-  constraint session_logins_session foreign key (tenant_id, session_id) references sessions (tenant_id, id) on delete cascade,
-  constraint session_logins_login foreign key (tenant_id, login_id) references logins (tenant_id, id) on delete cascade,
+  constraint session_logins_once unique (session_id, login_id, tenant_id),
+  constraint session_logins_session foreign key (tenant_id, session_id, person_id)
+    references sessions (tenant_id, id, person_id) on delete cascade,
+  constraint session_logins_login foreign key (tenant_id, login_id, person_id)
+    references logins (tenant_id, id, person_id) on delete cascade,
+  constraint session_logins_proved check (proved_at is null or asserted_at is not null),
   constraint session_logins_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id)
 );
 create index session_logins_by_login on session_logins (login_id);
@@ -597,6 +623,8 @@ create table pending_sign_ins (
   browser_digest bytea not null,
   -- What the sign-in must prove beyond who somebody is.
   demand jsonb not null,
+  -- What it is for.
+  purpose jsonb not null,
   -- Nonce and PKCE verifier.
   proof_sealed bytea not null,
   return_to text collate "C",
@@ -607,6 +635,53 @@ create table pending_sign_ins (
   constraint pending_sign_ins_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id)
 );
 create index pending_sign_ins_by_end on pending_sign_ins (expires_at);
+
+-- A link that is being made: a login that a session has proved, and what somebody then proves at a connection. Good for some minutes, and
+-- once. It goes with the session, with the login's part in it, and with the subject that was proved.
+create table link_proofs (
+  tenant_id uuid not null,
+  id uuid not null primary key,
+  session_id uuid not null,
+  login_id uuid not null,
+  connection_id uuid not null,
+  -- Where a proposal names it: the login that has to be proved, and no other.
+  expected_login_id uuid,
+  -- What was proved: the subject, to the letter, the login that it then named, and how it signed in.
+  issuer text collate "C",
+  kind text collate "C",
+  value text collate "C",
+  other_login_id uuid,
+  authentication jsonb,
+  created_at timestamptz not null,
+  expires_at timestamptz not null,
+  consumed_at timestamptz,
+  constraint link_proofs_tenant unique (tenant_id, id),
+  constraint link_proofs_first foreign key (tenant_id, session_id, login_id)
+    references session_logins (tenant_id, session_id, login_id) on delete cascade,
+  constraint link_proofs_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id),
+  constraint link_proofs_second foreign key (tenant_id, other_login_id, connection_id, issuer, kind, value)
+    references subjects (tenant_id, login_id, connection_id, issuer, kind, value) on delete cascade,
+  constraint link_proofs_two check (other_login_id is null or other_login_id <> login_id),
+  constraint link_proofs_whole check ((other_login_id is null) = (issuer is null) and (other_login_id is null) = (kind is null)
+    and (other_login_id is null) = (value is null) and (other_login_id is null) = (authentication is null))
+);
+create index link_proofs_by_first on link_proofs (session_id, login_id);
+create index link_proofs_by_second on link_proofs (tenant_id, other_login_id);
+create index link_proofs_by_end on link_proofs (expires_at);
+
+-- Two logins that an administrator takes for one person's, the one with the smaller id first. Only the person can link them.
+create table link_proposals (
+  tenant_id uuid not null,
+  login_id uuid not null,
+  other_login_id uuid not null,
+  created_by jsonb not null,
+  created_at timestamptz not null,
+  constraint link_proposals_key primary key (tenant_id, login_id, other_login_id),
+  constraint link_proposals_login foreign key (tenant_id, login_id) references logins (tenant_id, id) on delete cascade,
+  constraint link_proposals_other foreign key (tenant_id, other_login_id) references logins (tenant_id, id) on delete cascade,
+  constraint link_proposals_order check (login_id < other_login_id)
+);
+create index link_proposals_by_other on link_proposals (tenant_id, other_login_id);
 
 -- Portal applications, in the operator's tenant, and clients of a tenant that work for themselves.
 create table clients (

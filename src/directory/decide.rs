@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+pub use super::refusal::Refusal;
 use crate::model::{Connection, ConnectionState, ExternalIdentity, JitPolicy, LoginId, PairValue, PersonState};
 use crate::store::{KnownLogin, ProvedRow};
 
@@ -47,44 +48,6 @@ pub enum Decision {
     /// First sign-in of somebody whom no directory provisioned, where the connection allows that.
     Create,
     Refuse(Refusal),
-}
-
-/// Why nobody was signed in. The names are stable: traces, metrics and pages use them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Refusal {
-    /// The connection is switched off or not finished.
-    ConnectionOff,
-    /// The login or its person is deactivated.
-    Inactive,
-    /// The login was deleted.
-    Gone,
-    /// Nobody provisioned this person, and the connection creates none.
-    Unknown,
-    /// The binding pair fits several logins.
-    Ambiguous,
-    /// The login that the pair names already belongs to another subject.
-    AlreadyBound,
-    /// The pair's value is an e-mail address, which identifies a mailbox and not a person.
-    EmailShaped,
-    /// A claim that rules of the connection read did not come, and the connection refuses such a sign-in.
-    MissingClaim,
-}
-
-impl Refusal {
-    /// The stable name.
-    #[must_use]
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::ConnectionOff => "connection_off",
-            Self::Inactive => "inactive",
-            Self::Gone => "gone",
-            Self::Unknown => "unknown",
-            Self::Ambiguous => "ambiguous",
-            Self::AlreadyBound => "already_bound",
-            Self::EmailShaped => "email_shaped",
-            Self::MissingClaim => "missing_claim",
-        }
-    }
 }
 
 /// Decides what a verified identity comes to.
@@ -195,6 +158,7 @@ mod tests {
         let login = Login {
             id: LoginId::from_uuid(uuid(number)),
             person_id: PersonId::from_uuid(uuid(number)),
+            born_person_id: PersonId::from_uuid(uuid(number)),
             slot: Slot::One,
             kind: LoginKind::Byoi,
             directory_id: None,
@@ -204,6 +168,8 @@ mod tests {
             external_id: None,
             active: true,
             locked_at: None,
+            suspended_by: None,
+            break_glass: false,
             invited_at: None,
             token_type: None,
             mobile_type: None,
@@ -412,8 +378,8 @@ mod tests {
         // A refusal that is new has to be in the table.
         let all = [ConnectionOff, Inactive, Gone, Unknown, Ambiguous, AlreadyBound, EmailShaped].map(|refusal| match refusal {
             ConnectionOff | Inactive | Gone | Unknown | Ambiguous | AlreadyBound | EmailShaped => refusal.reason(),
-            // That is decided by the rules, when it is known who it is.
-            Refusal::MissingClaim => unreachable!("it is not in the list above"),
+            // What is decided when it is known who it is, by the rules and by what the sign-in is for.
+            _ => unreachable!("it is not in the list above"),
         });
         assert_eq!(reasons, BTreeSet::from(all));
     }

@@ -86,10 +86,21 @@ pub fn undelivered(caller: Caller<'_>, login: LoginId, details: Value) -> Event 
     caller.event(EventKind::LogoutUndelivered, login.uuid(), details)
 }
 
-/// Ends everything that a login has open: its epoch rises, and its sessions go. Answers how many.
+/// Ends everything that a login has open: its epoch rises, and the sessions go in which it is the active one. Those that go on by the other
+/// login of the person go on without it. Answers how many sessions ended.
 pub(super) async fn end_login(writer: &mut Writer, login: LoginId, now: DateTime<Utc>) -> Result<u64> {
     writer.raise_login_epoch(login).await?;
     let sessions = writer.sessions_of_login(login).await?;
+    let ended = writer.end_sessions(&sessions, now).await?;
+    let sids = writer.sids_of_login(login).await?;
+    writer.end_parts(&sids, now).await?;
+    Ok(ended)
+}
+
+/// Ends the sessions of a person, but for one. Answers how many.
+pub(super) async fn end_others_of(writer: &mut Writer, person: PersonId, kept: SessionId, now: DateTime<Utc>) -> Result<u64> {
+    let mut sessions = writer.sessions_of_person(person).await?;
+    sessions.retain(|session| *session != kept);
     Ok(writer.end_sessions(&sessions, now).await?)
 }
 
@@ -121,10 +132,16 @@ pub(super) async fn end_tenant(writer: &mut Writer, now: DateTime<Utc>) -> Resul
 pub async fn step(writer: &mut Writer, now: DateTime<Utc>) -> Result<bool> {
     let Some(ending) = writer.next_ending().await? else { return Ok(false) };
     let sessions = writer.sessions_of_ending(&ending, BATCH).await?;
-    if sessions.is_empty() {
+    if !sessions.is_empty() {
+        writer.end_sessions(&sessions, now).await?;
+        return Ok(true);
+    }
+    // What is left of a connection are logins in sessions that go on by another one.
+    let parts = if ending.connection_id.is_some() { writer.sids_of_ending(&ending, BATCH).await? } else { Vec::new() };
+    if parts.is_empty() {
         writer.remove_ending(ending.id).await?;
     } else {
-        writer.end_sessions(&sessions, now).await?;
+        writer.end_parts(&parts, now).await?;
     }
     Ok(true)
 }

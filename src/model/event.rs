@@ -187,6 +187,26 @@ kinds! {
     LoginInvited = "login.invited",
     LoginDeleted = "login.deleted",
     LoginBound = "login.bound",
+    /// It has become the other login of a person's; both logins have such an event.
+    LoginLinked = "login.linked",
+    /// It is no longer the other login of a person's; both logins have such an event.
+    LoginUnlinked = "login.unlinked",
+    /// A session goes on as this login of its person.
+    LoginSwitched = "login.switched",
+    /// It was proved as the second login of a link, which only its person can finish.
+    LinkProved = "link.proved",
+    /// An administrator takes it and another login for one person's.
+    LinkProposed = "link.proposed",
+    /// An administrator does so no longer, or the person has turned it down.
+    LinkWithdrawn = "link.withdrawn",
+    /// A local login was locked because the other login of its person left.
+    LoginSuspended = "login.suspended",
+    /// It was unlocked because the other one is back.
+    LoginResumed = "login.resumed",
+    /// A local login that is marked as break-glass stayed when the other one left.
+    LoginSpared = "login.spared",
+    /// It was marked as break-glass, or no longer.
+    BreakGlassChanged = "login.break_glass_changed",
     GroupCreated = "group.created",
     GroupUpdated = "group.updated",
     GroupDeleted = "group.deleted",

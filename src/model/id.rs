@@ -111,6 +111,8 @@ ids! {
     Sid
     /// A sign-in that has begun and waits for its callback.
     PendingId
+    /// A link of two logins that is being made.
+    LinkProofId
     /// A portal application, or a client that works for itself.
     ClientId
     /// What a client was given for its credentials.

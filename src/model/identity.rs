@@ -26,11 +26,24 @@ pub enum Slot {
     Two = 2,
 }
 
+impl Slot {
+    /// The person's other place.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::One => Self::Two,
+            Self::Two => Self::One,
+        }
+    }
+}
+
 /// One identity that a person signs in with. A SCIM `User` is a login.
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
 pub struct Login {
     pub id: LoginId,
     pub person_id: PersonId,
+    /// The person that it was born with, to whom unlinking gives it back.
+    pub born_person_id: PersonId,
     pub slot: Slot,
     pub kind: LoginKind,
     /// The directory that provisions it, if one does.
@@ -46,6 +59,10 @@ pub struct Login {
     pub active: bool,
     /// Since when an administrator's hand has deactivated it; no directory undoes that.
     pub locked_at: Option<DateTime<Utc>>,
+    /// The other login of the person, with whose leaving this one, a local login, was locked. Its return unlocks it.
+    pub suspended_by: Option<LoginId>,
+    /// A local login that stays when the other login of its person leaves.
+    pub break_glass: bool,
     pub invited_at: Option<DateTime<Utc>>,
     /// The second factor of a local login.
     pub token_type: Option<TokenType>,

@@ -22,6 +22,7 @@ mod grant;
 mod id;
 mod identity;
 mod job;
+mod link;
 mod member;
 mod person;
 mod portal;
@@ -43,11 +44,12 @@ pub use event::{Actor, Event, EventKind};
 pub use grant::PortalGrant;
 pub use id::{
     AccessTokenId, AccountId, ApprovalId, ApprovalPolicyId, AssignmentId, AuthorizationRequestId, ClientId, ConnectionId,
-    DirectoryId, DomainId, EndingId, EventId, GrantId, GroupId, HolderId, InstanceId, JobId, KeyId, LoginId, PendingId, PersonId,
-    RuleId, ServiceId, SessionId, Sid, TenantId, TokenId, TraceId,
+    DirectoryId, DomainId, EndingId, EventId, GrantId, GroupId, HolderId, InstanceId, JobId, KeyId, LinkProofId, LoginId,
+    PendingId, PersonId, RuleId, ServiceId, SessionId, Sid, TenantId, TokenId, TraceId,
 };
 pub use identity::{Email, ExternalIdentity, Login, LoginKind, Slot, Subject, SubjectKind, TokenType};
 pub use job::Job;
+pub use link::{Authentication, LinkSource, Purpose};
 pub use member::{MemberId, MemberKind, Membership, MembershipType};
 pub use person::{Person, PersonState};
 pub use portal::{Portal, PortalSettings, TokenEndpointAuthMethod};

@@ -1,5 +1,6 @@
 //! Persons.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::PersonId;
@@ -23,6 +24,7 @@ pub struct Person {
     pub state: PersonState,
     /// Raised when something about the person must end sessions at once.
     pub epoch: i64,
-    /// The person that this one was merged into, while it is.
+    /// The person that this one was merged into, while it is, and since when.
     pub merged_into: Option<PersonId>,
+    pub merged_at: Option<DateTime<Utc>>,
 }

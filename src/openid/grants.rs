@@ -8,7 +8,7 @@ use super::authorize::AuthorizationRequest;
 use crate::directory::Caller;
 use crate::keys::PlainToken;
 use crate::model::{AccountId, AuthorizationRequestId, EventKind, GrantId, Portal, Session};
-use crate::store::{self, Constraint, NewGrant, Store};
+use crate::store::{self, Constraint, NewGrant, Store, retry};
 
 /// How long a code may be redeemed.
 pub const CODE_LIFETIME: TimeDelta = TimeDelta::seconds(60);
@@ -39,6 +39,11 @@ pub enum Given {
 /// # Errors
 /// When the database cannot be written; then nothing was given.
 pub async fn issue(store: &Store, caller: Caller<'_>, giving: Giving<'_>) -> store::Result<Given> {
+    // Whoever ends the session at this moment takes its rows in another order, and one of the two has to begin again.
+    retry(|| once(store, caller, giving)).await
+}
+
+async fn once(store: &Store, caller: Caller<'_>, giving: Giving<'_>) -> store::Result<Given> {
     let Giving { portal, request, waited, session, account } = giving;
     let now: DateTime<Utc> = caller.now;
     let mut writer = store.write(session.tenant_id).await?;

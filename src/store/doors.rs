@@ -186,7 +186,8 @@ impl Doors {
         let row = door!(
             self,
             fetch_optional::<Row>(
-                "select tenant_id, id, connection_id, browser_digest, demand, proof_sealed, return_to, created_at, expires_at, consumed_at
+                "select tenant_id, id, connection_id, browser_digest, demand, purpose, proof_sealed, return_to, created_at, expires_at,
+                   consumed_at
                  from pending_sign_ins where state_digest = $1",
                 state
             )
@@ -330,13 +331,14 @@ impl super::Writer {
         Ok(rows > 0)
     }
 
-    /// Removes pending sign-ins, waiting authorization requests and access tokens whose time is over, everywhere. Sessions are ended
-    /// instead, see `end_sessions`.
+    /// Removes pending sign-ins, waiting authorization requests, links that were not finished and access tokens whose time is over,
+    /// everywhere. Sessions are ended instead, see `end_sessions`.
     pub async fn purge_expired(&mut self, now: DateTime<Utc>) -> Result<u64> {
         let pending = door!(self, execute("delete from pending_sign_ins where expires_at < $1", now))?;
         let requests = door!(self, execute("delete from authorization_requests where expires_at < $1", now))?;
         let tokens = door!(self, execute("delete from access_tokens where expires_at < $1", now))?;
-        Ok(pending + requests + tokens)
+        let links = door!(self, execute("delete from link_proofs where expires_at < $1", now))?;
+        Ok(pending + requests + tokens + links)
     }
 
     /// Removes what requests with idempotency keys were answered before an instant, everywhere, at most `limit`. Answers how many.

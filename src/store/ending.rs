@@ -3,8 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::types::Json;
 
-use super::{Error, Reader, Result, Writer, sql};
-use crate::model::{ConnectionId, EndingId, LoginId, PersonId, SessionId};
+use super::{Cookies, Error, Reader, Result, Writer, sql};
+use crate::model::{ConnectionId, EndingId, LoginId, PersonId, SessionId, Sid};
 
 /// Sessions that are over by an epoch, and whose rows are still to be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -21,12 +21,15 @@ pub struct EndingRow {
 const CLOCKS_APART: TimeDelta = TimeDelta::minutes(1);
 
 impl Reader {
-    /// The sessions that a login takes part in.
+    /// The sessions in which a login is the active one.
     pub async fn sessions_of_login(&mut self, login: LoginId) -> Result<Vec<SessionId>> {
-        ids(sql!(
-            self,
-            fetch_all::<(SessionId,)>("select session_id from session_logins where tenant_id = $1 and login_id = $2", login)
-        ))
+        ids(sql!(self, fetch_all::<(SessionId,)>("select id from sessions where tenant_id = $1 and active_login_id = $2", login)))
+    }
+
+    /// By what portals know a login where it takes part in sessions.
+    pub async fn sids_of_login(&mut self, login: LoginId) -> Result<Vec<Sid>> {
+        let rows = sql!(self, fetch_all::<(Sid,)>("select sid from session_logins where tenant_id = $1 and login_id = $2", login))?;
+        Ok(rows.into_iter().map(|(sid,)| sid).collect())
     }
 
     /// The sessions of a person.
@@ -68,7 +71,7 @@ impl Reader {
         )
     }
 
-    /// Some of the sessions that an ending ends.
+    /// Some of the sessions that an ending ends: for a connection those whose active login came by it.
     pub async fn sessions_of_ending(&mut self, ending: &EndingRow, limit: u32) -> Result<Vec<SessionId>> {
         let Some(connection) = ending.connection_id else {
             return ids(sql!(
@@ -85,12 +88,27 @@ impl Reader {
         ids(sql!(
             self,
             fetch_all::<(SessionId,)>(
-                "select session_id from session_logins where tenant_id = $1 and connection_id = $2 and connection_epoch < $3 limit $4",
+                "select sl.session_id from session_logins sl join sessions s on s.id = sl.session_id and s.active_login_id = sl.login_id
+                 where sl.tenant_id = $1 and sl.connection_id = $2 and sl.connection_epoch < $3 limit $4",
                 connection,
                 ending.epoch,
                 i64::from(limit)
             )
         ))
+    }
+
+    /// By what portals know some of the logins that an ending of a connection ends, in sessions that go on by another login.
+    pub async fn sids_of_ending(&mut self, ending: &EndingRow, limit: u32) -> Result<Vec<Sid>> {
+        let rows = sql!(
+            self,
+            fetch_all::<(Sid,)>(
+                "select sid from session_logins where tenant_id = $1 and connection_id = $2 and connection_epoch < $3 limit $4",
+                ending.connection_id,
+                ending.epoch,
+                i64::from(limit)
+            )
+        )?;
+        Ok(rows.into_iter().map(|(sid,)| sid).collect())
     }
 }
 
@@ -106,28 +124,109 @@ impl Writer {
             return Ok(0);
         }
         // A grant that is being made refers to the login of its session. It is waited for, so that its portal is told too.
-        sql!(
+        let rows = sql!(
             self,
-            execute(
+            fetch_all::<(Sid,)>(
                 "select sl.sid from sessions s join session_logins sl on sl.session_id = s.id
                  where s.tenant_id = $1 and s.id in {ids $2} order by s.id {for update of s, sl}",
                 Json(sessions)
             )
         )?;
+        let sids: Vec<_> = rows.into_iter().map(|(sid,)| sid).collect();
+        self.tell_portals(&sids, now).await?;
+        sql!(self, execute("delete from sessions where tenant_id = $1 and id in {ids $2}", Json(sessions)))
+    }
+
+    /// Ends the part of logins in sessions that go on by another login: they are signed in there no longer.
+    pub async fn end_parts(&mut self, sids: &[Sid], now: DateTime<Utc>) -> Result<()> {
+        if sids.is_empty() {
+            return Ok(());
+        }
+        self.lock_parts(sids).await?;
+        self.tell_portals(sids, now).await?;
+        sql!(self, execute("delete from session_logins where tenant_id = $1 and sid in {ids $2}", Json(sids)))?;
+        Ok(())
+    }
+
+    /// Ends what portals were given for a login that stays signed in in its session, and is known to them by another name from now on: the
+    /// person switches to the other login.
+    pub async fn end_grants(&mut self, former: Sid, after: Sid, now: DateTime<Utc>) -> Result<()> {
+        self.lock_parts(&[former]).await?;
+        self.tell_portals(&[former], now).await?;
+        sql!(self, execute("delete from grants where tenant_id = $1 and sid = $2", former))?;
+        let renamed = sql!(self, execute("update session_logins set sid = $3 where tenant_id = $1 and sid = $2", former, after))?;
+        if renamed == 1 { Ok(()) } else { Err(Error::Raced) }
+    }
+
+    /// Takes logins within sessions. A grant that is being made refers to one, and is waited for, so that its portal is told too.
+    async fn lock_parts(&mut self, sids: &[Sid]) -> Result<()> {
+        sql!(
+            self,
+            execute(
+                "select sid from session_logins where tenant_id = $1 and sid in {ids $2} order by sid {for update}",
+                Json(sids)
+            )
+        )?;
+        Ok(())
+    }
+
+    /// Every portal that was given something by one of these names is to be told that it is over, where it wants to be.
+    async fn tell_portals(&mut self, sids: &[Sid], now: DateTime<Utc>) -> Result<()> {
         sql!(
             self,
             execute(
                 "insert into deliveries (tenant_id, client_id, sid, login_id, created_at, due_at, attempts)
                  select $1, g.client_id, g.sid, g.login_id, $3, $3, 0
-                 from sessions s join session_logins sl on sl.session_id = s.id
-                   join grants g on g.sid = sl.sid join clients c on c.id = g.client_id
-                 where s.tenant_id = $1 and s.id in {ids $2} and c.backchannel_logout_uri is not null and c.revoked_at is null
+                 from session_logins sl join grants g on g.sid = sl.sid join clients c on c.id = g.client_id
+                 where sl.tenant_id = $1 and sl.sid in {ids $2} and c.backchannel_logout_uri is not null and c.revoked_at is null
                  on conflict (tenant_id, client_id, sid) do nothing",
-                Json(sessions),
+                Json(sids),
                 now
             )
         )?;
-        sql!(self, execute("delete from sessions where tenant_id = $1 and id in {ids $2}", Json(sessions)))
+        Ok(())
+    }
+
+    /// Makes another login that takes part in a session its active one, which another cookie shows from now on. Answers false when that is not
+    /// how the session is: it is over, shown by another cookie, or the person switched in another tab.
+    pub async fn activate_login(
+        &mut self,
+        session: SessionId,
+        from: LoginId,
+        to: LoginId,
+        cookies: Cookies<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<bool> {
+        let switched = sql!(
+            self,
+            execute(
+                "update sessions set active_login_id = $4, digest = $6, last_seen_at = $7
+                 where tenant_id = $1 and id = $2 and active_login_id = $3 and digest = $5 and exists (
+                   select 1 from session_logins sl where sl.tenant_id = $1 and sl.session_id = $2 and sl.login_id = $4)",
+                session,
+                from,
+                to,
+                cookies.before,
+                cookies.after,
+                now
+            )
+        )?;
+        Ok(switched == 1)
+    }
+
+    /// Shows a session by another cookie from now on: what it is worth has changed. Answers false when it is over, or shown by another one.
+    pub async fn change_cookie(&mut self, session: SessionId, cookies: Cookies<'_>, now: DateTime<Utc>) -> Result<bool> {
+        let changed = sql!(
+            self,
+            execute(
+                "update sessions set digest = $4, last_seen_at = $5 where tenant_id = $1 and id = $2 and digest = $3",
+                session,
+                cookies.before,
+                cookies.after,
+                now
+            )
+        )?;
+        Ok(changed == 1)
     }
 
     /// Raises a login's epoch: what was signed in before is no longer.

@@ -13,8 +13,8 @@ use crate::model::{AccountId, ConnectionId, DirectoryId, Email, Login, LoginId, 
 
 macro_rules! login_columns {
     () => {
-        "l.id, l.person_id, l.slot, l.kind, l.directory_id, l.connection_id, l.home_account_id, l.user_name, l.external_id, l.active,
-         l.locked_at, l.invited_at, l.token_type, l.mobile_type, l.signed_in_at, l.version, l.epoch, l.created_at, l.updated_at"
+        "l.id, l.person_id, l.born_person_id, l.slot, l.kind, l.directory_id, l.connection_id, l.home_account_id, l.user_name, l.external_id, l.active,
+         l.locked_at, l.suspended_by, l.break_glass, l.invited_at, l.token_type, l.mobile_type, l.signed_in_at, l.version, l.epoch, l.created_at, l.updated_at"
     };
 }
 pub(super) use login_columns;
@@ -34,6 +34,8 @@ pub struct LoginDocument {
     /// The same in the form that filters compare.
     pub search: serde_json::Value,
     pub emails: Vec<Email>,
+    /// The user name, folded, that the directory gives the person's other login. It proposes a link, no more.
+    pub other_user_name_key: Option<String>,
 }
 
 /// A login to be born.
@@ -236,10 +238,10 @@ impl Writer {
         sql!(
             self,
             execute(
-                "insert into logins (tenant_id, id, person_id, born_person_id, slot, kind, directory_id, connection_id, home_account_id,
-                   namespace_id, user_name, user_name_key, folding, external_id, active, scim, search, claims, version, facts_version,
-                   epoch, created_at, updated_at, unique_external_key)
-                 values ($1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, '{}', 1, 1, 0, $17, $17,
+                "insert into logins (tenant_id, id, person_id, person_open, born_person_id, slot, kind, directory_id, connection_id,
+                   home_account_id, namespace_id, user_name, user_name_key, folding, external_id, active, scim, search, claims, version,
+                   facts_version, epoch, created_at, updated_at, break_glass, other_user_name_key, unique_external_key)
+                 values ($1, $2, $3, $18, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, '{}', 1, 1, 0, $17, $17, $19, $20,
                    case when (select d.unique_external_ids from directories d where d.tenant_id = $1 and d.id = $6) then $13 end)",
                 new.id,
                 new.person_id,
@@ -256,7 +258,10 @@ impl Writer {
                 document.active,
                 Json(&document.scim),
                 Json(&document.search),
-                now
+                now,
+                true,
+                false,
+                document.other_user_name_key.as_deref()
             )
         )?;
         self.insert_emails(new.id, &document.emails).await
@@ -298,7 +303,7 @@ impl Writer {
                 "update logins set user_name = $3, user_name_key = $4, folding = $5, external_id = $6, active = $7, scim = $8, search = $9,
                    unique_external_key = case when (select d.unique_external_ids from directories d
                      where d.tenant_id = $1 and d.id = logins.directory_id) then $6 end,
-                   version = version + 1, facts_version = facts_version + 1, updated_at = $10
+                   other_user_name_key = $12, version = version + 1, facts_version = facts_version + 1, updated_at = $10
                  where tenant_id = $1 and id = $2 and version = $11",
                 login.id,
                 &document.user_name,
@@ -309,7 +314,8 @@ impl Writer {
                 Json(&document.scim),
                 Json(&document.search),
                 now,
-                login.version
+                login.version,
+                document.other_user_name_key.as_deref()
             )
         )?;
         if written != 1 {

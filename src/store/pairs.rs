@@ -105,7 +105,7 @@ impl Writer {
             execute(
                 "update logins set directory_id = $3, namespace_id = $3, home_account_id = $4, user_name = $5, user_name_key = $6,
                    folding = $7, external_id = $8, active = $9, scim = $10, search = $11, version = version + 1,
-                   facts_version = facts_version + 1, updated_at = $12,
+                   facts_version = facts_version + 1, updated_at = $12, other_user_name_key = $14,
                    unique_external_key = case when (select d.unique_external_ids from directories d
                      where d.tenant_id = $1 and d.id = $3) then $8 end
                  where tenant_id = $1 and id = $2 and version = $13 and directory_id is null",
@@ -120,7 +120,8 @@ impl Writer {
                 Json(&document.scim),
                 Json(&document.search),
                 now,
-                login.version
+                login.version,
+                document.other_user_name_key.as_deref()
             )
         )?;
         if written != 1 {

@@ -280,7 +280,8 @@ impl Writer {
         let written = sql!(
             self,
             execute(
-                "update logins set locked_at = $3, version = version + 1, updated_at = $4 where tenant_id = $1 and id = $2",
+                "update logins set locked_at = $3, suspended_by = null, version = version + 1, updated_at = $4
+                 where tenant_id = $1 and id = $2",
                 login,
                 since,
                 now

@@ -12,7 +12,10 @@ impl Reader {
     pub async fn person(&mut self, id: PersonId) -> Result<Option<Person>> {
         sql!(
             self,
-            fetch_optional::<Person>("select id, state, epoch, merged_into from persons where tenant_id = $1 and id = $2", id)
+            fetch_optional::<Person>(
+                "select id, state, epoch, merged_into, merged_at from persons where tenant_id = $1 and id = $2",
+                id
+            )
         )
     }
 
@@ -46,10 +49,11 @@ impl Writer {
         sql!(
             self,
             execute(
-                "insert into persons (tenant_id, id, state, epoch, created_at) values ($1, $2, $3, 0, $4)",
+                "insert into persons (tenant_id, id, state, epoch, open, created_at) values ($1, $2, $3, 0, $5, $4)",
                 id,
                 PersonState::Active,
-                now
+                now,
+                true
             )
         )?;
         Ok(())

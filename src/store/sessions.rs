@@ -7,7 +7,7 @@ use sqlx::types::Json;
 
 use super::{Reader, Result, Writer, sql};
 use crate::keys::{HashedToken, Sealed};
-use crate::model::{ConnectionId, Demand, LoginId, PendingId, PersonId, SessionId, Sid, TraceId};
+use crate::model::{Authentication, ConnectionId, Demand, LoginId, PendingId, PersonId, Purpose, SessionId, Sid, TraceId};
 
 /// A session to be begun, with the login that has just signed in as its active one.
 #[derive(Clone, Debug)]
@@ -17,15 +17,11 @@ pub struct NewSession<'a> {
     pub digest: &'a HashedToken,
     pub person_id: PersonId,
     pub login_id: LoginId,
-    pub connection_id: ConnectionId,
     pub user_agent: &'a str,
     /// Where in the network the browser is.
     pub address: Option<&'a str>,
-    /// When the identity provider says that it last asked the person for proof, if it says so.
-    pub asserted_at: Option<DateTime<Utc>>,
-    pub upstream_session: Option<&'a str>,
-    pub acr: Option<&'a str>,
-    pub amr: &'a [String],
+    /// How the login signed in.
+    pub authentication: &'a Authentication,
     pub expires_at: DateTime<Utc>,
 }
 
@@ -38,6 +34,7 @@ pub struct NewPending<'a> {
     /// Digest of the value in the browser's cookie.
     pub browser: &'a HashedToken,
     pub demand: &'a Demand,
+    pub purpose: &'a Purpose,
     /// Nonce and PKCE verifier.
     pub proof: &'a Sealed,
     pub return_to: Option<&'a str>,
@@ -52,23 +49,14 @@ pub struct PendingRow {
     pub browser_digest: HashedToken,
     #[sqlx(json)]
     pub demand: Demand,
+    #[sqlx(json)]
+    pub purpose: Purpose,
     pub proof_sealed: Sealed,
     pub return_to: Option<String>,
     pub created_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
     /// When a callback took it. One that was taken is of no more use.
     pub consumed_at: Option<DateTime<Utc>>,
-}
-
-/// How a login of a session signed in.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct SessionLoginRow {
-    pub sid: Sid,
-    /// A local login has none.
-    pub connection_id: Option<ConnectionId>,
-    pub authenticated_at: DateTime<Utc>,
-    pub asserted_at: Option<DateTime<Utc>>,
-    pub acr: Option<String>,
 }
 
 /// A session as lists show it.
@@ -155,45 +143,6 @@ impl Reader {
         )
     }
 
-    /// The connection that a login of a session came by.
-    pub async fn connection_of_session(&mut self, session: SessionId, login: LoginId) -> Result<Option<ConnectionId>> {
-        let row = sql!(
-            self,
-            fetch_optional::<(Option<ConnectionId>,)>(
-                "select connection_id from session_logins where tenant_id = $1 and session_id = $2 and login_id = $3",
-                session,
-                login
-            )
-        )?;
-        Ok(row.and_then(|(connection,)| connection))
-    }
-
-    /// What portals know a login of a session by.
-    pub async fn sid_of_session(&mut self, session: SessionId, login: LoginId) -> Result<Option<Sid>> {
-        let row = sql!(
-            self,
-            fetch_optional::<(Sid,)>(
-                "select sid from session_logins where tenant_id = $1 and session_id = $2 and login_id = $3",
-                session,
-                login
-            )
-        )?;
-        Ok(row.map(|(sid,)| sid))
-    }
-
-    /// How a login of a session signed in.
-    pub async fn session_login(&mut self, session: SessionId, login: LoginId) -> Result<Option<SessionLoginRow>> {
-        sql!(
-            self,
-            fetch_optional::<SessionLoginRow>(
-                "select sid, connection_id, authenticated_at, asserted_at, acr from session_logins
-                 where tenant_id = $1 and session_id = $2 and login_id = $3",
-                session,
-                login
-            )
-        )
-    }
-
     /// The claims that a login's last sign-ins brought, by connection.
     pub async fn claims(&mut self, login: LoginId) -> Result<BTreeMap<ConnectionId, BTreeMap<String, Vec<String>>>> {
         let row = sql!(
@@ -225,27 +174,8 @@ impl Writer {
                 new.expires_at
             )
         )?;
-        sql!(
-            self,
-            execute(
-                "insert into session_logins (tenant_id, sid, session_id, login_id, connection_id, login_epoch, person_epoch,
-                   connection_epoch, tenant_epoch, authenticated_at, asserted_at, upstream_session, acr, amr)
-                 select l.tenant_id, $2, $3, l.id, c.id, l.epoch, p.epoch, c.epoch, t.epoch, $6, $7, $8, $9, $10
-                 from logins l join persons p on p.id = l.person_id join tenants t on t.tenant_id = l.tenant_id
-                   join connections c on c.tenant_id = l.tenant_id and c.id = $5
-                 where l.tenant_id = $1 and l.id = $4",
-                new.sid,
-                new.id,
-                new.login_id,
-                new.connection_id,
-                now,
-                new.asserted_at,
-                new.upstream_session,
-                new.acr,
-                Json(new.amr)
-            )
-        )?;
-        Ok(())
+        let is_in = self.insert_session_login(new.id, new.sid, new.login_id, new.authentication).await?;
+        if is_in { Ok(()) } else { Err(super::Error::Raced) }
     }
 
     /// Lets a login that signed in anew keep its session, with another cookie, and a new end. Answers false when there is none to keep:
@@ -260,7 +190,8 @@ impl Writer {
         let signed_in = sql!(
             self,
             execute(
-                "update session_logins set authenticated_at = $6, asserted_at = $7, upstream_session = $8, acr = $9, amr = $10
+                "update session_logins set authenticated_at = $6, asserted_at = $7, upstream_session = $8, acr = $9, amr = $10,
+                   proved_at = coalesce($11, proved_at)
                  where tenant_id = $1 and session_id = $2 and login_id = $3 and connection_id = $4
                    and exists (select 1 from sessions s
                      where s.tenant_id = $1 and s.id = $2 and s.digest = $5 and s.active_login_id = $3 and s.expires_at > $6)
@@ -270,13 +201,14 @@ impl Writer {
                    and tenant_epoch = (select t.epoch from tenants t where t.tenant_id = $1)",
                 kept,
                 new.login_id,
-                new.connection_id,
+                new.authentication.connection_id,
                 before,
                 now,
-                new.asserted_at,
-                new.upstream_session,
-                new.acr,
-                Json(new.amr)
+                new.authentication.asserted_at,
+                new.authentication.upstream_session.as_deref(),
+                new.authentication.acr.as_deref(),
+                Json(&new.authentication.amr),
+                new.authentication.proved_at
             )
         )?;
         if signed_in == 0 {
@@ -320,7 +252,7 @@ impl Writer {
             self,
             execute(
                 "insert into pending_sign_ins (tenant_id, id, connection_id, state_digest, browser_digest, demand, proof_sealed, return_to,
-                   created_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                   created_at, expires_at, purpose) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
                 new.id,
                 new.connection_id,
                 new.state,
@@ -329,7 +261,8 @@ impl Writer {
                 new.proof,
                 new.return_to,
                 now,
-                new.expires_at
+                new.expires_at,
+                Json(new.purpose)
             )
         )?;
         Ok(())

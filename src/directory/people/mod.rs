@@ -187,6 +187,7 @@ fn document(known: &Value, fields: &Fields, active: bool, external_id: Option<&s
         active,
         scim,
         search,
+        other_user_name_key: None,
         emails: fields.email.iter().map(|email| Email { value: email.clone(), value_key: fold(email) }).collect(),
     }
 }

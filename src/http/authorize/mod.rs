@@ -217,7 +217,8 @@ impl Known {
         let login = session.active_login_id;
         let Some(row) = reader.session_login(session.id, login).await? else { return Ok(None) };
         let Some(seen) = me::seen(&mut reader, session).await? else { return Ok(None) };
-        let connection = match row.connection_id {
+        let how = row.authentication;
+        let connection = match how.connection_id {
             Some(id) => reader.connection(id).await?,
             None => None,
         };
@@ -225,9 +226,9 @@ impl Known {
         let candidates = reach.as_ref().map(candidates).unwrap_or_default();
         let facts = SessionFacts {
             login,
-            authenticated_at: row.authenticated_at,
-            asserted_at: row.asserted_at,
-            acr: row.acr.as_deref().and_then(Acr::named).unwrap_or(Acr::Aal1),
+            authenticated_at: how.authenticated_at,
+            asserted_at: how.asserted_at,
+            acr: how.acr.as_deref().and_then(Acr::named).unwrap_or(Acr::Aal1),
         };
         Ok(Some(Self { facts, connection, candidates, reach, seen }))
     }

@@ -22,6 +22,22 @@ pub enum Reason {
     MissingClaim,
     /// The connection is a draft or switched off.
     ConnectionOff,
+    /// One certain login was asked for, and another one signed in.
+    OtherLogin,
+    /// A link of two logins took too long, was finished, or its session ended or switched.
+    LinkOver,
+    /// Both proofs of a link were of one login.
+    SameLogin,
+    /// The two logins are linked already.
+    AlreadyLinked,
+    /// The person has two logins already.
+    PersonFull,
+    /// The login that was proved is linked with another one.
+    LinkedElsewhere,
+    /// The person has one login only.
+    NotLinked,
+    /// The identity provider does not say that it asked the person anew.
+    NotFresh,
     /// The identity provider refused (for example `access_denied`), or the person broke off there.
     Denied,
     /// The identity provider did not answer.
@@ -38,7 +54,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, for tests that render each.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 21] = [
         Self::Unknown,
         Self::Deactivated,
         Self::Gone,
@@ -46,6 +62,14 @@ impl Reason {
         Self::AlreadyBound,
         Self::MissingClaim,
         Self::ConnectionOff,
+        Self::OtherLogin,
+        Self::LinkOver,
+        Self::SameLogin,
+        Self::AlreadyLinked,
+        Self::PersonFull,
+        Self::LinkedElsewhere,
+        Self::NotLinked,
+        Self::NotFresh,
         Self::Denied,
         Self::Unreachable,
         Self::Untrusted,
@@ -66,8 +90,15 @@ impl Reason {
             | Self::AlreadyBound
             | Self::MissingClaim
             | Self::ConnectionOff
+            | Self::OtherLogin
+            | Self::SameLogin
+            | Self::AlreadyLinked
+            | Self::PersonFull
+            | Self::LinkedElsewhere
+            | Self::NotLinked
+            | Self::NotFresh
             | Self::Denied => StatusCode::FORBIDDEN,
-            Self::Expired | Self::Replayed => StatusCode::BAD_REQUEST,
+            Self::Expired | Self::Replayed | Self::LinkOver => StatusCode::BAD_REQUEST,
             Self::Unreachable | Self::Untrusted => StatusCode::BAD_GATEWAY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }

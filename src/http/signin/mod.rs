@@ -4,6 +4,7 @@
 //! tells whether a person exists.
 
 pub(super) mod oidc;
+pub(super) mod stopped;
 
 use axum::Form;
 use axum::extract::State;

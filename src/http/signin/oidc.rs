@@ -11,22 +11,22 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::super::authorize::{self, waiting};
+use super::super::authorize::waiting;
 use super::super::extract::{SESSION_COOKIE, SIGN_IN_COOKIE, SignedIn, browser_marker, cookie};
 use super::super::layers::{RequestId, no_such_page};
-use super::super::pages::{Contact, Frame, Page, Reason, Refused as RefusedPage};
+use super::super::pages::Reason;
 use super::super::user_agent::UserAgent;
-use super::{Where, is_local, return_query};
+use super::stopped::{Stopped, failed, page_reason, switched_off, traced};
+use super::{Where, is_local};
 use crate::app::App;
-use crate::directory::decide::Refusal;
 use crate::directory::ending;
 use crate::directory::manage::connection_secret_place;
 use crate::directory::sign_in::{self, Attempt, Browser, Outcome};
-use crate::federation::{Callback, Kind, Pending, Refused, Trace};
+use crate::federation::{Callback, Pending, Trace};
 use crate::keys::{HashedToken, Place, PlainToken};
 use crate::metrics::{SessionEnd, SignIn};
-use crate::model::{Actor, Connection, ConnectionId, ConnectionState, PendingId, Protocol, Session, TenantId, Unmet};
-use crate::openid::authorize::{Refusal as Told, demand};
+use crate::model::{Actor, ConnectionId, ConnectionState, Demand, LinkProofId, PendingId, Protocol, Purpose, Session, TenantId};
+use crate::openid::authorize::demand;
 use crate::store::{self, NewPending, PendingRow};
 
 /// How long a person may take at the identity provider.
@@ -48,67 +48,6 @@ fn redirect_uri(app: &App, connection: ConnectionId) -> Option<Url> {
     Url::parse(&app.settings.server.public_url.at(&format!("/sign-in/oidc/{connection}/callback"))).ok()
 }
 
-/// A sign-in that ends here, for whatever reason.
-struct Stopped {
-    reason: Reason,
-    connection: Option<Connection>,
-    reference: String,
-    /// Where it was to return to, if that is known.
-    return_to: Option<String>,
-    /// What a portal that waits for it is told, in place of the page.
-    told: Option<Told>,
-}
-
-impl Stopped {
-    fn new(reason: Reason, request_id: &RequestId) -> Self {
-        Self { reason, connection: None, reference: request_id.0.clone(), return_to: None, told: None }
-    }
-
-    /// Our own fault: the chain goes to the log, under the reference that the page shows.
-    fn internal(error: &(dyn std::error::Error + 'static), request_id: &RequestId) -> Self {
-        tracing::error!(error, "a sign-in failed");
-        Self::new(Reason::Internal, request_id)
-    }
-
-    fn at(self, connection: &Connection) -> Self {
-        Self { connection: Some(connection.clone()), ..self }
-    }
-
-    fn returning(self, return_to: Option<&str>) -> Self {
-        Self { return_to: return_to.map(ToOwned::to_owned), ..self }
-    }
-
-    /// The portal that waits is told, once, if it can do something about it; otherwise there is a page.
-    async fn into_answer(self, app: &App, jar: &CookieJar) -> Response {
-        if let Some(refusal) = self.told {
-            match authorize::tell(app, self.return_to.as_deref(), jar, refusal).await {
-                Ok(Some(response)) => return response,
-                Ok(None) => {}
-                Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "a portal could not be told"),
-            }
-        }
-        self.into_page()
-    }
-
-    fn into_page(self) -> Response {
-        let (connection, contact) =
-            self.connection.map_or((None, None), |connection| (Some(connection.name), connection.contact.map(Contact)));
-        tracing::info!(reason = ?self.reason, reference = self.reference, "a sign-in was refused");
-        let view = RefusedPage {
-            frame: Frame::default(),
-            reason: self.reason,
-            connection,
-            contact,
-            reference: self.reference,
-            retry: match self.return_to {
-                Some(path) => format!("/sign-in?{}", return_query(&path)),
-                None => "/sign-in".to_owned(),
-            },
-        };
-        Page(self.reason.status(), view).into_response()
-    }
-}
-
 /// Sends the browser to the identity provider.
 pub(in crate::http) async fn begin(
     State(app): State<App>,
@@ -119,20 +58,46 @@ pub(in crate::http) async fn begin(
 ) -> Response {
     let Ok(id) = id.parse() else { return no_such_page().await };
     let return_to = place.return_to.filter(|path| is_local(path));
-    match try_begin(&app, id, return_to.as_deref(), &request_id, jar).await {
-        Ok(Some(response)) => response,
+    let return_to = return_to.as_deref();
+    // What is demanded is looked up where it was kept: nothing that the browser says makes it less.
+    let waiting = match waiting::behind(&app, return_to, &jar).await {
+        Ok(waiting) => waiting,
+        Err(error) => return Stopped::internal(&error, &request_id).returning(return_to).into_page(),
+    };
+    let demand = waiting.map(|waiting| demand(&waiting.request)).unwrap_or_default();
+    let errand = Errand { purpose: Purpose::SignIn, demand: &demand, return_to };
+    match depart(&app, id, errand, &request_id, jar).await {
+        Ok(Some((jar, departure))) => (jar, Redirect::to(departure.url.as_str())).into_response(),
         Ok(None) => no_such_page().await,
-        Err(stopped) => stopped.returning(return_to.as_deref()).into_page(),
+        Err(stopped) => stopped.returning(return_to).into_page(),
     }
 }
 
-async fn try_begin(
+/// What somebody is sent to an identity provider for.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::http) struct Errand<'a> {
+    pub(in crate::http) purpose: Purpose,
+    pub(in crate::http) demand: &'a Demand,
+    /// Where to go on afterwards, a path of ours.
+    pub(in crate::http) return_to: Option<&'a str>,
+}
+
+/// Where to send the browser.
+pub(in crate::http) struct Departure {
+    /// The authorization request.
+    pub(in crate::http) url: Url,
+    /// What the connection is called.
+    pub(in crate::http) connection: String,
+}
+
+/// Begins a sign-in: keeps what its callback must match, bound to this browser. `None` when there is no such connection.
+pub(in crate::http) async fn depart(
     app: &App,
     id: ConnectionId,
-    return_to: Option<&str>,
+    errand: Errand<'_>,
     request_id: &RequestId,
     jar: CookieJar,
-) -> Result<Option<Response>, Stopped> {
+) -> Result<Option<(CookieJar, Departure)>, Stopped> {
     let internal = |error: &(dyn std::error::Error + 'static)| Stopped::internal(error, request_id);
     let Some(tenant) = app.store.doors().tenant_of_connection(id).await.map_err(|error| internal(&error))? else { return Ok(None) };
     let Some(connection) = app.store.read(tenant).connection(id).await.map_err(|error| internal(&error))? else { return Ok(None) };
@@ -140,11 +105,8 @@ async fn try_begin(
         return Err(switched_off(app, tenant, &connection, request_id).await);
     }
     let Some(redirect_uri) = redirect_uri(app, id) else { return Ok(None) };
-    // What is demanded is looked up where it was kept: nothing that the browser says makes it less.
-    let waiting = waiting::behind(app, return_to, &jar).await.map_err(|error| internal(&error))?;
-    let demand = waiting.map(|waiting| demand(&waiting.request)).unwrap_or_default();
     let mut trace = Trace::default();
-    let begun = match app.federation.begin(&connection, &redirect_uri, &demand, &mut trace).await {
+    let begun = match app.federation.begin(&connection, &redirect_uri, errand.demand, &mut trace).await {
         Ok(begun) => begun,
         Err(refused) => return Err(failed(app, tenant, &connection, &refused, &trace, request_id).await),
     };
@@ -159,14 +121,15 @@ async fn try_begin(
         connection_id: id,
         state: &HashedToken::of(begun.state.expose_secret()),
         browser: &HashedToken::of(browser.expose_secret()),
-        demand: &demand,
+        demand: errand.demand,
+        purpose: &errand.purpose,
         proof: &app.sealer.seal_text(&proof_place(pending), &proof.into()),
-        return_to,
+        return_to: errand.return_to,
         expires_at: now + PENDING_LIFETIME,
     };
     keep(app, tenant, &new).await.map_err(|error| internal(&error))?;
     let jar = jar.add(cookie(SIGN_IN_COOKIE, browser.expose_secret().to_owned()));
-    Ok(Some((jar, Redirect::to(begun.authorization_url.as_str())).into_response()))
+    Ok(Some((jar, Departure { url: begun.authorization_url, connection: connection.name })))
 }
 
 async fn keep(app: &App, tenant: TenantId, new: &NewPending<'_>) -> store::Result<()> {
@@ -191,13 +154,22 @@ pub(in crate::http) async fn callback(
     let digest = jar.get(SESSION_COOKIE).map(|cookie| HashedToken::of(cookie.value()));
     let comes = Comes { user_agent: &user_agent, marker: browser, before: before.as_ref().zip(digest.as_ref()) };
     match try_callback(&app, id, &callback, &request_id, comes).await {
-        Ok((tenant, session, return_to)) => {
+        Ok((_, Arrived::Proved(link), _)) => Redirect::to(&format!("/me/logins/link/{link}")).into_response(),
+        Ok((tenant, Arrived::SignedIn(session), return_to)) => {
             end_foreign(&app, before.filter(|session| session.tenant_id != tenant), &request_id).await;
             let jar = jar.add(cookie(SESSION_COOKIE, session.expose_secret().to_owned()));
             (jar, Redirect::to(return_to.as_deref().unwrap_or("/me"))).into_response()
         }
         Err(stopped) => stopped.into_answer(&app, &jar).await,
     }
+}
+
+/// What somebody came back with.
+enum Arrived {
+    /// They are signed in, which this cookie shows.
+    SignedIn(SecretString),
+    /// They have proved the second login of a link, and stay signed in as they were.
+    Proved(LinkProofId),
 }
 
 /// The browser that comes back.
@@ -225,11 +197,11 @@ async fn try_callback(
     callback: &Callback,
     request_id: &RequestId,
     comes: Comes<'_>,
-) -> Result<(TenantId, SecretString, Option<String>), Stopped> {
+) -> Result<(TenantId, Arrived, Option<String>), Stopped> {
     let (tenant, pending) = take(app, id, callback, request_id, comes.marker.as_ref()).await?;
     let return_to = pending.return_to.clone();
     match complete(app, id, callback, request_id, &comes, tenant, pending).await {
-        Ok(session) => Ok((tenant, session, return_to)),
+        Ok(arrived) => Ok((tenant, arrived, return_to)),
         Err(stopped) => Err(stopped.returning(return_to.as_deref())),
     }
 }
@@ -242,7 +214,7 @@ async fn complete(
     comes: &Comes<'_>,
     tenant: TenantId,
     pending: PendingRow,
-) -> Result<SecretString, Stopped> {
+) -> Result<Arrived, Stopped> {
     let internal = |error: &(dyn std::error::Error + 'static)| Stopped::internal(error, request_id);
     let mut reader = app.store.read(tenant);
     let connection = reader.connection(id).await.map_err(|error| internal(&error))?;
@@ -279,7 +251,16 @@ async fn complete(
     let browser = Browser { session: &digest, user_agent, address: address.as_deref(), lifetime, before: comes.before };
     let caller = request_id.caller(app, Actor::Connection { connection: id });
     let steps = serde_json::to_value(&trace).unwrap_or_default();
-    let attempt = Attempt { store: &app.store, rules: &app.rules, sealer: &app.sealer, caller, browser, steps: &steps };
+    let attempt = Attempt {
+        store: &app.store,
+        rules: &app.rules,
+        sealer: &app.sealer,
+        caller,
+        browser,
+        purpose: pending.purpose,
+        demand: &pending.demand,
+        steps: &steps,
+    };
     match sign_in::sign_in(attempt, &identity).await.map_err(|error| internal(&error))? {
         Outcome::SignedIn { how, replaced, .. } => {
             if replaced {
@@ -290,12 +271,13 @@ async fn complete(
                 sign_in::How::Bound => SignIn::Bound,
                 sign_in::How::Created => SignIn::Created,
             });
-            Ok(session.reveal())
+            Ok(Arrived::SignedIn(session.reveal()))
         }
+        Outcome::Proved { link } => Ok(Arrived::Proved(link)),
         Outcome::Refused { refusal, reference } => {
             app.metrics.sign_in(SignIn::Refused);
             let stopped = Stopped::new(page_reason(refusal), request_id).at(&connection);
-            Err(Stopped { reference: reference.to_string(), ..stopped })
+            Err(stopped.under(reference))
         }
     }
 }
@@ -339,70 +321,4 @@ async fn consume(app: &App, tenant: TenantId, pending: PendingId) -> store::Resu
     let taken = writer.consume_pending(pending, app.clock.now()).await?;
     writer.commit().await?;
     Ok(taken)
-}
-
-/// A sign-in that federation refused: a trace for the administrator, and a page with its reference for the person.
-async fn failed(
-    app: &App,
-    tenant: TenantId,
-    connection: &Connection,
-    refused: &Refused,
-    trace: &Trace,
-    request_id: &RequestId,
-) -> Stopped {
-    tracing::warn!(reason = refused.reason(), error = refused as &dyn std::error::Error, "a sign-in was refused");
-    app.metrics.sign_in(SignIn::Failed);
-    let reason = match refused.kind() {
-        Kind::Declined => Reason::Denied,
-        Kind::Unavailable => Reason::Unreachable,
-        Kind::Misconfigured | Kind::Untrusted | Kind::Unmet(_) => Reason::Untrusted,
-    };
-    let told = match refused.kind() {
-        Kind::Unmet(Unmet::NotFresh) => Some(authorize::not_fresh()),
-        Kind::Unmet(Unmet::NotSure) => Some(authorize::not_sure()),
-        _ => None,
-    };
-    let stopped = Stopped { told, ..Stopped::new(reason, request_id).at(connection) };
-    traced(app, tenant, connection.id, refused.reason(), trace, stopped, request_id).await
-}
-
-/// The connection is a draft, or was switched off.
-async fn switched_off(app: &App, tenant: TenantId, connection: &Connection, request_id: &RequestId) -> Stopped {
-    app.metrics.sign_in(SignIn::Refused);
-    let stopped = Stopped::new(Reason::ConnectionOff, request_id).at(connection);
-    traced(app, tenant, connection.id, Refusal::ConnectionOff.reason(), &Trace::default(), stopped, request_id).await
-}
-
-/// Leaves the trace of a sign-in that ends before there is an identity; its id is the reference number of the page.
-async fn traced(
-    app: &App,
-    tenant: TenantId,
-    connection: ConnectionId,
-    outcome: &str,
-    trace: &Trace,
-    stopped: Stopped,
-    request_id: &RequestId,
-) -> Stopped {
-    let steps = serde_json::to_value(trace).unwrap_or_default();
-    let caller = request_id.caller(app, Actor::Connection { connection });
-    match sign_in::record_failure(&app.store, tenant, caller, connection, outcome, &steps).await {
-        Ok(reference) => Stopped { reference: reference.to_string(), ..stopped },
-        Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "the trace of a sign-in could not be written");
-            stopped
-        }
-    }
-}
-
-fn page_reason(refusal: Refusal) -> Reason {
-    match refusal {
-        Refusal::ConnectionOff => Reason::ConnectionOff,
-        Refusal::Inactive => Reason::Deactivated,
-        Refusal::Gone => Reason::Gone,
-        // That an address is no proof of who somebody is belongs into the administrator's trace; here the person is unknown.
-        Refusal::Unknown | Refusal::EmailShaped => Reason::Unknown,
-        Refusal::Ambiguous => Reason::Ambiguous,
-        Refusal::AlreadyBound => Reason::AlreadyBound,
-        Refusal::MissingClaim => Reason::MissingClaim,
-    }
 }

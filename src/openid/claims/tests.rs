@@ -49,6 +49,7 @@ fn scene() -> Scene {
     let login = Login {
         id: login_id,
         person_id,
+        born_person_id: person_id,
         slot: Slot::One,
         kind: LoginKind::Byoi,
         directory_id: None,
@@ -58,6 +59,8 @@ fn scene() -> Scene {
         external_id: None,
         active: true,
         locked_at: None,
+        suspended_by: None,
+        break_glass: false,
         invited_at: None,
         token_type: None,
         mobile_type: None,

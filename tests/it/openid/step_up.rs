@@ -42,7 +42,7 @@ impl Foyer {
         let mut reader = self.world.app.store.read(self.tenant.id);
         let row = reader.session_login(session.id, session.active_login_id).await.unwrap().unwrap();
         let after = |at: chrono::DateTime<chrono::Utc>| (at - noon()).num_seconds();
-        (row.asserted_at.map(after), after(row.authenticated_at))
+        (row.authentication.asserted_at.map(after), after(row.authentication.authenticated_at))
     }
 
     /// Goes to the identity provider, signs in there after a second, and goes on until asked something or back at the portal.

@@ -13,11 +13,11 @@ const PORTAL: &str = "urn:vestibule:params:scim:schemas:extension:portal:2.0:Use
 
 /// Copies of the one login and the one membership that are there.
 const COPIES: [&str; 3] = [
-    "insert into persons (tenant_id, id, state, epoch, created_at)
-       select tenant_id, md5('p' || n)::uuid, 'active', 0, created_at from persons, generate_series(1, 3999) n",
-    "insert into logins (tenant_id, id, person_id, born_person_id, slot, kind, directory_id, home_account_id, namespace_id, user_name,
+    "insert into persons (tenant_id, id, state, epoch, open, created_at)
+       select tenant_id, md5('p' || n)::uuid, 'active', 0, true, created_at from persons, generate_series(1, 3999) n",
+    "insert into logins (tenant_id, id, person_open, break_glass, person_id, born_person_id, slot, kind, directory_id, home_account_id, namespace_id, user_name,
          user_name_key, folding, active, scim, search, claims, version, facts_version, epoch, created_at, updated_at)
-       select tenant_id, md5('l' || n)::uuid, md5('p' || n)::uuid, md5('p' || n)::uuid, 1, kind, directory_id, home_account_id, namespace_id,
+       select tenant_id, md5('l' || n)::uuid, true, false, md5('p' || n)::uuid, md5('p' || n)::uuid, 1, kind, directory_id, home_account_id, namespace_id,
          'u' || n, 'u' || n, folding, true, scim, search, claims, 1, 1, 0, created_at, updated_at from logins, generate_series(1, 3999) n",
     "insert into group_logins (tenant_id, group_id, login_id)
        select tenant_id, group_id, md5('l' || n)::uuid from group_logins, generate_series(1, 3999) n",

@@ -38,13 +38,14 @@ async fn crowd(world: &World, group: &str, like: &str, count: usize) -> Vec<Stri
     let made = "{uuid {scalar item.value}}";
     for text in [
         format!(
-            "insert into persons (tenant_id, id, state, epoch, created_at) select p.tenant_id, {made}, p.state, p.epoch, p.created_at
+            "insert into persons (tenant_id, id, state, epoch, open, created_at)
+             select p.tenant_id, {made}, p.state, p.epoch, p.open, p.created_at
              from persons p, {{rows '{list}'}} where p.id = (select person_id from logins where id = {like})"
         ),
         format!(
-            "insert into logins (tenant_id, id, person_id, born_person_id, slot, kind, directory_id, home_account_id, namespace_id,
+            "insert into logins (tenant_id, id, person_open, break_glass, person_id, born_person_id, slot, kind, directory_id, home_account_id, namespace_id,
                user_name, user_name_key, folding, active, scim, search, claims, version, facts_version, epoch, created_at, updated_at)
-             select tenant_id, {made}, {made}, {made}, slot, kind, directory_id, home_account_id, namespace_id,
+             select tenant_id, {made}, person_open, break_glass, {made}, {made}, slot, kind, directory_id, home_account_id, namespace_id,
                {{scalar item.value}}, {{scalar item.value}}, folding, active, scim, search, claims, version, facts_version, epoch,
                created_at, updated_at
              from logins l, {{rows '{list}'}} where l.id = {like}"

@@ -24,6 +24,7 @@ async fn fill(world: &World, tenant: &Tenant, group: &str, count: usize) {
     for number in 0..count {
         let name = format!("{group} {number}");
         let document = LoginDocument {
+            other_user_name_key: None,
             user_name: name.clone(),
             user_name_key: fold(&name),
             folding: FOLDING_VERSION,

@@ -4,11 +4,12 @@ use chrono::TimeDelta;
 use serde_json::json;
 use vestibule::keys::HashedToken;
 use vestibule::model::{
-    AuthorizationRequestId, ClientId, GrantId, LoginId, PortalGrant, PortalSettings, SessionId, SessionLimits, Sid, TenantId,
+    Authentication, AuthorizationRequestId, ClientId, GrantId, LoginId, PortalGrant, PortalSettings, SessionId, SessionLimits, Sid,
+    TenantId,
 };
 use vestibule::store::{NewAuthorizationRequest, NewClient, NewGrant, NewSession};
 
-use super::{Ground, House, LIMITS, later, now, raw, rows};
+use super::{Ground, House, LIMITS, how, later, now, raw, rows};
 use crate::support::world::on_every_engine;
 
 /// A portal in the operator's tenant.
@@ -42,13 +43,14 @@ pub(super) async fn grant(ground: &Ground, house: &House, login: LoginId, client
         digest: &HashedToken::of(&format!("cookie of {code}")),
         person_id,
         login_id: login,
-        connection_id: house.connection,
         user_agent: "test",
         address: None,
-        asserted_at: Some(now() - TimeDelta::minutes(2)),
-        upstream_session: None,
-        acr: Some("high"),
-        amr: &["pwd".to_owned()],
+        authentication: &Authentication {
+            asserted_at: Some(now() - TimeDelta::minutes(2)),
+            acr: Some("high".to_owned()),
+            amr: vec!["pwd".to_owned()],
+            ..how(house.connection)
+        },
         expires_at: later(60),
     };
     writer.insert_session(&new, now()).await.unwrap();
@@ -84,8 +86,8 @@ on_every_engine! {
         let mut reader = ground.store.read(house.tenant);
         let sid = reader.sid_of_session(session, joe).await.unwrap();
         let row = reader.session_login(session, joe).await.unwrap().unwrap();
-        assert_eq!((Some(row.sid), row.connection_id, row.authenticated_at), (sid, Some(house.connection), now()));
-        assert_eq!((row.asserted_at, row.acr.as_deref()), (Some(now() - TimeDelta::minutes(2)), Some("high")));
+        assert_eq!((Some(row.sid), row.authentication.connection_id, row.authentication.authenticated_at), (sid, Some(house.connection), now()));
+        assert_eq!((row.authentication.asserted_at, row.authentication.acr.as_deref()), (Some(now() - TimeDelta::minutes(2)), Some("high")));
         assert_eq!(reader.session_login(SessionId::new(now()), joe).await.unwrap(), None);
         let mut doors = ground.store.doors();
         assert_eq!(doors.portal("other").await.unwrap().map(|row| row.portal.id), None);

@@ -38,9 +38,9 @@ use serde_json::json;
 use uuid::Uuid;
 use vestibule::keys::HashedToken;
 use vestibule::model::{
-    AccountId, Actor, Binding, ConnectionId, Directory, DirectoryId, DirectorySettings, DomainId, Email, GroupId, JitPolicy,
-    LoginId, LoginKind, MissingClaim, OidcSettings, PersonId, Protocol, Scopes, SecondFactor, SessionLimits, Slot, TenantId,
-    TokenId,
+    AccountId, Actor, Authentication, Binding, ConnectionId, Directory, DirectoryId, DirectorySettings, DomainId, Email, GroupId,
+    JitPolicy, LoginId, LoginKind, MissingClaim, OidcSettings, PersonId, Protocol, Scopes, SecondFactor, SessionLimits, Slot,
+    TenantId, TokenId,
 };
 use vestibule::scim::fold::{FOLDING_VERSION, fold};
 use vestibule::store::{
@@ -280,6 +280,20 @@ fn document(name: &str) -> LoginDocument {
         scim: json!({ "userName": name }),
         search: json!({ "userName": fold(name), "emails": [{ "value": fold(&email) }], "active": true }),
         emails: vec![Email { value_key: fold(&email), value: email }],
+        other_user_name_key: None,
+    }
+}
+
+/// A sign-in by a connection, of which its identity provider says nothing more.
+fn how(connection: ConnectionId) -> Authentication {
+    Authentication {
+        connection_id: Some(connection),
+        authenticated_at: now(),
+        asserted_at: None,
+        proved_at: None,
+        upstream_session: None,
+        acr: None,
+        amr: Vec::new(),
     }
 }
 

@@ -56,8 +56,8 @@ async fn tables_columns_keys_checks_and_indexes_agree() {
         "unique (namespace_id, user_name_key)",
         "constraint logins_user_name",
         "check logins_slots: slot in 1, 2",
-        "foreign key (tenant_id, person_id) references persons (tenant_id, id) on delete no action",
-        "index logins_by_person (tenant_id, person_id)",
+        "foreign key (tenant_id, person_id, person_open) references persons (tenant_id, id, open) on delete no action",
+        "index logins_by_other_user_name (tenant_id, directory_id, other_user_name_key)",
     ] {
         assert!(here["logins"].contains(line), "{line}: {:#?}", here["logins"]);
         let mut changed = there.clone();

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use vestibule::keys::{HashedToken, KeyRing, Place, Sealer};
-use vestibule::model::{Demand, LoginId, PendingId, Session, SessionId, Sid, TraceId};
+use vestibule::model::{Authentication, Demand, LoginId, PendingId, Purpose, Session, SessionId, Sid, TraceId};
 use vestibule::store::{NewPending, NewSession, NewTrace};
 
-use super::{Ground, House, LIMITS, later, now, raw};
+use super::{Ground, House, LIMITS, how, later, now, raw};
 use crate::support::world::on_every_engine;
 
 pub(super) async fn begin(ground: &Ground, house: &House, login: LoginId, cookie: &str, expires_at: DateTime<Utc>) -> SessionId {
@@ -18,13 +18,13 @@ pub(super) async fn begin(ground: &Ground, house: &House, login: LoginId, cookie
         digest: &HashedToken::of(cookie),
         person_id,
         login_id: login,
-        connection_id: house.connection,
         user_agent: "test",
         address: Some("192.0.2.7"),
-        asserted_at: None,
-        upstream_session: Some("upstream"),
-        acr: None,
-        amr: &["pwd".to_owned()],
+        authentication: &Authentication {
+            upstream_session: Some("upstream".to_owned()),
+            amr: vec!["pwd".to_owned()],
+            ..how(house.connection)
+        },
         expires_at,
     };
     writer.insert_session(&new, now()).await.unwrap();
@@ -119,13 +119,9 @@ on_every_engine! {
                 digest: &HashedToken::of(after),
                 person_id,
                 login_id: login,
-                connection_id: house.connection,
                 user_agent: "other",
                 address: None,
-                asserted_at: Some(later(1)),
-                upstream_session: None,
-                acr: Some("urn:vestibule:aal2"),
-                amr: &["fed".to_owned(), "mfa".to_owned()],
+                authentication: &Authentication { asserted_at: Some(later(1)), acr: Some("urn:vestibule:aal2".to_owned()), amr: vec!["fed".to_owned(), "mfa".to_owned()], ..how(house.connection) },
                 expires_at: later(90),
             };
             let renewed = writer.renew_session(id, &HashedToken::of(before), &new, later(2)).await.unwrap();
@@ -141,8 +137,8 @@ on_every_engine! {
         let kept = session(&ground, "second", later(3)).await.unwrap();
         assert_eq!((kept.id, kept.created_at, kept.last_seen_at, kept.expires_at), (id, later(2), later(2), later(90)));
         let row = ground.store.read(house.tenant).session_login(id, joe).await.unwrap().unwrap();
-        assert_eq!((Some(row.sid), row.authenticated_at, row.asserted_at), (sid, later(2), Some(later(1))));
-        assert_eq!(row.acr.as_deref(), Some("urn:vestibule:aal2"));
+        assert_eq!((Some(row.sid), row.authentication.authenticated_at, row.authentication.asserted_at), (sid, later(2), Some(later(1))));
+        assert_eq!(row.authentication.acr.as_deref(), Some("urn:vestibule:aal2"));
         for table in ["logins", "persons", "connections", "tenants"] {
             let text = |change| format!("update {table} set epoch = epoch {change} where tenant_id = $1");
             raw!(ground.store, text("+ 1"), house.tenant).unwrap();
@@ -164,6 +160,7 @@ on_every_engine! {
             connection_id: house.connection,
             state: &state,
             browser: &HashedToken::of("browser"),
+            purpose: &Purpose::Login { login: LoginId::new(now()) },
             demand: &Demand { is_fresh: true, max_age: Some(60), acr: None },
             proof: &sealer.seal(&place, b"nonce"),
             return_to: Some("/portal"),

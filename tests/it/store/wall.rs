@@ -6,7 +6,7 @@ use vestibule::store::filter::Where;
 use vestibule::store::{GROUP_LAYOUT, NewSession, NewTrace, Order, Page, USER_LAYOUT};
 
 use super::statements::{By, Statement, of, of_the_store};
-use super::{Ground, later, now};
+use super::{Ground, how, later, now};
 use crate::support::world::on_every_engine;
 
 /// Texts that belong to no tenant.
@@ -169,13 +169,9 @@ on_every_engine! {
             digest: &digest,
             person_id: person,
             login_id: joe,
-            connection_id: ours.connection,
             user_agent: "test",
             address: Some("192.0.2.7"),
-            asserted_at: None,
-            upstream_session: None,
-            acr: None,
-            amr: &[],
+            authentication: &how(ours.connection),
             expires_at: later(60),
         };
         writer.insert_session(&new, now()).await.unwrap();

@@ -93,6 +93,7 @@ impl Person {
     fn document(&self) -> LoginDocument {
         let user_name = self.resource.user_name().unwrap();
         LoginDocument {
+            other_user_name_key: None,
             user_name: user_name.to_owned(),
             user_name_key: fold(user_name),
             folding: FOLDING_VERSION,
