@@ -187,27 +187,18 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes another login that takes part in a session its active one, which another cookie shows from now on. Answers false when that is not
-    /// how the session is: it is over, shown by another cookie, or the person switched in another tab.
-    pub async fn activate_login(
-        &mut self,
-        session: SessionId,
-        from: LoginId,
-        to: LoginId,
-        cookies: Cookies<'_>,
-        now: DateTime<Utc>,
-    ) -> Result<bool> {
+    /// Makes another login that takes part in a session its active one. Answers false when that is not how the session is: it is over, or the
+    /// person switched in another tab.
+    pub async fn activate_login(&mut self, session: SessionId, from: LoginId, to: LoginId, now: DateTime<Utc>) -> Result<bool> {
         let switched = sql!(
             self,
             execute(
-                "update sessions set active_login_id = $4, digest = $6, last_seen_at = $7
-                 where tenant_id = $1 and id = $2 and active_login_id = $3 and digest = $5 and exists (
+                "update sessions set active_login_id = $4, last_seen_at = $5
+                 where tenant_id = $1 and id = $2 and active_login_id = $3 and exists (
                    select 1 from session_logins sl where sl.tenant_id = $1 and sl.session_id = $2 and sl.login_id = $4)",
                 session,
                 from,
                 to,
-                cookies.before,
-                cookies.after,
                 now
             )
         )?;

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use super::decide::{self, Side};
 use super::{Own, Settled, proposals, side};
+use crate::directory::Result;
 use crate::directory::ending::{end_login, end_others_of};
 use crate::directory::refusal::Refusal;
-use crate::directory::{Error, Result};
 use crate::model::{ConnectionId, ConnectionState, EventKind, LinkProofId, LoginId, PersonId, Session, Sid};
-use crate::store::{LinkProofRow, NewLinkProof, SecondProof, Writer, retry};
+use crate::store::{Cookies, LinkProofRow, NewLinkProof, SecondProof, Writer, retry};
 
 /// How long a link may take from its beginning until it is confirmed.
 const LIFETIME: TimeDelta = TimeDelta::minutes(10);
@@ -127,15 +127,15 @@ pub struct Linked {
 }
 
 /// Finishes a link: the second login moves to the person of the first. All sessions of both end but this one, in which both are signed
-/// in from now on.
+/// in from now on. It is shown by another cookie, so that nobody who has the former one gets at the second login.
 ///
 /// # Errors
 /// When the database cannot be written; then nothing has changed.
-pub async fn confirm(own: Own<'_>, link: LinkProofId) -> Settled<Linked> {
-    retry(|| once(own, link)).await
+pub async fn confirm(own: Own<'_>, cookies: Cookies<'_>, link: LinkProofId) -> Settled<Linked> {
+    retry(|| once(own, cookies, link)).await
 }
 
-async fn once(own: Own<'_>, link: LinkProofId) -> Settled<Linked> {
+async fn once(own: Own<'_>, cookies: Cookies<'_>, link: LinkProofId) -> Settled<Linked> {
     let Own { store, caller, session, .. } = own;
     let mut writer = store.write(session.tenant_id).await?;
     let proof = writer.link_proof(link, caller.now).await?.filter(|proof| is_of(proof, session));
@@ -166,17 +166,20 @@ async fn once(own: Own<'_>, link: LinkProofId) -> Settled<Linked> {
     writer.move_login(other.login.id, person, slot).await?;
     writer.merge_person(emptied, person, caller.now).await?;
     writer.delete_link_proposal(first.login.id, other.login.id).await?;
-    goes_on(&mut writer, own, &second).await?;
+    if !goes_on(&mut writer, own, cookies, &second).await? {
+        return Ok(Err(Refusal::LinkOver));
+    }
     record(&mut writer, own, [&first, &other], json!({ "person": person, "merged": emptied, "sessions_ended": ended })).await?;
     writer.commit().await?;
     Ok(Ok(Linked { first: first.login.id, second: other.login.id, person }))
 }
 
-/// The session goes on by another cookie, and the second login is signed in there too.
-async fn goes_on(writer: &mut Writer, own: Own<'_>, second: &SecondProof) -> Result<()> {
-    let Own { caller, session, cookies, .. } = own;
+/// The session goes on by another cookie, and the second login is signed in there too. Answers false when it is over, or another tab has
+/// changed its cookie.
+async fn goes_on(writer: &mut Writer, own: Own<'_>, cookies: Cookies<'_>, second: &SecondProof) -> Result<bool> {
+    let Own { caller, session, .. } = own;
     let is_in = writer.insert_session_login(session.id, Sid::new(caller.now), second.login, &second.authentication).await?;
-    if is_in && writer.change_cookie(session.id, cookies, caller.now).await? { Ok(()) } else { Err(Error::raced()) }
+    Ok(is_in && writer.change_cookie(session.id, cookies, caller.now).await?)
 }
 
 /// Both logins are told.

@@ -21,7 +21,7 @@ use super::recompute::{RuleBook, counting_assignments};
 use super::refusal::Refusal;
 use super::{Caller, Result};
 use crate::model::{LoginId, Session};
-use crate::store::{Cookies, Reader, Store, Writer};
+use crate::store::{Reader, Store, Writer};
 
 pub(super) use link::may_prove;
 pub use link::{Begun, LinkView, Linked, begin, confirm, view};
@@ -38,8 +38,6 @@ pub struct Own<'a> {
     pub rules: &'a RuleBook,
     pub caller: Caller<'a>,
     pub session: &'a Session,
-    /// The one that shows the session, and the one that shall when what it is worth has changed.
-    pub cookies: Cookies<'a>,
 }
 
 /// Whether a login is privileged: using one of the roles that it holds anywhere asks for a fresh sign-in.

@@ -7,7 +7,7 @@ use crate::directory::ending::end_login;
 use crate::directory::refusal::Refusal;
 use crate::directory::{Error, Result};
 use crate::model::{EventKind, Login, LoginId, PersonId, SessionId, Sid, Slot};
-use crate::store::{NewSession, SessionLoginRow, Writer, retry};
+use crate::store::{Cookies, NewSession, SessionLoginRow, Writer, retry};
 
 /// Two logins that are two persons' again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,15 +19,15 @@ pub struct Unlinked {
 }
 
 /// Parts the two logins of a person, for whom the active one was just proved. What the one that goes had open ends; whoever is active goes
-/// on, alone.
+/// on, alone, by another cookie.
 ///
 /// # Errors
 /// When the database cannot be written; then nothing has changed.
-pub async fn unlink(own: Own<'_>, user_agent: &str, address: Option<&str>) -> Settled<Unlinked> {
-    retry(|| once(own, user_agent, address)).await
+pub async fn unlink(own: Own<'_>, cookies: Cookies<'_>, user_agent: &str, address: Option<&str>) -> Settled<Unlinked> {
+    retry(|| once(own, cookies, user_agent, address)).await
 }
 
-async fn once(own: Own<'_>, user_agent: &str, address: Option<&str>) -> Settled<Unlinked> {
+async fn once(own: Own<'_>, cookies: Cookies<'_>, user_agent: &str, address: Option<&str>) -> Settled<Unlinked> {
     let Own { store, caller, session, .. } = own;
     let mut writer = store.write(session.tenant_id).await?;
     let ids: Vec<_> = writer.logins_of_person(session.person_id).await?.into_iter().map(|row| row.login.id).collect();
@@ -50,9 +50,10 @@ async fn once(own: Own<'_>, user_agent: &str, address: Option<&str>) -> Settled<
     writer.restore_person(born).await?;
     writer.move_login(goes.id, born, Slot::One).await?;
     if goes.id == session.active_login_id {
-        begin_anew(&mut writer, own, &part, user_agent, address).await?;
-    } else if !writer.change_cookie(session.id, own.cookies, caller.now).await? {
-        return Err(Error::raced());
+        begin_anew(&mut writer, own, cookies, &part, user_agent, address).await?;
+    } else if !writer.change_cookie(session.id, cookies, caller.now).await? {
+        // Another tab has changed it.
+        return Ok(Err(Refusal::LinkOver));
     }
     let event = |of: &Login, other: &Login| {
         let details = json!({ "person": person.id, "restored": born, "other": other.id, "sessions_ended": ended });
@@ -67,11 +68,12 @@ async fn once(own: Own<'_>, user_agent: &str, address: Option<&str>) -> Settled<
 async fn begin_anew(
     writer: &mut Writer,
     own: Own<'_>,
+    cookies: Cookies<'_>,
     part: &SessionLoginRow,
     user_agent: &str,
     address: Option<&str>,
 ) -> Result<()> {
-    let Own { caller, session, cookies, .. } = own;
+    let Own { caller, session, .. } = own;
     let login = writer.any_login(session.active_login_id).await?.ok_or_else(Error::raced)?.login;
     let new = NewSession {
         id: SessionId::new(caller.now),

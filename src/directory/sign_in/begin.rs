@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Browser;
 use crate::directory::ending::{Reason, end_one};
-use crate::directory::{Caller, Error, Result};
+use crate::directory::{Caller, Result};
 use crate::model::{EventKind, LoginId, Session, SessionId, Sid};
 use crate::store::{Cookies, NewSession, Writer};
 
@@ -62,25 +62,25 @@ async fn join(
     if !writer.insert_session_login(session.id, new.sid, new.login_id, new.authentication).await? {
         return Ok(false);
     }
-    switch(writer, caller, session, former, new.login_id, cookies).await?;
-    Ok(true)
+    Ok(writer.change_cookie(session.id, cookies, caller.now).await?
+        && switch(writer, caller, session, former, new.login_id).await?)
 }
 
 /// Makes another login of a session its active one: what portals were given for the former one ends, and it is known by another name when
-/// the person comes back to it.
+/// the person comes back to it. Answers false when another tab was faster.
 pub(in crate::directory) async fn switch(
     writer: &mut Writer,
     caller: Caller<'_>,
     session: &Session,
     former: Sid,
     to: LoginId,
-    cookies: Cookies<'_>,
-) -> Result<()> {
+) -> Result<bool> {
     let from = session.active_login_id;
     writer.end_grants(former, Sid::new(caller.now), caller.now).await?;
-    if !writer.activate_login(session.id, from, to, cookies, caller.now).await? {
-        return Err(Error::raced());
+    if !writer.activate_login(session.id, from, to, caller.now).await? {
+        return Ok(false);
     }
     let event = caller.event(EventKind::LoginSwitched, to.uuid(), json!({ "session": session.id, "from": from }));
-    Ok(writer.record(&[event], caller.request_id).await?)
+    writer.record(&[event], caller.request_id).await?;
+    Ok(true)
 }
