@@ -55,6 +55,8 @@ label! {
         Bound = "bound",
         /// A login created at sign-in.
         Created = "created",
+        /// The second login of a link, which was proved and not signed in.
+        Proved = "proved",
         /// We understood the identity provider and said no.
         Refused = "refused",
         /// The identity provider did not answer, or answered what we do not trust.

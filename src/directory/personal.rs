@@ -99,22 +99,33 @@ fn open_key(sealer: &Sealer, person: PersonId, key: &Sealed) -> Result<Sealer> {
     Ok(Sealer::new(ring))
 }
 
-/// Destroys the key of a person who has left: what events hold about them can never be read again. Answers whether there was one.
+/// Destroys the keys of a person who has left, and of those that linking merged into them, who are the same human: what events hold about
+/// them can never be read again. Answers whether there was one.
 ///
 /// # Errors
-/// When there is no such person, or they still have a login: what is written about them from then on would be under a new key.
+/// When there is no such person, or they still have a login, be it as the person that they were merged into: what is written about them from
+/// then on would be under a new key.
 pub async fn erase_person_key(store: &Store, tenant: TenantId, person: PersonId, caller: Caller<'_>) -> Result<bool> {
     retry(|| async {
         let mut writer = store.write(tenant).await?;
-        writer.person(person).await?.ok_or(Error::NotFound("person"))?;
-        if writer.login_count(person).await? > 0 {
+        let mut host = writer.person(person).await?.ok_or(Error::NotFound("person"))?;
+        while let Some(into) = host.merged_into {
+            host = writer.person(into).await?.ok_or(Error::NotFound("person"))?;
+        }
+        if writer.login_count(host.id).await? > 0 {
             return Err(Error::Conflict("the person still has a login; delete it first".to_owned()));
         }
-        if !writer.delete_person_key(person).await? {
+        let (mut events, mut open) = (Vec::new(), vec![host.id]);
+        while let Some(one) = open.pop() {
+            open.extend(writer.merged_persons(one).await?);
+            if writer.delete_person_key(one).await? {
+                events.push(caller.event(EventKind::PersonKeyErased, one.uuid(), json!({})));
+            }
+        }
+        if events.is_empty() {
             return Ok(false);
         }
-        let event = caller.event(EventKind::PersonKeyErased, person.uuid(), json!({}));
-        writer.record(&[event], caller.request_id).await?;
+        writer.record(&events, caller.request_id).await?;
         writer.commit().await?;
         Ok(true)
     })

@@ -19,6 +19,12 @@ impl Reader {
         )
     }
 
+    /// The persons that were merged into one.
+    pub async fn merged_persons(&mut self, host: PersonId) -> Result<Vec<PersonId>> {
+        let rows = sql!(self, fetch_all::<(PersonId,)>("select id from persons where tenant_id = $1 and merged_into = $2", host))?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+
     /// How many logins a person has: one or two, or none that is left.
     pub async fn login_count(&mut self, person: PersonId) -> Result<i64> {
         let row =

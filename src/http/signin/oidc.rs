@@ -273,7 +273,10 @@ async fn complete(
             });
             Ok(Arrived::SignedIn(session.reveal()))
         }
-        Outcome::Proved { link } => Ok(Arrived::Proved(link)),
+        Outcome::Proved { link } => {
+            app.metrics.sign_in(SignIn::Proved);
+            Ok(Arrived::Proved(link))
+        }
         Outcome::Refused { refusal, reference } => {
             app.metrics.sign_in(SignIn::Refused);
             let stopped = Stopped::new(page_reason(refusal), request_id).at(&connection);

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use vestibule::clock::Clock;
 use vestibule::directory::chain::{Fault, verify};
-use vestibule::model::{HolderId, PersonId};
+use vestibule::model::{HolderId, PersonId, Slot};
 use vestibule::store::Engine;
 use vestibule::work::sealing;
 
@@ -235,6 +235,39 @@ on_every_engine! {
         for path in ["/permissions", "/permissions.csv"] {
             problem(&token.get(path).await, 403, "forbidden");
         }
+    }
+
+    async fn linked_logins_are_one_human_to_the_eraser_too(engine) {
+        let office = Office::new(engine).await;
+        let blue = office.tenant("bluesky", "entra").await;
+        let store = &office.world.app.store;
+        let mut root = office.inside(&blue, "anne", "Cloud-Admins").await;
+        let emea = account(&office, &mut root, "bluesky/emea").await;
+        let (joe, gsa) = (person(&blue, "joe").await, person(&blue, "joe.gsa").await);
+        for login in [&joe, &gsa] {
+            give(&office, &mut root, &emea, login).await;
+        }
+        let mut writer = store.write(blue.id).await.unwrap();
+        let mut persons = Vec::new();
+        for login in [&joe, &gsa] {
+            persons.push(writer.any_login(login.parse().unwrap()).await.unwrap().unwrap().login.person_id);
+        }
+        writer.move_login(gsa.parse().unwrap(), persons[0], Slot::Two).await.unwrap();
+        writer.merge_person(persons[1], persons[0], noon()).await.unwrap();
+        assert_eq!(writer.merged_persons(persons[0]).await.unwrap(), [persons[1]]);
+        assert_eq!(writer.merged_persons(persons[1]).await.unwrap(), []);
+        writer.commit().await.unwrap();
+        let path = |person: PersonId| format!("/persons/{person}/values");
+        // One of the two has left: the human has not, by whichever of the names.
+        blue.scim.delete(&format!("/Users/{joe}")).await.expect(204);
+        for person in &persons {
+            problem(&office.send(&mut root, Method::DELETE, &path(*person), None).await, 409, "conflict");
+        }
+        blue.scim.delete(&format!("/Users/{gsa}")).await.expect(204);
+        assert_eq!(sql::number(&office.world.database.url, "select count(*) from person_keys").await, 2);
+        office.send(&mut root, Method::DELETE, &path(persons[1]), None).await.expect(204);
+        assert_eq!(sql::number(&office.world.database.url, "select count(*) from person_keys").await, 0);
+        assert_eq!(items(&office, &mut root, "?kind=person.key_erased").await.len(), 2);
     }
 
     async fn a_reason_is_erased_with_the_key_of_the_person_and_the_chain_stays_whole(engine) {
