@@ -66,4 +66,17 @@ impl Writer {
         )?;
         Ok(())
     }
+
+    /// Keeps what became of the parameters of a request that waits. One that was answered stays as it was.
+    pub async fn change_authorization_request(&mut self, id: AuthorizationRequestId, parameters: &serde_json::Value) -> Result<()> {
+        sql!(
+            self,
+            execute(
+                "update authorization_requests set parameters = $3 where tenant_id = $1 and id = $2 and consumed_at is null",
+                id,
+                Json(parameters)
+            )
+        )?;
+        Ok(())
+    }
 }

@@ -32,6 +32,19 @@ impl Reader {
         Ok(row.map_or(0, |(count,)| count))
     }
 
+    /// The other login of a login's person, if there is one and it may be used.
+    pub async fn other_login_in_use(&mut self, login: LoginId) -> Result<Option<LoginId>> {
+        let row = sql!(
+            self,
+            fetch_optional::<(LoginId,)>(
+                "select o.id from logins l join logins o on o.tenant_id = $1 and o.person_id = l.person_id and o.id <> l.id
+                 where l.tenant_id = $1 and l.id = $2 and o.active and o.locked_at is null",
+                login
+            )
+        )?;
+        Ok(row.map(|(other,)| other))
+    }
+
     /// Of these logins of a directory, those whose person has another login in the same directory, with that one.
     pub async fn other_logins(&mut self, directory: DirectoryId, logins: &[LoginId]) -> Result<Vec<(LoginId, LoginId)>> {
         if logins.is_empty() {

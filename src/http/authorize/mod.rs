@@ -5,6 +5,7 @@
 //!
 //! A form of a portal's own site comes without our cookies (`SameSite=Lax`), so it is answered with a redirect to the same question as GET.
 
+mod switch;
 pub(super) mod waiting;
 
 use axum::body::Body;
@@ -188,17 +189,34 @@ async fn proceed(app: &App, asked: Asked, signed_in: Option<SignedIn>, request_i
         },
         None => None,
     };
+    let asked = match settle(app, asked, known.as_ref()).await {
+        Ok(asked) => asked,
+        Err(error) => return failed(&error),
+    };
     let (facts, candidates) = known.as_ref().map_or((None, &[][..]), |known| (Some(&known.facts), known.candidates.as_slice()));
     let next = authorize::next(&asked.request, facts, candidates, asked.chosen, asked.requested_at, app.clock.now());
     match (next, session, known) {
         (Next::Refuse(refusal), ..) => refuse(app, &asked, refusal).await,
         (Next::SignIn { demand }, _, known) => sign_in(app, asked, &demand, known.as_ref(), jar).await,
+        (Next::AskSwitch { login }, Some(session), Some(known)) => switch::ask(app, asked, &session, known.seen, login, jar).await,
         (Next::Choose, Some(_), Some(known)) => choice(app, asked, known, jar).await,
         (Next::NoAccount, Some(_), Some(known)) => no_account(app, &asked, known),
         (Next::Issue { account }, Some(session), _) => issue(app, asked, &session, account, request_id).await,
         // The decision knows no session where there is none.
-        (Next::Choose | Next::NoAccount | Next::Issue { .. }, ..) => trouble(Wrong::Internal),
+        (Next::AskSwitch { .. } | Next::Choose | Next::NoAccount | Next::Issue { .. }, ..) => trouble(Wrong::Internal),
     }
+}
+
+/// Says of a request for the other login which one that is, as soon as somebody is known; one that waits remembers it.
+async fn settle(app: &App, asked: Asked, known: Option<&Known>) -> store::Result<Asked> {
+    let Some(known) = known else { return Ok(asked) };
+    let request = authorize::settled(asked.request.clone(), &known.facts);
+    if request != asked.request
+        && let Some((id, _)) = asked.waits
+    {
+        waiting::change(app, id, &request).await?;
+    }
+    Ok(Asked { request, ..asked })
 }
 
 /// What there is to know of a session.
@@ -226,6 +244,7 @@ impl Known {
         let candidates = reach.as_ref().map(candidates).unwrap_or_default();
         let facts = SessionFacts {
             login,
+            other: reader.other_login_in_use(login).await?,
             authenticated_at: how.authenticated_at,
             asserted_at: how.asserted_at,
             acr: how.acr.as_deref().and_then(Acr::named).unwrap_or(Acr::Aal1),

@@ -68,6 +68,14 @@ pub(super) async fn keep(
     Ok((jar, handle.reveal().expose_secret().to_owned()))
 }
 
+/// Keeps what became of a request that waits.
+pub(super) async fn change(app: &App, id: AuthorizationRequestId, request: &AuthorizationRequest) -> store::Result<()> {
+    let parameters = serde_json::to_value(request).unwrap_or_default();
+    let mut writer = app.store.write(TenantId::OPERATOR).await?;
+    writer.change_authorization_request(id, &parameters).await?;
+    writer.commit().await
+}
+
 /// What waits under a handle for this browser. A portal that was revoked meanwhile, or whose address is no longer registered, waits for
 /// nothing.
 pub(in crate::http) async fn find(app: &App, handle: &str, jar: &CookieJar) -> store::Result<Found> {

@@ -22,7 +22,9 @@ use chrono::{DateTime, Utc};
 use http::{HeaderName, StatusCode, header};
 
 pub use assets::{icon_url, router as assets, stylesheet_url};
-pub use portal::{AccountChoice, AskSignOut, ChooseAccount, LogoutRefused, NoAccount, Onward, Over, PortalRefused, RequestOver};
+pub use portal::{
+    AccountChoice, AskSignOut, AskSwitch, ChooseAccount, LogoutRefused, NoAccount, Onward, Over, PortalRefused, RequestOver,
+};
 pub use refused::{Contact, Reason, Refused};
 pub use signed_in::{AccountNode, Cause, RoleLine, SignedIn};
 pub use trouble::{NotFound, Trouble, Wrong};

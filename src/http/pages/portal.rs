@@ -56,6 +56,22 @@ pub struct ChooseAccount {
     pub action: String,
 }
 
+/// Asks whether to go on as the person's other login.
+#[derive(Clone, Debug, Template)]
+#[template(path = "ask_switch.html")]
+pub struct AskSwitch {
+    pub frame: Frame,
+    /// The portal's name.
+    pub portal: String,
+    /// Who is active.
+    pub visitor: Visitor,
+    /// The other login, by its id and its user name.
+    pub login: String,
+    pub user_name: String,
+    /// Where the request waits: where switching leads back to, and where the answer goes that they stay who they are.
+    pub action: String,
+}
+
 /// An account to choose, the roles of the active login there, and the accounts below it.
 ///
 /// It is a template of its own, because a tree renders itself.

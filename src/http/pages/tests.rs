@@ -158,6 +158,18 @@ fn every_page() -> Vec<(String, String)> {
             .render(),
         ),
         (
+            "ask_switch".into(),
+            AskSwitch {
+                frame: Frame { visitor: Some(joe()), ..bluesky() },
+                portal: "Bluesky Support".into(),
+                visitor: joe(),
+                login: REFERENCE.into(),
+                user_name: "joe.bloggs.gsa@bluesky.example".into(),
+                action: "/oauth2/authorize/0198".into(),
+            }
+            .render(),
+        ),
+        (
             "no_account".into(),
             NoAccount {
                 frame: Frame { visitor: Some(joe()), ..bluesky() },

@@ -26,7 +26,7 @@ use crate::federation::{Callback, Pending, Trace};
 use crate::keys::{HashedToken, Place, PlainToken};
 use crate::metrics::{SessionEnd, SignIn};
 use crate::model::{Actor, ConnectionId, ConnectionState, Demand, LinkProofId, PendingId, Protocol, Purpose, Session, TenantId};
-use crate::openid::authorize::demand;
+use crate::openid::authorize::{AuthorizationRequest, Wanted, demand};
 use crate::store::{self, NewPending, PendingRow};
 
 /// How long a person may take at the identity provider.
@@ -54,6 +54,7 @@ pub(in crate::http) async fn begin(
     Path(id): Path<String>,
     Query(place): Query<Where>,
     request_id: RequestId,
+    signed_in: Option<SignedIn>,
     jar: CookieJar,
 ) -> Response {
     let Ok(id) = id.parse() else { return no_such_page().await };
@@ -64,12 +65,25 @@ pub(in crate::http) async fn begin(
         Ok(waiting) => waiting,
         Err(error) => return Stopped::internal(&error, &request_id).returning(return_to).into_page(),
     };
-    let demand = waiting.map(|waiting| demand(&waiting.request)).unwrap_or_default();
-    let errand = Errand { purpose: Purpose::SignIn, demand: &demand, return_to };
+    let (demand, purpose) = match &waiting {
+        Some(waiting) => (demand(&waiting.request), purpose(&waiting.request, signed_in.as_ref())),
+        None => (Demand::default(), Purpose::SignIn),
+    };
+    let errand = Errand { purpose, demand: &demand, return_to };
     match depart(&app, id, errand, &request_id, jar).await {
         Ok(Some((jar, departure))) => (jar, Redirect::to(departure.url.as_str())).into_response(),
         Ok(None) => no_such_page().await,
         Err(stopped) => stopped.returning(return_to).into_page(),
+    }
+}
+
+/// Whose proof a request waits for: that of the active login, where the portal asked for that one, or whoever comes.
+fn purpose(request: &AuthorizationRequest, signed_in: Option<&SignedIn>) -> Purpose {
+    match signed_in {
+        Some(SignedIn(session)) if request.login == Some(Wanted::Login(session.active_login_id)) => {
+            Purpose::Login { login: session.active_login_id }
+        }
+        _ => Purpose::SignIn,
     }
 }
 

@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::model::LoginId;
 
-pub use next::{Candidate, Next, SessionFacts, demand, next};
+pub use next::{Candidate, Next, SessionFacts, demand, next, settled};
 pub use read::{Parameters, Unproved, Wrong, client_id, read};
 
 /// What the person is to be asked, whatever is known of them (OpenID Connect Core section 3.1.2.1).
@@ -55,11 +55,23 @@ pub struct AuthorizationRequest {
     pub login_hint: Option<String>,
     /// The account that it asks for: an id, or the path from the root.
     pub account: Option<String>,
-    /// The login that it wants to go on with, once its ID token was proved.
+    /// The login that it asks the person to go on with.
+    #[serde(default)]
+    pub login: Option<Wanted>,
+    /// The login that its ID token is of, once that was proved. Only that one goes on.
     pub hinted: Option<LoginId>,
     /// As it came; proved by its keys before anything is decided, and never kept.
     #[serde(skip)]
     pub id_token_hint: Option<String>,
+}
+
+/// Which login a portal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wanted {
+    /// The person's other login, whichever is active when somebody is first known to be signed in. From then on it is that one.
+    Other,
+    Login(LoginId),
 }
 
 /// Why a portal gets no code (RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6).

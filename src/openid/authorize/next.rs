@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{AuthorizationRequest, ErrorCode, Prompt, Refusal};
+use super::{AuthorizationRequest, ErrorCode, Prompt, Refusal, Wanted};
 use crate::model::{AccountId, Acr, CLOCK_LEEWAY, Demand, LoginId};
 
 /// What counts of the session of the browser that asks.
@@ -10,6 +10,8 @@ use crate::model::{AccountId, Acr, CLOCK_LEEWAY, Demand, LoginId};
 pub struct SessionFacts {
     /// The active login.
     pub login: LoginId,
+    /// The person's other login, if there is one and it is in use.
+    pub other: Option<LoginId>,
     /// When it came from its identity provider.
     pub authenticated_at: DateTime<Utc>,
     /// When the identity provider says that it asked the person, if it says so.
@@ -32,6 +34,8 @@ pub enum Next {
     Refuse(Refusal),
     /// The person signs in, and has to meet the demand with it.
     SignIn { demand: Demand },
+    /// The person says whether to go on as their other login. What the request wants of it is looked at when it is the active one.
+    AskSwitch { login: LoginId },
     /// The person says for which account.
     Choose,
     /// The login has no role anywhere: a page says whom to ask.
@@ -55,6 +59,26 @@ fn wanted(request: &AuthorizationRequest) -> Option<Acr> {
     request.acr_values.iter().filter_map(|name| Acr::named(name)).min()
 }
 
+/// A request for the person's other login, as one for that very login: when the person has answered, the other one is another one. A
+/// person who has none other leaves it as it is.
+#[must_use]
+pub fn settled(request: AuthorizationRequest, session: &SessionFacts) -> AuthorizationRequest {
+    let login = match (request.login, session.other) {
+        (Some(Wanted::Other), Some(other)) => Some(Wanted::Login(other)),
+        (login, _) => login,
+    };
+    AuthorizationRequest { login, ..request }
+}
+
+/// The login that a request goes on with: the active one, or the person's other one. `None` when it is for none of theirs.
+fn goes_on_as(request: &AuthorizationRequest, session: &SessionFacts) -> Option<LoginId> {
+    match request.login {
+        None => Some(session.login),
+        Some(Wanted::Other) => session.other,
+        Some(Wanted::Login(login)) => Some(login).filter(|login| *login == session.login || session.other == Some(*login)),
+    }
+}
+
 /// Decides what is done about a request that came at `requested_at`, from the browser's live session, the accounts on which its active
 /// login has a role, and the account that the person `chose` on our page.
 #[must_use]
@@ -73,8 +97,17 @@ pub fn next(
     let Some(session) = session else {
         return if is_silent { refuse(LoginRequired, "nobody is signed in") } else { sign_in() };
     };
-    if request.hinted.is_some_and(|login| login != session.login) {
-        return refuse(LoginRequired, "another login than that of id_token_hint is active");
+    let Some(login) = goes_on_as(request, session) else {
+        // The same words whether there is such a login or not.
+        return refuse(AccessDenied, "the person has no such login");
+    };
+    if request.hinted.is_some_and(|hinted| hinted != login) {
+        let why = "another login than that of id_token_hint is active";
+        return refuse(LoginRequired, if request.login.is_some() { "login is not that of id_token_hint" } else { why });
+    }
+    if login != session.login {
+        let why = "the person has to say whether to go on as that login";
+        return if is_silent { refuse(InteractionRequired, why) } else { Next::AskSwitch { login } };
     }
     if !is_lately(request, session, requested_at, now) {
         return if is_silent { refuse(LoginRequired, "the person has to sign in again") } else { sign_in() };

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use url::form_urlencoded;
 
-use super::{AuthorizationRequest, ErrorCode, Prompt, Refusal};
+use super::{AuthorizationRequest, ErrorCode, Prompt, Refusal, Wanted};
 use crate::model::{Acr, Portal};
 
 /// Bytes of what is kept for the portal and given back as it came.
@@ -157,6 +157,10 @@ fn rest(parameters: &Parameters, portal: &Portal, uri: &str, state: Option<Strin
             .collect(),
         login_hint: text("login_hint", "login_hint stands there twice, is too long, or has control characters")?,
         account: text("account", "account stands there twice, is too long, or has control characters")?,
+        login: match text("login", "login stands there twice, or cannot be read")? {
+            Some(name) => Some(wanted(&name)?),
+            None => None,
+        },
         hinted: None,
         id_token_hint: parameters
             .text("id_token_hint", MAX_ID_TOKEN)
@@ -194,6 +198,13 @@ fn prompt(text: &str) -> Result<BTreeSet<Prompt>, Refusal> {
         return Err(bad("prompt=none stands alone"));
     }
     Ok(prompts)
+}
+
+fn wanted(text: &str) -> Result<Wanted, Refusal> {
+    match text {
+        "other" => Ok(Wanted::Other),
+        id => id.parse().map(Wanted::Login).map_err(|_| bad("login is the id of a login, or the word other")),
+    }
 }
 
 /// A number of seconds. One that is too large to count asks for nothing.

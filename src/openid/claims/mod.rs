@@ -36,6 +36,8 @@ pub struct NarrowedRole {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standing {
     pub login: Login,
+    /// Whether its person has another login in use, which they can switch to.
+    pub linked: bool,
     /// What its directory says of it.
     pub scim: Value,
     /// From the root down to the account.
@@ -61,10 +63,11 @@ pub async fn standing(reader: &mut Reader, grant: &PortalGrant, rules: &RuleBook
     let path = reader.account_path(grant.account_id).await?;
     let services = reader.services_of(grant.account_id).await?.into_iter().map(|service| service.key).collect();
     let groups = reader.memberships(&[grant.login_id]).await?.into_iter().map(|one| one.display).collect();
-    Ok(stand(catalogue, &path, &services, &held, row).map(|standing| Standing { groups, ..standing }))
+    let linked = reader.other_login_in_use(grant.login_id).await?.is_some();
+    Ok(stand(catalogue, &path, &services, &held, row).map(|standing| Standing { groups, linked, ..standing }))
 }
 
-/// The standing of a login, but for its groups.
+/// The standing of a login, but for its groups and its person's other login.
 fn stand(
     catalogue: &Catalogue,
     path: &[Account],
@@ -85,6 +88,7 @@ fn stand(
     });
     Some(Standing {
         login: row.login,
+        linked: false,
         scim: row.scim,
         account_path: path.iter().rev().map(|account| account.id).collect(),
         roles: whole.iter().map(|held| held.role.key.clone()).collect(),
@@ -190,7 +194,7 @@ impl Standing {
         let mut claims = object(json!({
             "tenant": grant.tenant_id,
             "person": grant.person_id,
-            "login": { "id": grant.login_id, "kind": self.login.kind, "connection": grant.connection_id },
+            "login": { "id": grant.login_id, "kind": self.login.kind, "connection": grant.connection_id, "linked": self.linked },
             "account": grant.account_id,
             "account_path": self.account_path,
             "roles": self.roles,

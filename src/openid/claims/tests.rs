@@ -180,7 +180,7 @@ fn an_access_token_and_an_id_token_say_who_and_where_and_for_whom() {
     let common = json!({
         "iss": "https://id.example", "sub": scene.grant.login_id, "iat": now, "exp": now + 300, "sid": scene.grant.sid,
         "auth_time": now - 720, "acr": "urn:vestibule:aal1", "amr": ["fed"], "tenant": scene.grant.tenant_id, "person": scene.grant.person_id,
-        "login": { "id": scene.grant.login_id, "kind": "byoi", "connection": scene.grant.connection_id },
+        "login": { "id": scene.grant.login_id, "kind": "byoi", "connection": scene.grant.connection_id, "linked": false },
         "account": scene.grant.account_id, "account_path": standing.account_path, "roles": ["helper"], "groups": [],
         "entitlements": ["tickets.view"],
     });

@@ -158,6 +158,15 @@ on_every_engine! {
         let row = found(&handle).await.unwrap();
         assert_eq!((row.id, row.browser_digest, row.parameters, row.consumed_at), (id, browser, parameters, None));
         assert_eq!((row.created_at, row.expires_at), (now(), later(15)));
+        // What it is for becomes clearer while it waits.
+        let clearer = json!({ "scope": "openid", "login": "0198" });
+        let change = async || {
+            let mut writer = ground.store.write(TenantId::OPERATOR).await.unwrap();
+            writer.change_authorization_request(id, &clearer).await.unwrap();
+            writer.commit().await.unwrap();
+            found(&handle).await.unwrap().parameters
+        };
+        assert_eq!(change().await, clearer);
         // It is used up in the transaction of whoever the answer is of.
         let mut writer = ground.store.write(house.tenant).await.unwrap();
         assert!(writer.consume_authorization_request(id, now()).await.unwrap());

@@ -204,4 +204,27 @@ on_every_engine! {
             .unwrap();
         assert_eq!(reader.other_logins(house.directory, &all).await.unwrap(), []);
     }
+
+    async fn the_other_login_of_a_person_is_told_while_it_is_in_use(engine) {
+        let ground = Ground::fresh(engine).await;
+        let house = ground.tenant("bluesky").await;
+        let elsewhere = ground.tenant("orange").await;
+        let joe = house.login(&ground.store, "joe").await;
+        let gsa = house.login(&ground.store, "joe.gsa").await;
+        let mut reader = ground.store.read(house.tenant);
+        assert_eq!(reader.other_login_in_use(joe).await.unwrap(), None);
+        let link = "update logins set slot = 2, person_id = (select person_id from logins where user_name = 'joe')
+                    where tenant_id = $1 and user_name = 'joe.gsa'";
+        raw!(ground.store, link, house.tenant).unwrap();
+        assert_eq!(reader.other_login_in_use(joe).await.unwrap(), Some(gsa));
+        assert_eq!(reader.other_login_in_use(gsa).await.unwrap(), Some(joe));
+        assert_eq!(ground.store.read(elsewhere.tenant).other_login_in_use(joe).await.unwrap(), None);
+        for (off, on) in [("active = false", "active = true"), ("locked_at = created_at", "locked_at = null")] {
+            let change = |what: &str| format!("update logins set {what} where tenant_id = $1 and user_name = 'joe.gsa'");
+            raw!(ground.store, &change(off), house.tenant).unwrap();
+            assert_eq!(reader.other_login_in_use(joe).await.unwrap(), None, "{off}");
+            assert_eq!(reader.other_login_in_use(gsa).await.unwrap(), Some(joe), "{off}");
+            raw!(ground.store, &change(on), house.tenant).unwrap();
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! The reading of requests and the decision, as tables and properties.
 
+mod login;
+
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 use url::form_urlencoded;
@@ -178,6 +180,9 @@ fn a_portal_is_told_what_is_wrong_with_its_request() {
         ("nonce", Some(&long), InvalidRequest),
         ("nonce", Some("a\nb"), InvalidRequest),
         ("login_hint", Some("a\u{7f}b"), InvalidRequest),
+        ("login", Some("Other"), InvalidRequest),
+        ("login", Some("joe@bluesky.example"), InvalidRequest),
+        ("login", Some("other 1"), InvalidRequest),
         ("account", Some("a\0"), InvalidRequest),
         ("prompt", Some("none login"), InvalidRequest),
         ("prompt", Some("create"), InvalidRequest),
@@ -202,6 +207,7 @@ fn a_portal_is_told_what_is_wrong_with_its_request() {
         "max_age",
         "acr_values",
         "login_hint",
+        "login",
         "account",
         "id_token_hint",
         "response_mode",
@@ -229,7 +235,7 @@ fn account(number: u128) -> Candidate {
 
 /// A session of login 1, which came and was asked at second 0.
 fn session() -> SessionFacts {
-    SessionFacts { login: login(1), authenticated_at: at(0), asserted_at: Some(at(0)), acr: Acr::Aal1 }
+    SessionFacts { login: login(1), other: None, authenticated_at: at(0), asserted_at: Some(at(0)), acr: Acr::Aal1 }
 }
 
 /// The decision about a request that came at second 100, at second 200.
@@ -370,21 +376,29 @@ prop_compose! {
         acr in prop::sample::select(vec!["", "urn:vestibule:aal1", "urn:vestibule:aal2", "urn:vestibule:aal2 urn:vestibule:aal1"]),
         account in prop::sample::select(vec!["", "root/1", "root/2", "root/9"]),
         hinted in prop::option::of(1_u128..3),
+        wanted in prop::option::of(prop::sample::select(vec![Wanted::Other, Wanted::Login(login(1)), Wanted::Login(login(2))])),
     ) -> AuthorizationRequest {
         let max_age = max_age.map(|seconds| seconds.to_string());
         let mut request = good(&[
             ("prompt", Some(prompt)), ("max_age", max_age.as_deref()), ("acr_values", Some(acr)), ("account", Some(account)),
         ]);
         request.hinted = hinted.map(login);
+        request.login = wanted;
         request
     }
 }
 
 prop_compose! {
-    fn any_session()(authenticated in 0_i64..200, asserted in prop::option::of(-100_i64..200), is_sure: bool, number in 1_u128..3)
-        -> SessionFacts {
+    fn any_session()(
+        authenticated in 0_i64..200,
+        asserted in prop::option::of(-100_i64..200),
+        is_sure: bool,
+        number in 1_u128..3,
+        is_linked: bool,
+    ) -> SessionFacts {
         SessionFacts {
             login: login(number),
+            other: is_linked.then(|| login(3 - number)),
             authenticated_at: at(authenticated),
             asserted_at: asserted.map(at),
             acr: if is_sure { Acr::Aal2 } else { Acr::Aal1 },
@@ -410,11 +424,17 @@ proptest! {
             let session = session.as_ref().expect("a session");
             prop_assert!(accounts.iter().any(|one| one.id == *account));
             prop_assert!(request.hinted.is_none_or(|login| login == session.login));
+            prop_assert!(request.login.is_none_or(|wanted| wanted == Wanted::Login(session.login)));
             prop_assert!(!request.prompt.contains(&Prompt::Login) || session.authenticated_at > at(100));
             prop_assert!(request.max_age.is_none() || session.asserted_at.is_some());
             prop_assert!(request.acr_values != ["urn:vestibule:aal2"] || session.acr == Acr::Aal2);
             let is_selected = !request.prompt.contains(&Prompt::SelectAccount) || chosen == Some(*account);
             prop_assert!(is_selected);
+        }
+        // Nobody is asked to become who they are, or somebody whom they are not linked with.
+        if let Next::AskSwitch { login } = &decision {
+            prop_assert_eq!(session.as_ref().and_then(|session| session.other), Some(*login));
+            prop_assert!(!request.prompt.contains(&Prompt::None));
         }
         // Whoever just did what the request demands is not asked for it again.
         if let (Next::SignIn { .. }, Some(session)) = (&decision, session) {
