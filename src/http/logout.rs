@@ -121,7 +121,7 @@ async fn portal(app: &App, request: &LogoutRequest, hint: Option<&Hint>) -> stor
 }
 
 async fn ask(app: &App, request: &LogoutRequest, portal: Option<Portal>, session: &Session) -> Response {
-    let seen = match me::seen(&mut app.store.read(session.tenant_id), session).await {
+    let seen = match me::seen(&mut app.store.read(session.tenant_id), session, &app.rules).await {
         Ok(seen) => seen,
         Err(error) => return failed(&error),
     };

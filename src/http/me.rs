@@ -9,12 +9,14 @@ use uuid::Uuid;
 
 use super::extract::SignedIn;
 use super::layers::trouble;
+use super::logins::names;
 use super::pages::{self, AccountNode, Cause, Contact, Frame, Page, RoleLine, Visitor, Wrong};
 use crate::app::App;
 use crate::directory;
+use crate::directory::RuleBook;
 use crate::directory::access::Reach;
 use crate::directory::effective::EffectiveRole;
-use crate::model::{AccountId, AssignmentSource, Session, Slot};
+use crate::model::{AccountId, AssignmentSource, Session};
 use crate::store::Reader;
 
 /// `/` leads to the page of the person.
@@ -37,7 +39,7 @@ pub(super) async fn page(State(app): State<App>, SignedIn(session): SignedIn) ->
 
 async fn view(app: &App, session: &Session) -> directory::Result<Option<pages::SignedIn>> {
     let mut reader = app.store.read(session.tenant_id);
-    let Some(Seen { frame, visitor, contact }) = seen(&mut reader, session).await? else { return Ok(None) };
+    let Some(Seen { frame, visitor, contact }) = seen(&mut reader, session, &app.rules).await? else { return Ok(None) };
     let reach = Reach::load(&mut reader, session.active_login_id, &app.rules).await?;
     let rules = reader.rules().await?.into_iter().map(|rule| (rule.id.uuid(), rule.name)).collect();
     Ok(Some(pages::SignedIn {
@@ -57,7 +59,7 @@ pub(super) struct Seen {
 }
 
 /// Who is signed in; `None` when the login went in this moment.
-pub(super) async fn seen(reader: &mut Reader, session: &Session) -> directory::Result<Option<Seen>> {
+pub(super) async fn seen(reader: &mut Reader, session: &Session, rules: &RuleBook) -> directory::Result<Option<Seen>> {
     let (Some(tenant), Some(row)) = (reader.tenant_row().await?, reader.any_login(session.active_login_id).await?) else {
         return Ok(None);
     };
@@ -65,21 +67,17 @@ pub(super) async fn seen(reader: &mut Reader, session: &Session) -> directory::R
         Some(id) => reader.connection(id).await?,
         None => None,
     };
+    let (login_name, other) = names::in_header(reader, rules, &row.login).await?;
     let visitor = Visitor {
         name: display_name(&row.scim).unwrap_or_else(|| row.login.user_name.clone()),
         user_name: row.login.user_name.clone(),
-        login_name: (reader.login_count(row.login.person_id).await? > 1).then(|| {
-            match row.login.slot {
-                Slot::One => "first login",
-                Slot::Two => "second login",
-            }
-            .to_owned()
-        }),
+        login_name: login_name.map(ToOwned::to_owned),
         kind: row.login.kind,
         connection: connection.as_ref().map(|connection| connection.name.clone()),
+        other,
     };
     Ok(Some(Seen {
-        frame: Frame { tenant: Some(tenant.name), visitor: Some(visitor.clone()) },
+        frame: Frame { tenant: Some(tenant.name), visitor: Some(visitor.clone()), here: None },
         visitor,
         contact: connection.and_then(|connection| connection.contact).map(Contact),
     }))
@@ -99,7 +97,7 @@ fn display_name(scim: &serde_json::Value) -> Option<String> {
 }
 
 /// The accounts on which there is a role, each below the accounts that lead to it.
-fn tree(reach: &Reach, rules: &BTreeMap<Uuid, String>, parent: Option<AccountId>) -> Vec<AccountNode> {
+pub(super) fn tree(reach: &Reach, rules: &BTreeMap<Uuid, String>, parent: Option<AccountId>) -> Vec<AccountNode> {
     let mut nodes = Vec::new();
     for account in reach.tree().children(parent) {
         let held = reach.roles(account.id);

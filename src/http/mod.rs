@@ -24,6 +24,7 @@ mod extract;
 mod jwks;
 mod layers;
 pub mod limits;
+mod logins;
 mod logout;
 mod me;
 mod oauth;
@@ -99,6 +100,7 @@ fn page_surface(app: &App) -> Router<App> {
     let console = Router::new()
         .route("/", get(me::home))
         .route("/me", get(me::page))
+        .route("/me/switch", post(logins::switch))
         .route("/me/sessions", get(sessions::page))
         .route("/me/sessions/end-others", post(sessions::end_all))
         .route("/me/sessions/{session}/end", post(sessions::end))

@@ -30,10 +30,10 @@ pub(super) async fn page(State(app): State<App>, SignedIn(session): SignedIn) ->
 
 async fn view(app: &App, session: &Session) -> directory::Result<Option<Sessions>> {
     let mut reader = app.store.read(session.tenant_id);
-    let Some(Seen { frame, .. }) = seen(&mut reader, session).await? else { return Ok(None) };
+    let Some(Seen { frame, .. }) = seen(&mut reader, session, &app.rules).await? else { return Ok(None) };
     let found = of_person(&mut reader, session.person_id, app.session_limits(), app.clock.now()).await?;
     let sessions = found.into_iter().map(|view| line(session, view)).collect();
-    Ok(Some(Sessions { frame, sessions }))
+    Ok(Some(Sessions { frame: frame.at("/me/sessions"), sessions }))
 }
 
 fn line(own: &Session, view: SessionView) -> SessionLine {

@@ -7,6 +7,7 @@ mod architecture;
 mod assertions;
 mod federation;
 mod isolation;
+mod linking;
 mod openapi;
 mod openid;
 mod portals;

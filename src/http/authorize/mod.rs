@@ -234,7 +234,7 @@ impl Known {
         let mut reader = app.store.read(session.tenant_id);
         let login = session.active_login_id;
         let Some(row) = reader.session_login(session.id, login).await? else { return Ok(None) };
-        let Some(seen) = me::seen(&mut reader, session).await? else { return Ok(None) };
+        let Some(seen) = me::seen(&mut reader, session, &app.rules).await? else { return Ok(None) };
         let how = row.authentication;
         let connection = match how.connection_id {
             Some(id) => reader.connection(id).await?,
@@ -315,6 +315,7 @@ async fn choice(app: &App, asked: Asked, known: Known, jar: CookieJar) -> Respon
     if let (Some((_, handle)), Some(reach)) = (&asked.waits, &known.reach) {
         let Seen { frame, visitor, .. } = known.seen;
         let (action, accounts) = (waiting::place(handle), tree(reach, None));
+        let frame = frame.at(&action);
         return Page(StatusCode::OK, ChooseAccount { frame, portal: asked.portal.name, visitor, accounts, action }).into_response();
     }
     match keep(app, &asked, jar).await {
@@ -417,7 +418,7 @@ fn unproved(why: Unproved, portal: Option<String>, request_id: RequestId) -> Res
 async fn over(app: &App, over: Over, signed_in: Option<&SignedIn>) -> Response {
     let frame = match signed_in {
         Some(SignedIn(session)) => {
-            let seen = me::seen(&mut app.store.read(session.tenant_id), session).await;
+            let seen = me::seen(&mut app.store.read(session.tenant_id), session, &app.rules).await;
             seen.ok().flatten().map(|seen| seen.frame)
         }
         None => None,

@@ -70,6 +70,16 @@ pub struct Frame {
     pub tenant: Option<String>,
     /// Who is signed in, for the header.
     pub visitor: Option<Visitor>,
+    /// Where switching to the other login returns to, a path of ours; none for the page of the person's accounts.
+    pub here: Option<String>,
+}
+
+impl Frame {
+    /// The same on a page to which switching returns.
+    #[must_use]
+    pub fn at(self, here: &str) -> Self {
+        Self { here: Some(here.to_owned()), ..self }
+    }
 }
 
 /// The signed-in person and the login that is active.
@@ -84,6 +94,17 @@ pub struct Visitor {
     pub kind: LoginKind,
     /// The name of the connection that the person came by; `None` for a local login.
     pub connection: Option<String>,
+    /// The person's other login, if there is one that can be switched to.
+    pub other: Option<OtherLogin>,
+}
+
+/// The person's login that is not active.
+#[derive(Clone, Debug)]
+pub struct OtherLogin {
+    pub id: String,
+    pub user_name: String,
+    /// What to call it beside the active one, for example "privileged".
+    pub login_name: String,
 }
 
 /// `/sign-in`: asks for an e-mail address or user name, only to find the connection; or offers one tenant's connections.

@@ -12,6 +12,8 @@ pub enum Reason {
     Unknown,
     /// The login or the person is switched off.
     Deactivated,
+    /// One of the two logins that somebody is about to link, part or switch between is switched off.
+    LoginOff,
     /// The login was deleted.
     Gone,
     /// More than one login matches.
@@ -54,9 +56,10 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, for tests that render each.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Unknown,
         Self::Deactivated,
+        Self::LoginOff,
         Self::Gone,
         Self::Ambiguous,
         Self::AlreadyBound,
@@ -85,6 +88,7 @@ impl Reason {
         match self {
             Self::Unknown
             | Self::Deactivated
+            | Self::LoginOff
             | Self::Gone
             | Self::Ambiguous
             | Self::AlreadyBound

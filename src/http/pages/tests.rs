@@ -9,7 +9,7 @@ use crate::openid::logout::LogoutRefused as LogoutWhy;
 const REFERENCE: &str = "0198c2a4-7d1e-7c3b-9a55-0f6f2f9f3d21";
 
 fn bluesky() -> Frame {
-    Frame { tenant: Some("Bluesky".into()), visitor: None }
+    Frame { tenant: Some("Bluesky".into()), visitor: None, here: None }
 }
 
 fn joe() -> Visitor {
@@ -19,6 +19,11 @@ fn joe() -> Visitor {
         login_name: Some("everyday".into()),
         kind: LoginKind::Byoi,
         connection: Some("Anchor".into()),
+        other: Some(OtherLogin {
+            id: "0198-gsa".into(),
+            user_name: "joe.bloggs.gsa@bluesky.example".into(),
+            login_name: "privileged".into(),
+        }),
     }
 }
 

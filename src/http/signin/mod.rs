@@ -119,7 +119,7 @@ pub(super) fn return_query(path: &str) -> String {
 }
 
 /// Whether a path leads to this service and nowhere else: browsers read `//host` and `/\host` as other sites.
-fn is_local(path: &str) -> bool {
+pub(super) fn is_local(path: &str) -> bool {
     path.len() <= 2_000
         && path.starts_with('/')
         && !path.starts_with("//")

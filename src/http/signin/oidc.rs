@@ -174,7 +174,7 @@ pub(in crate::http) async fn callback(
             let jar = jar.add(cookie(SESSION_COOKIE, session.expose_secret().to_owned()));
             (jar, Redirect::to(return_to.as_deref().unwrap_or("/me"))).into_response()
         }
-        Err(stopped) => stopped.into_answer(&app, &jar).await,
+        Err(stopped) => stopped.into_answer(&app, &jar, before.as_ref()).await,
     }
 }
 
@@ -213,10 +213,10 @@ async fn try_callback(
     comes: Comes<'_>,
 ) -> Result<(TenantId, Arrived, Option<String>), Stopped> {
     let (tenant, pending) = take(app, id, callback, request_id, comes.marker.as_ref()).await?;
-    let return_to = pending.return_to.clone();
+    let (return_to, purpose) = (pending.return_to.clone(), pending.purpose);
     match complete(app, id, callback, request_id, &comes, tenant, pending).await {
         Ok(arrived) => Ok((tenant, arrived, return_to)),
-        Err(stopped) => Err(stopped.returning(return_to.as_deref())),
+        Err(stopped) => Err(stopped.of(purpose).returning(return_to.as_deref())),
     }
 }
 
@@ -265,13 +265,14 @@ async fn complete(
     let browser = Browser { session: &digest, user_agent, address: address.as_deref(), lifetime, before: comes.before };
     let caller = request_id.caller(app, Actor::Connection { connection: id });
     let steps = serde_json::to_value(&trace).unwrap_or_default();
+    let purpose = pending.purpose;
     let attempt = Attempt {
         store: &app.store,
         rules: &app.rules,
         sealer: &app.sealer,
         caller,
         browser,
-        purpose: pending.purpose,
+        purpose,
         demand: &pending.demand,
         steps: &steps,
     };
@@ -293,7 +294,7 @@ async fn complete(
         }
         Outcome::Refused { refusal, reference } => {
             app.metrics.sign_in(SignIn::Refused);
-            let stopped = Stopped::new(page_reason(refusal), request_id).at(&connection);
+            let stopped = Stopped::new(page_reason(refusal, purpose), request_id).at(&connection);
             Err(stopped.under(reference))
         }
     }
@@ -329,7 +330,10 @@ async fn take(
         (Reason::Replayed, "state_replayed")
     };
     app.metrics.sign_in(SignIn::Failed);
-    let stopped = Stopped::new(reason, request_id);
+    let mut stopped = Stopped::new(reason, request_id);
+    if same_browser {
+        stopped = stopped.of(pending.purpose).returning(pending.return_to.as_deref());
+    }
     Err(traced(app, tenant, pending.connection_id, outcome, &Trace::default(), stopped, request_id).await)
 }
 

@@ -6,6 +6,7 @@ use axum_extra::extract::CookieJar;
 
 use super::super::authorize;
 use super::super::layers::RequestId;
+use super::super::me;
 use super::super::pages::{Contact, Frame, Page, Reason, Refused as RefusedPage};
 use super::return_query;
 use crate::app::App;
@@ -13,7 +14,7 @@ use crate::directory::refusal::Refusal;
 use crate::directory::sign_in;
 use crate::federation::{Kind, Refused, Trace};
 use crate::metrics::SignIn;
-use crate::model::{Actor, Connection, ConnectionId, TenantId, TraceId, Unmet};
+use crate::model::{Actor, Connection, ConnectionId, Purpose, Session, TenantId, TraceId, Unmet};
 use crate::openid::authorize::Refusal as Told;
 
 /// A sign-in that ends here, for whatever reason.
@@ -25,11 +26,18 @@ pub(in crate::http) struct Stopped {
     return_to: Option<String>,
     /// What a portal that waits for it is told, in place of the page.
     told: Option<Told>,
+    /// What it was for. Whoever was to prove a login of theirs stays signed in.
+    purpose: Purpose,
 }
 
 impl Stopped {
     pub(in crate::http) fn new(reason: Reason, request_id: &RequestId) -> Self {
-        Self { reason, connection: None, reference: request_id.0.clone(), return_to: None, told: None }
+        Self { reason, connection: None, reference: request_id.0.clone(), return_to: None, told: None, purpose: Purpose::SignIn }
+    }
+
+    /// What a rule refuses, when it is not for signing in but of logins of somebody who is signed in.
+    pub(in crate::http) fn refused(refusal: Refusal, purpose: Purpose, request_id: &RequestId) -> Self {
+        Self { purpose, ..Self::new(page_reason(refusal, purpose), request_id) }
     }
 
     /// Our own fault: the chain goes to the log, under the reference that the page shows.
@@ -46,13 +54,21 @@ impl Stopped {
         Self { return_to: return_to.map(ToOwned::to_owned), ..self }
     }
 
+    /// The same of a sign-in that was for something.
+    pub(in crate::http) fn of(self, purpose: Purpose) -> Self {
+        Self { purpose, ..self }
+    }
+
     /// The same under the reference of its trace.
     pub(super) fn under(self, reference: TraceId) -> Self {
         Self { reference: reference.to_string(), ..self }
     }
 
     /// The portal that waits is told, once, if it can do something about it; otherwise there is a page.
-    pub(in crate::http) async fn into_answer(self, app: &App, jar: &CookieJar) -> Response {
+    pub(in crate::http) async fn into_answer(self, app: &App, jar: &CookieJar, session: Option<&Session>) -> Response {
+        if self.purpose != Purpose::SignIn {
+            return self.into_own_page(app, session).await;
+        }
         if let Some(refusal) = self.told {
             match authorize::tell(app, self.return_to.as_deref(), jar, refusal).await {
                 Ok(Some(response)) => return response,
@@ -63,22 +79,45 @@ impl Stopped {
         self.into_page()
     }
 
+    /// The page for somebody who is signed in, and stays so.
+    pub(in crate::http) async fn into_own_page(self, app: &App, session: Option<&Session>) -> Response {
+        let seen = match session {
+            Some(session) => me::seen(&mut app.store.read(session.tenant_id), session, &app.rules).await,
+            None => Ok(None),
+        };
+        let seen = seen.unwrap_or_else(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, "who is signed in could not be read");
+            None
+        });
+        let (frame, contact) = seen.map_or_else(Default::default, |seen| (seen.frame, seen.contact));
+        self.page(frame, contact)
+    }
+
     pub(in crate::http) fn into_page(self) -> Response {
-        let (connection, contact) =
+        self.page(Frame::default(), None)
+    }
+
+    fn page(self, frame: Frame, contact: Option<Contact>) -> Response {
+        let retry = self.retry(frame.visitor.is_some());
+        let (connection, own) =
             self.connection.map_or((None, None), |connection| (Some(connection.name), connection.contact.map(Contact)));
         tracing::info!(reason = ?self.reason, reference = self.reference, "a sign-in was refused");
-        let view = RefusedPage {
-            frame: Frame::default(),
-            reason: self.reason,
-            connection,
-            contact,
-            reference: self.reference,
-            retry: match self.return_to {
-                Some(path) => format!("/sign-in?{}", return_query(&path)),
-                None => "/sign-in".to_owned(),
-            },
-        };
+        let contact = own.or(contact);
+        let view = RefusedPage { frame, reason: self.reason, connection, contact, reference: self.reference, retry };
         Page(self.reason.status(), view).into_response()
+    }
+
+    /// Where to try again: where the person came from.
+    fn retry(&self, is_signed_in: bool) -> String {
+        let from = match self.purpose {
+            Purpose::SignIn => self.return_to.as_deref(),
+            Purpose::Login { .. } | Purpose::Link { .. } => Some(self.return_to.as_deref().unwrap_or("/me/logins")),
+        };
+        match from {
+            Some(path) if is_signed_in => path.to_owned(),
+            Some(path) => format!("/sign-in?{}", return_query(path)),
+            None => "/sign-in".to_owned(),
+        }
     }
 }
 
@@ -96,7 +135,8 @@ pub(super) async fn failed(
     let reason = match refused.kind() {
         Kind::Declined => Reason::Denied,
         Kind::Unavailable => Reason::Unreachable,
-        Kind::Misconfigured | Kind::Untrusted | Kind::Unmet(_) => Reason::Untrusted,
+        Kind::Unmet(Unmet::NotFresh) => Reason::NotFresh,
+        Kind::Misconfigured | Kind::Untrusted | Kind::Unmet(Unmet::NotSure) => Reason::Untrusted,
     };
     let told = match refused.kind() {
         Kind::Unmet(Unmet::NotFresh) => Some(authorize::not_fresh()),
@@ -135,9 +175,11 @@ pub(super) async fn traced(
     }
 }
 
-pub(super) fn page_reason(refusal: Refusal) -> Reason {
+/// What the page says. To who is signed in, a login that is switched off is one of two.
+pub(super) fn page_reason(refusal: Refusal, purpose: Purpose) -> Reason {
     match refusal {
         Refusal::ConnectionOff => Reason::ConnectionOff,
+        Refusal::Inactive if purpose != Purpose::SignIn => Reason::LoginOff,
         Refusal::Inactive => Reason::Deactivated,
         Refusal::Gone => Reason::Gone,
         // That an address is no proof of who somebody is belongs into the administrator's trace; here the person is unknown.

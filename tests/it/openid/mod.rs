@@ -124,11 +124,20 @@ impl Foyer {
 
     /// The same with other settings.
     pub(crate) async fn with(engine: Engine, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::described(engine, change, |text| text).await
+    }
+
+    /// The same with another description of the tenant, made of the usual one.
+    pub(crate) async fn described(
+        engine: Engine,
+        change: impl FnOnce(&mut Settings),
+        description: impl FnOnce(String) -> String,
+    ) -> Self {
         let clock = Clock::fixed(noon());
         let idp = EvilIdp::start(noon()).await;
         let world = World::with(engine, clock.clone(), change).await;
         let text = describe("bluesky", "entra", idp.issuer(), "if-provisioned") + &RULES.replace("{slug}", "bluesky");
-        let tenant = world.described("bluesky", &text).await;
+        let tenant = world.described("bluesky", &description(text)).await;
         let foyer = Self { world, idp, tenant, clock };
         foyer.register(&PORTALS.replace("{secret}", SECRET)).await;
         foyer

@@ -1,0 +1,75 @@
+//! `/me/logins`: the one or two logins of the person who is signed in, and what they do with them: link, unlink, switch.
+//!
+//! What is allowed is decided in [`crate::directory::linking`]. Here forms are read, browsers are sent to prove a login, and pages say what
+//! came of it or which rule refuses. Nothing is changed by following a link: each act is a form of ours.
+
+pub(super) mod names;
+mod switching;
+
+use axum::response::{IntoResponse as _, Response};
+use axum_extra::extract::CookieJar;
+use http::StatusCode;
+
+use super::layers::{RequestId, no_such_page, trouble};
+use super::me;
+use super::pages::{Frame, Leaving, Page, Wrong};
+use super::signin::oidc::{Errand, depart};
+use super::signin::stopped::Stopped;
+use crate::app::App;
+use crate::directory::linking::Own;
+use crate::directory::refusal::Refusal;
+use crate::model::{Actor, ConnectionId, Demand, Purpose, Session};
+
+pub(super) use switching::switch;
+
+/// The page of the person's logins.
+pub(super) const PLACE: &str = "/me/logins";
+
+/// Who acts on their own logins.
+fn own<'a>(app: &'a App, session: &'a Session, request_id: &'a RequestId) -> Own<'a> {
+    let caller = request_id.caller(app, Actor::Login { login: session.active_login_id });
+    Own { store: &app.store, rules: &app.rules, caller, session }
+}
+
+/// What surrounds a page for the person. A page is not refused because that could not be read.
+async fn frame(app: &App, session: &Session) -> Frame {
+    let seen = me::seen(&mut app.store.read(session.tenant_id), session, &app.rules).await;
+    seen.ok().flatten().map(|seen| seen.frame).unwrap_or_default()
+}
+
+/// What somebody is sent to an identity provider for.
+#[derive(Clone, Copy, Debug)]
+struct Proving<'a> {
+    connection: ConnectionId,
+    purpose: Purpose,
+    /// Whether it has to ask them anew.
+    is_fresh: bool,
+    return_to: Option<&'a str>,
+}
+
+/// Sends somebody to prove a login, by a page (see the words on `form-action` in [`super::pages`]).
+async fn leave(app: &App, session: &Session, proving: Proving<'_>, request_id: &RequestId, jar: CookieJar) -> Response {
+    let Proving { connection, purpose, is_fresh, return_to } = proving;
+    let demand = Demand { is_fresh, ..Demand::default() };
+    let errand = Errand { purpose, demand: &demand, return_to };
+    match depart(app, connection, errand, request_id, jar).await {
+        Ok(Some((jar, departure))) => {
+            let href = departure.url.into();
+            let view = Leaving { frame: frame(app, session).await, connection: departure.connection, href };
+            (jar, Page(StatusCode::OK, view)).into_response()
+        }
+        Ok(None) => no_such_page().await,
+        Err(stopped) => stopped.of(purpose).returning(return_to).into_own_page(app, Some(session)).await,
+    }
+}
+
+/// Says which rule refuses, and leads back to where the person came from.
+async fn refused(app: &App, session: &Session, refusal: Refusal, back: &str, request_id: &RequestId) -> Response {
+    let purpose = Purpose::Login { login: session.active_login_id };
+    Stopped::refused(refusal, purpose, request_id).returning(Some(back)).into_own_page(app, Some(session)).await
+}
+
+fn failed(error: &(dyn std::error::Error + 'static)) -> Response {
+    tracing::error!(error, "what somebody does with their logins could not be done");
+    trouble(Wrong::Unavailable)
+}
