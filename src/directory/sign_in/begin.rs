@@ -5,7 +5,7 @@ use serde_json::json;
 use super::Browser;
 use crate::directory::ending::{Reason, end_one};
 use crate::directory::{Caller, Result};
-use crate::model::{EventKind, LoginId, Session, SessionId, Sid};
+use crate::model::{EventKind, LoginId, Purpose, Session, SessionId, Sid};
 use crate::store::{Cookies, NewSession, Writer};
 
 /// What became of the session of a browser in which somebody signed in.
@@ -18,12 +18,13 @@ pub(super) struct Began {
 }
 
 /// Begins the session of a sign-in (R10, O05). The login that is signed in already keeps its session, and portals with it, but by another
-/// cookie than before. The other login of the same person goes on in the session, as its active one. What somebody else had in this
-/// browser ends.
+/// cookie than before. The other login of the same person goes on in the session, as its active one, if that is what the sign-in is for:
+/// whoever is lured to an identity provider that knows them switches nothing. What else there was in this browser ends.
 pub(super) async fn begin_session(
     writer: &mut Writer,
     caller: Caller<'_>,
     browser: Browser<'_>,
+    purpose: Purpose,
     new: &NewSession<'_>,
 ) -> Result<Began> {
     // The session of another tenant is behind the wall; whoever called ends it.
@@ -34,7 +35,8 @@ pub(super) async fn begin_session(
         let goes_on = if is_same {
             writer.renew_session(session.id, digest, new, caller.now).await?
         } else {
-            session.person_id == new.person_id && join(writer, caller, session, cookies, new).await?
+            let is_asked = purpose == Purpose::Login { login: new.login_id };
+            is_asked && session.person_id == new.person_id && join(writer, caller, session, cookies, new).await?
         };
         if goes_on {
             return Ok(Began { session: session.id, renewed: true, replaced: false });

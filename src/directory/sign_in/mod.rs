@@ -207,7 +207,7 @@ async fn apply(
             authentication: &authentication,
             expires_at: caller.now + browser.lifetime,
         };
-        let Began { session, renewed, replaced } = begin_session(writer, caller, browser, &new).await?;
+        let Began { session, renewed, replaced } = begin_session(writer, caller, browser, attempt.purpose, &new).await?;
         let details = json!({ "session": session, "connection": connection.id, "renewed": renewed });
         events.push(caller.event(EventKind::SignedIn, login.id.uuid(), details));
         (Outcome::SignedIn { login: login.id, session, how, replaced }, "signed_in")
