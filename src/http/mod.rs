@@ -6,6 +6,7 @@
 //! | `/sign-in` | finds the connection; then `/sign-in/oidc/{connection}` and its `/callback`, see [`signin`] |
 //! | `/sign-out` | ends the session |
 //! | `/me` | the signed-in person: accounts and roles of the active login |
+//! | `/me/logins`, `/me/switch` | their one or two logins: linking, unlinking, switching, see [`logins`] |
 //! | `/me/sessions` | where they are signed in; each can be ended |
 //! | `/api/v1/…` | administration, see [`admin`] |
 //! | `/access/v1/…`, `/.well-known/authzen-configuration` | decisions for portals |
@@ -100,6 +101,11 @@ fn page_surface(app: &App) -> Router<App> {
     let console = Router::new()
         .route("/", get(me::home))
         .route("/me", get(me::page))
+        .route("/me/logins", get(logins::page))
+        .route("/me/logins/link", get(logins::wizard).post(logins::begin))
+        .route("/me/logins/link/{link}", get(logins::review).post(logins::confirm))
+        .route("/me/logins/prove", post(logins::prove))
+        .route("/me/logins/unlink", get(logins::ask_unlink).post(logins::unlink))
         .route("/me/switch", post(logins::switch))
         .route("/me/sessions", get(sessions::page))
         .route("/me/sessions/end-others", post(sessions::end_all))

@@ -3,24 +3,38 @@
 //! What is allowed is decided in [`crate::directory::linking`]. Here forms are read, browsers are sent to prove a login, and pages say what
 //! came of it or which rule refuses. Nothing is changed by following a link: each act is a form of ours.
 
+mod cards;
+mod linking;
 pub(super) mod names;
+mod settings;
 mod switching;
+mod unlinking;
 
 use axum::response::{IntoResponse as _, Response};
 use axum_extra::extract::CookieJar;
+use axum_extra::extract::cookie::Cookie;
+use chrono::{DateTime, Utc};
 use http::StatusCode;
+use secrecy::ExposeSecret as _;
 
+use super::extract::{SESSION_COOKIE, cookie};
 use super::layers::{RequestId, no_such_page, trouble};
 use super::me;
-use super::pages::{Frame, Leaving, Page, Wrong};
+use super::pages::{Frame, Leaving, Page, ToProve, Wrong};
 use super::signin::oidc::{Errand, depart};
 use super::signin::stopped::Stopped;
 use crate::app::App;
+use crate::directory;
 use crate::directory::linking::Own;
 use crate::directory::refusal::Refusal;
+use crate::keys::{HashedToken, PlainToken};
 use crate::model::{Actor, ConnectionId, Demand, Purpose, Session};
+use crate::store::{Cookies, Reader};
 
+pub(super) use linking::{begin, confirm, prove, review, wizard};
+pub(super) use settings::page;
 pub(super) use switching::switch;
+pub(super) use unlinking::{ask as ask_unlink, unlink};
 
 /// The page of the person's logins.
 pub(super) const PLACE: &str = "/me/logins";
@@ -29,6 +43,44 @@ pub(super) const PLACE: &str = "/me/logins";
 fn own<'a>(app: &'a App, session: &'a Session, request_id: &'a RequestId) -> Own<'a> {
     let caller = request_id.caller(app, Actor::Login { login: session.active_login_id });
     Own { store: &app.store, rules: &app.rules, caller, session }
+}
+
+/// The cookie of a session that goes on by another one.
+struct NewCookie {
+    before: HashedToken,
+    after: HashedToken,
+    plain: PlainToken,
+}
+
+impl NewCookie {
+    fn of(jar: &CookieJar) -> Self {
+        let before = HashedToken::of(jar.get(SESSION_COOKIE).map(Cookie::value).unwrap_or_default());
+        let plain = PlainToken::bare();
+        Self { before, after: plain.digest(), plain }
+    }
+
+    fn pair(&self) -> Cookies<'_> {
+        Cookies { before: &self.before, after: &self.after }
+    }
+
+    /// Gives it to the browser.
+    fn set(self, jar: CookieJar) -> CookieJar {
+        jar.add(cookie(SESSION_COOKIE, self.plain.reveal().expose_secret().to_owned()))
+    }
+}
+
+/// The active login, and whether it was just proved; `None` when there is nowhere to prove it.
+async fn to_prove(reader: &mut Reader, session: &Session, now: DateTime<Utc>) -> directory::Result<Option<ToProve>> {
+    let login = session.active_login_id;
+    let (Some(row), Some(part)) = (reader.any_login(login).await?, reader.live_session_login(session.id, login).await?) else {
+        return Ok(None);
+    };
+    let connection = match part.authentication.connection_id {
+        Some(id) => reader.connection(id).await?,
+        None => None,
+    };
+    let is_proved = part.authentication.is_fresh(now);
+    Ok(connection.map(|connection| ToProve { user_name: row.login.user_name, connection: connection.name, is_proved }))
 }
 
 /// What surrounds a page for the person. A page is not refused because that could not be read.

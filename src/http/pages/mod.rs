@@ -9,6 +9,7 @@
 //! (200, a refresh of zero seconds and a link), and [`Choice`]s are plain links, whose redirects no `form-action` concerns.
 
 mod assets;
+mod logins;
 mod portal;
 mod refused;
 mod signed_in;
@@ -22,6 +23,7 @@ use chrono::{DateTime, Utc};
 use http::{HeaderName, StatusCode, header};
 
 pub use assets::{icon_url, router as assets, stylesheet_url};
+pub use logins::{ConfirmLink, ConnectionChoice, Done, LinkLogins, LoginCard, Logins, ProposalLine, ToProve, UnlinkLogins};
 pub use portal::{
     AccountChoice, AskSignOut, AskSwitch, ChooseAccount, LogoutRefused, NoAccount, Onward, Over, PortalRefused, RequestOver,
 };

@@ -157,6 +157,11 @@ impl Refused {
         self.connection.as_deref().unwrap_or("your company’s sign-in")
     }
 
+    /// Whether trying again begins at the page of the person's logins.
+    fn leads_to_logins(&self) -> bool {
+        self.retry == "/me/logins"
+    }
+
     /// What to call the company.
     fn company(&self) -> &str {
         self.frame.tenant.as_deref().unwrap_or("your company")

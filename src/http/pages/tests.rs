@@ -3,6 +3,7 @@
 use axum::body::to_bytes;
 
 use super::*;
+use crate::model::LinkSource;
 use crate::openid::authorize::Unproved;
 use crate::openid::logout::LogoutRefused as LogoutWhy;
 
@@ -122,6 +123,87 @@ fn refused(reason: Reason) -> Refused {
     }
 }
 
+fn card(user_name: &str, name: Option<&str>, is_active: bool) -> LoginCard {
+    LoginCard {
+        id: format!("0198-{user_name}"),
+        user_name: format!("{user_name}@bluesky.example"),
+        login_name: name.map(ToOwned::to_owned),
+        kind: LoginKind::Byoi,
+        is_active,
+        is_usable: true,
+        connections: vec!["Anchor".into()],
+        directory: Some("Bluesky’s directory".into()),
+        signed_in_at: is_active.then(|| DateTime::UNIX_EPOCH + chrono::TimeDelta::hours(495_000)),
+        accounts: if is_active { vec![] } else { accounts() },
+    }
+}
+
+/// The pages of somebody's logins.
+fn logins_pages() -> Vec<(String, askama::Result<String>)> {
+    let alone = Frame { visitor: Some(Visitor { login_name: None, other: None, ..joe() }), ..bluesky() };
+    let both = Frame { visitor: Some(joe()), ..bluesky() }.at("/me/logins");
+    let gsa = |source| ProposalLine { id: "0198-gsa".into(), user_name: "joe.bloggs.gsa@bluesky.example".into(), source };
+    let logins = |frame: &Frame, logins, done| Logins {
+        frame: frame.clone(),
+        logins,
+        linked_at: None,
+        sessions: 1,
+        proposals: vec![],
+        done,
+        contact: Some(contact()),
+    };
+    let pair = vec![card("joe.bloggs", Some("everyday"), true), card("joe.bloggs.gsa", Some("privileged"), false)];
+    let off = vec![pair[0].clone(), LoginCard { is_usable: false, accounts: vec![], ..pair[1].clone() }];
+    let to_prove = |is_proved| ToProve { user_name: joe().user_name, connection: "Anchor".into(), is_proved };
+    let choice = |name: &str| ConnectionChoice { id: "0198".into(), name: name.into() };
+    let wizard = |is_proved, expected, names: &[&str]| LinkLogins {
+        frame: alone.clone(),
+        first: to_prove(is_proved),
+        expected,
+        connections: names.iter().map(|name| choice(name)).collect(),
+    };
+    let confirm = |sessions| ConfirmLink {
+        frame: alone.clone(),
+        action: "/me/logins/link/0198".into(),
+        logins: [card("joe.bloggs", None, true), card("joe.bloggs.gsa", None, false)],
+        sessions,
+    };
+    let unlink = |is_proved, sessions| UnlinkLogins {
+        frame: both.clone(),
+        active: to_prove(is_proved),
+        other: "joe.bloggs.gsa@bluesky.example".into(),
+        goes: "joe.bloggs.gsa@bluesky.example".into(),
+        sessions,
+    };
+    let one = vec![card("joe.bloggs", None, true)];
+    let proposals = vec![gsa(LinkSource::Administrator), gsa(LinkSource::Directory), gsa(LinkSource::UserName)];
+    let since = Some(DateTime::UNIX_EPOCH + chrono::TimeDelta::hours(495_000));
+    let pages = [
+        ("logins_one", logins(&alone, one.clone(), None).render()),
+        ("logins_unlinked", Logins { sessions: 3, ..logins(&alone, one.clone(), Some(Done::Unlinked)) }.render()),
+        ("logins_proposal", Logins { proposals: vec![gsa(LinkSource::UserName)], ..logins(&alone, one.clone(), None) }.render()),
+        ("logins_proposals", Logins { proposals, ..logins(&alone, one, None) }.render()),
+        ("logins_two", Logins { linked_at: since, sessions: 2, ..logins(&both, pair.clone(), None) }.render()),
+        ("logins_linked", Logins { linked_at: since, ..logins(&both, pair, Some(Done::Linked)) }.render()),
+        ("logins_off", Logins { linked_at: since, ..logins(&both, off, None) }.render()),
+        ("link_prove", wizard(false, None, &["Anchor"]).render()),
+        ("link_choose", wizard(true, None, &["Anchor", "The vault of the administrators"]).render()),
+        ("link_prove_proposal", wizard(false, Some(gsa(LinkSource::Administrator)), &["Anchor"]).render()),
+        ("link_choose_proposal", wizard(true, Some(gsa(LinkSource::Directory)), &["Anchor"]).render()),
+        ("link_choose_none", wizard(true, Some(gsa(LinkSource::UserName)), &[]).render()),
+        ("link_confirm", confirm(3).render()),
+        ("link_confirm_alone", confirm(0).render()),
+        ("unlink_prove", unlink(false, 0).render()),
+        ("unlink", unlink(true, 2).render()),
+    ];
+    let mut pages: Vec<_> = pages.into_iter().map(|(name, html)| (name.to_owned(), html)).collect();
+    for reason in Reason::ALL {
+        let view = Refused { frame: alone.clone(), retry: "/me/logins".into(), ..refused(reason) };
+        pages.push((format!("refused_signed_in_{reason:?}").to_lowercase(), view.render()));
+    }
+    pages
+}
+
 /// Every page in every state, by name.
 fn every_page() -> Vec<(String, String)> {
     let choice = |name: &str| Choice { name: name.into(), href: "/sign-in/oidc/0198".into() };
@@ -225,6 +307,7 @@ fn every_page() -> Vec<(String, String)> {
         let reference = Some(REFERENCE.to_owned());
         pages.push((format!("trouble_{wrong:?}").to_lowercase(), Trouble { frame: Frame::default(), wrong, reference }.render()));
     }
+    pages.extend(logins_pages());
     pages.into_iter().map(|(name, html)| (name, html.unwrap())).collect()
 }
 
@@ -319,4 +402,33 @@ async fn a_page_carries_its_headers() {
     assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
     let body = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
     assert!(body.starts_with(b"<!doctype html>"));
+}
+
+#[test]
+fn the_header_switches_to_the_other_login_and_returns_to_the_page() {
+    let html = sessions().render().unwrap();
+    assert!(
+        html.contains("<form method=\"post\" action=\"/me/switch\"><input type=\"hidden\" name=\"login\" value=\"0198-gsa\">"),
+        "{html}"
+    );
+    assert!(html.contains("Switch to joe.bloggs.gsa@bluesky.example (privileged)") && !html.contains("name=\"return_to\""));
+    let view = sessions();
+    let html = Sessions { frame: view.frame.at("/me?a=1&b=2"), ..view }.render().unwrap();
+    assert!(html.contains("name=\"return_to\" value=\"/me?a=1&#38;b=2\""), "{html}");
+    let visitor = Some(Visitor { login_name: None, other: None, ..joe() });
+    let html = Sessions { frame: Frame { visitor, ..bluesky() }, sessions: vec![] }.render().unwrap();
+    assert!(!html.contains("/me/switch") && html.contains("<a href=\"/me/logins\">joe.bloggs@bluesky.example</a>"), "{html}");
+}
+
+#[test]
+fn who_is_signed_in_is_told_that_they_still_are_and_is_not_sent_to_sign_in() {
+    let frame = Frame { visitor: Some(joe()), ..bluesky() };
+    for reason in Reason::ALL {
+        let html = Refused { frame: frame.clone(), retry: "/me/logins".into(), ..refused(reason) }.render().unwrap();
+        assert!(html.contains("You are still signed in as <strong>joe.bloggs@bluesky.example</strong>"), "{reason:?}");
+        assert!(html.contains("href=\"/me/logins\">To your logins</a>") && !html.contains("href=\"/sign-in"), "{reason:?}");
+        for untrue in ["You are not signed in", "Your access has ended", "You have no access here yet"] {
+            assert!(!html.contains(untrue), "{reason:?}: {untrue}");
+        }
+    }
 }
