@@ -608,7 +608,6 @@ create table session_logins (
     references sessions (tenant_id, id, person_id) on delete cascade,
   constraint session_logins_login foreign key (tenant_id, login_id, person_id)
     references logins (tenant_id, id, person_id) on delete cascade,
-  constraint session_logins_proved check (proved_at is null or asserted_at is not null),
   constraint session_logins_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id)
 ) strict;
 create index session_logins_by_login on session_logins (login_id);
@@ -652,6 +651,10 @@ create table link_proofs (
   value text,
   other_login_id blob,
   authentication text,
+  -- The epochs when it was proved: it counts while they still hold.
+  login_epoch integer,
+  person_epoch integer,
+  connection_epoch integer,
   created_at text not null,
   expires_at text not null,
   consumed_at text,
@@ -663,7 +666,9 @@ create table link_proofs (
     references subjects (tenant_id, login_id, connection_id, issuer, kind, value) on delete cascade,
   constraint link_proofs_two check (other_login_id is null or other_login_id <> login_id),
   constraint link_proofs_whole check ((other_login_id is null) = (issuer is null) and (other_login_id is null) = (kind is null)
-    and (other_login_id is null) = (value is null) and (other_login_id is null) = (authentication is null))
+    and (other_login_id is null) = (value is null) and (other_login_id is null) = (authentication is null)
+    and (other_login_id is null) = (login_epoch is null) and (other_login_id is null) = (person_epoch is null)
+    and (other_login_id is null) = (connection_epoch is null))
 ) strict;
 create index link_proofs_by_first on link_proofs (session_id, login_id);
 create index link_proofs_by_second on link_proofs (tenant_id, other_login_id);

@@ -202,7 +202,10 @@ impl Writer {
         let proved = sql!(
             self,
             execute(
-                "update link_proofs set issuer = $4, kind = $5, value = $6, other_login_id = $7, authentication = $8
+                "update link_proofs set issuer = $4, kind = $5, value = $6, other_login_id = $7, authentication = $8,
+                   login_epoch = (select l.epoch from logins l where l.tenant_id = $1 and l.id = $7),
+                   person_epoch = (select p.epoch from persons p join logins l on l.person_id = p.id where l.tenant_id = $1 and l.id = $7),
+                   connection_epoch = (select c.epoch from connections c where c.tenant_id = $1 and c.id = $9)
                  where tenant_id = $1 and id = $2 and connection_id = $9 and other_login_id is null and consumed_at is null
                    and expires_at > $3",
                 id,
@@ -218,13 +221,19 @@ impl Writer {
         Ok(proved == 1)
     }
 
-    /// Takes a link that was proved, for whoever finishes it first.
+    /// Takes a link that was proved, for whoever finishes it first. Answers false when it is over, or when the second login, its person, or the
+    /// connection that it was proved at was touched since.
     pub async fn consume_link_proof(&mut self, id: LinkProofId, now: DateTime<Utc>) -> Result<bool> {
         let consumed = sql!(
             self,
             execute(
                 "update link_proofs set consumed_at = $3
-                 where tenant_id = $1 and id = $2 and consumed_at is null and expires_at > $3 and other_login_id is not null",
+                 where tenant_id = $1 and id = $2 and consumed_at is null and expires_at > $3 and other_login_id is not null
+                   and login_epoch = (select l.epoch from logins l where l.tenant_id = $1 and l.id = link_proofs.other_login_id)
+                   and person_epoch = (select p.epoch from persons p join logins l on l.person_id = p.id
+                     where l.tenant_id = $1 and l.id = link_proofs.other_login_id)
+                   and connection_epoch = (select c.epoch from connections c
+                     where c.tenant_id = $1 and c.id = link_proofs.connection_id and c.state = 'enabled')",
                 id,
                 now
             )

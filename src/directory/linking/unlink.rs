@@ -35,9 +35,10 @@ async fn once(own: Own<'_>, cookies: Cookies<'_>, user_agent: &str, address: Opt
     // Read again, now that they stay as they are.
     let logins: Vec<_> = writer.logins_of_person(session.person_id).await?.into_iter().map(|row| row.login).collect();
     let Some(person) = writer.person_for_update(session.person_id).await? else { return Ok(Err(Refusal::NotLinked)) };
-    let Some(part) = writer.live_session_login(session.id, session.active_login_id).await? else {
-        return Ok(Err(Refusal::LinkOver));
-    };
+    let part = writer.live_session_login(session.id, session.active_login_id).await?;
+    let active = writer.login_of_session(session.id).await?;
+    // Another tab may have switched: then it is not the active login that was proved.
+    let Some(part) = part.filter(|_| active == Some(session.active_login_id)) else { return Ok(Err(Refusal::LinkOver)) };
     if !part.authentication.is_fresh(caller.now) {
         return Ok(Err(Refusal::NotFresh));
     }

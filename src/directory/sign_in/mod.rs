@@ -6,6 +6,7 @@ mod known;
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use self::begin::{Began, begin_session};
@@ -19,8 +20,8 @@ use super::recompute::{RuleBook, recompute_login};
 use super::{Caller, Error, Result};
 use crate::keys::{HashedToken, Sealer};
 use crate::model::{
-    Assurance, Authentication, Demand, Event, EventKind, ExternalIdentity, LinkProofId, Login, LoginId, MissingClaim, Purpose,
-    Session, SessionId, Sid, TraceId,
+    Assurance, Authentication, Demand, Event, EventKind, ExternalIdentity, FRESH, LinkProofId, Login, LoginId, MissingClaim,
+    Purpose, Session, SessionId, Sid, TraceId,
 };
 use crate::store::{NewSession, NewTrace, SecondProof, Store, Writer, retry};
 
@@ -100,7 +101,7 @@ async fn once(attempt: Attempt<'_>, identity: &ExternalIdentity) -> Result<Outco
     let known = known_for_update(&mut writer, identity).await?;
     let decision = match decide(&known, identity) {
         Decision::Refuse(refusal) => Decision::Refuse(refusal),
-        other => intended(&mut writer, attempt, other).await?,
+        other => intended(&mut writer, attempt, identity, other).await?,
     };
     let outcome = match settle(&mut writer, &known, identity, &decision).await? {
         Ok(claims) => apply(&mut writer, attempt, &known, identity, decision, claims).await?,
@@ -146,7 +147,7 @@ fn told(steps: &serde_json::Value, missing: &[String]) -> serde_json::Value {
 }
 
 /// A decision, if it is what the sign-in is for: who has to come as one login does not come as another.
-async fn intended(writer: &mut Writer, attempt: Attempt<'_>, decision: Decision) -> Result<Decision> {
+async fn intended(writer: &mut Writer, attempt: Attempt<'_>, identity: &ExternalIdentity, decision: Decision) -> Result<Decision> {
     let login = match decision {
         Decision::SignIn { login } | Decision::Bind { login } => Some(login),
         Decision::Create | Decision::Refuse(_) => None,
@@ -154,12 +155,23 @@ async fn intended(writer: &mut Writer, attempt: Attempt<'_>, decision: Decision)
     let refusal = match attempt.purpose {
         Purpose::SignIn => None,
         Purpose::Login { login: asked } => (login != Some(asked)).then_some(Refusal::OtherLogin),
+        // Federation has refused it already where it was told to ask anew. That it always is, is not for pages to remember.
+        Purpose::Link { .. } if !is_proof(attempt, identity) => Some(Refusal::NotFresh),
         Purpose::Link { link } => {
             let session = attempt.browser.before.map(|(session, _)| session);
             linking::may_prove(writer, link, session, login, attempt.caller.now).await?.err()
         }
     };
     Ok(refusal.map_or(decision, Decision::Refuse))
+}
+
+/// When the identity provider asked the person, where it was told to ask anew.
+fn proved_at(attempt: Attempt<'_>, identity: &ExternalIdentity) -> Option<DateTime<Utc>> {
+    identity.authenticated_at.filter(|_| attempt.demand.is_fresh)
+}
+
+fn is_proof(attempt: Attempt<'_>, identity: &ExternalIdentity) -> bool {
+    proved_at(attempt, identity).is_some_and(|at| at >= attempt.caller.now - FRESH)
 }
 
 async fn apply(
@@ -181,7 +193,7 @@ async fn apply(
         connection_id: Some(connection.id),
         authenticated_at: caller.now,
         asserted_at: identity.authenticated_at,
-        proved_at: identity.authenticated_at.filter(|_| attempt.demand.is_fresh),
+        proved_at: proved_at(attempt, identity),
         upstream_session: identity.upstream_session.clone(),
         acr: Some(assurance.acr.as_str().to_owned()),
         amr: assurance.amr,

@@ -1,5 +1,7 @@
 //! Two logins of one person, over HTTP: linked, parted, switched between; stories on both engines.
 
+mod freshness;
+mod hands;
 mod pages;
 
 use chrono::TimeDelta;

@@ -100,6 +100,7 @@ on_every_engine! {
         let login = writer.any_login(gsa).await.unwrap().unwrap().login;
         assert_eq!((login.person_id, login.born_person_id, login.slot), (person, emptied, Slot::Two));
         assert_eq!(writer.logins_of_person(person).await.unwrap().len(), 2);
+        assert_eq!(writer.merged_persons(person).await.unwrap(), [emptied]);
         // Once, and from where it is.
         assert!(writer.merge_person(emptied, person, later(2)).await.is_err());
         assert!(writer.move_login(LoginId::new(now()), person, Slot::One).await.is_err());
