@@ -1,8 +1,11 @@
 //! Two logins of one person, over HTTP: linked, parted, switched between; stories on both engines.
 
+mod between;
 mod freshness;
 mod hands;
+mod hijack;
 mod pages;
+mod races;
 
 use chrono::TimeDelta;
 use serde_json::json;

@@ -10,7 +10,7 @@ use crate::support::world::on_every_engine;
 
 /// Whether the schema refused, by the constraint that PostgreSQL names and SQLite names or lists the columns of.
 #[track_caller]
-fn refused(store: &Store, outcome: Result<u64, sqlx::Error>, kind: &ErrorKind, name: &str, columns: &str) {
+pub(super) fn refused(store: &Store, outcome: Result<u64, sqlx::Error>, kind: &ErrorKind, name: &str, columns: &str) {
     let error = outcome.expect_err("the schema takes it");
     let error = error.as_database_error().expect("the database said so");
     assert_eq!(&error.kind(), kind, "{error}");
@@ -56,9 +56,9 @@ fn text(value: &str) -> String {
     format!("'{value}'")
 }
 
-const UNIQUE: &ErrorKind = &ErrorKind::UniqueViolation;
-const CHECK: &ErrorKind = &ErrorKind::CheckViolation;
-const REFERENCE: &ErrorKind = &ErrorKind::ForeignKeyViolation;
+pub(super) const UNIQUE: &ErrorKind = &ErrorKind::UniqueViolation;
+pub(super) const CHECK: &ErrorKind = &ErrorKind::CheckViolation;
+pub(super) const REFERENCE: &ErrorKind = &ErrorKind::ForeignKeyViolation;
 
 async fn insert_subject(ground: &Ground, house: &House, login: Uuid, value: &str) -> Result<u64, sqlx::Error> {
     let store = &ground.store;

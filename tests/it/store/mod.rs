@@ -12,6 +12,7 @@ mod groups;
 mod idempotency;
 mod invariants;
 mod jobs;
+mod linked;
 mod links;
 mod logins;
 mod memberships;
