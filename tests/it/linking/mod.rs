@@ -6,6 +6,7 @@ mod hands;
 mod hijack;
 mod pages;
 mod races;
+mod sequences;
 
 use chrono::TimeDelta;
 use serde_json::json;
@@ -16,6 +17,7 @@ use vestibule::store::Engine;
 use crate::openid::{Foyer, noon};
 use crate::support::evil_idp::{CLIENT_SECRET, EvilIdp};
 use crate::support::http::{Browser, Visit};
+use crate::support::world::unhurried;
 
 pub(crate) const SESSION: &str = "__Host-vestibule-session";
 
@@ -63,6 +65,11 @@ impl Pair {
     }
 
     async fn with(engine: Engine, is_guarded: bool) -> Self {
+        Self::described(engine, is_guarded, "").await
+    }
+
+    /// With more in the tenant's description.
+    async fn described(engine: Engine, is_guarded: bool, more: &str) -> Self {
         let catalogues = tempfile::tempdir().unwrap();
         if is_guarded {
             let text = include_str!("../../../catalogues/customer-portal.toml");
@@ -77,7 +84,8 @@ impl Pair {
             |settings| settings.catalogues.directory = Some(catalogues.path().into()),
             |text| {
                 let text = text.replacen("[[tenant.domain]]", &format!("{}[[tenant.domain]]", connection.trim_start()), 1);
-                text.replacen("\n[[tenant.rule]]", &format!("{BINDING}\n[[tenant.rule]]"), 1)
+                let text = text.replacen("\n[[tenant.rule]]", &format!("{BINDING}\n[[tenant.rule]]"), 1);
+                unhurried(&text) + more
             },
         )
         .await;
