@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
+use super::leaving::leave;
 use super::{Caller, Result};
 use crate::model::{
     ConnectionId, DirectoryId, EndingId, Event, EventKind, GroupId, Login, LoginId, MembershipType, PairValue, PersonId, Session,
@@ -177,8 +178,10 @@ pub(super) async fn groups_of(writer: &mut Writer, login: LoginId) -> Result<BTr
     Ok(memberships.filter(|one| one.kind == MembershipType::Direct).map(|one| one.group_id).collect())
 }
 
-/// Deletes a login, which is taken, and leaves its tombstone. Answers how many sessions that ended.
-pub(super) async fn bury(writer: &mut Writer, login: &Login, now: DateTime<Utc>) -> Result<u64> {
+/// Deletes a login, which is taken with the other one of its person, and leaves its tombstone. A local login beside it is locked. Answers how
+/// many sessions of its own that ended.
+pub(super) async fn bury(writer: &mut Writer, caller: Caller<'_>, login: &Login) -> Result<u64> {
+    let now = caller.now;
     let pairs = match login.directory_id {
         Some(directory) => pair_values(writer, directory, &login.user_name, login.external_id.as_deref()).await?,
         None => Vec::new(),
@@ -192,6 +195,7 @@ pub(super) async fn bury(writer: &mut Writer, login: &Login, now: DateTime<Utc>)
         pairs: &pairs,
     };
     writer.insert_tombstone(&tombstone, now).await?;
+    leave(writer, caller, login).await?;
     let ended = end_login(writer, login.id, now).await?;
     writer.delete_login(login.id).await?;
     Ok(ended)

@@ -41,6 +41,7 @@ pub mod evaluation;
 pub mod explain;
 pub mod extract;
 pub mod idempotency;
+mod leaving;
 pub mod linking;
 pub mod log;
 pub mod manage;

@@ -48,6 +48,9 @@ pub struct DirectorySettings {
     pub group_members: bool,
     /// Whether discovery names the portal extension as one of User's. It is there for who asks in any case.
     pub portal_extension: bool,
+    /// What the user names of people's second logins have behind those of their first ones, before a last `@`, such as `.GSA`. Two logins of
+    /// which that is so are proposed to be linked.
+    pub link_suffixes: Vec<LinkSuffix>,
     /// Requests a second that the directory may send for long.
     pub requests_per_second: NonZeroU32,
     /// Requests that it may send at once.
@@ -70,10 +73,44 @@ impl Default for DirectorySettings {
             open_discovery: true,
             group_members: false,
             portal_extension: false,
+            link_suffixes: Vec::new(),
             requests_per_second: const { number(100) },
             burst: const { number(200) },
             log_days: const { number(30) },
         }
+    }
+}
+
+/// What the user name of a person's second login has more than that of the first one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct LinkSuffix(String);
+
+/// A text that is no suffix of user names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a suffix of user names has 1 to 64 characters, and none of them is a space or an @")]
+pub struct NoLinkSuffix;
+
+impl LinkSuffix {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for LinkSuffix {
+    type Error = NoLinkSuffix;
+
+    fn try_from(text: String) -> Result<Self, NoLinkSuffix> {
+        let fits = (1..=64).contains(&text.chars().count())
+            && !text.chars().any(|character| character == '@' || character.is_whitespace() || character.is_control());
+        if fits { Ok(Self(text)) } else { Err(NoLinkSuffix) }
+    }
+}
+
+impl From<LinkSuffix> for String {
+    fn from(suffix: LinkSuffix) -> Self {
+        suffix.0
     }
 }
 
@@ -145,6 +182,7 @@ mod tests {
         let settings = DirectorySettings {
             patched_group: Some(PatchStatus::Ok),
             unknown_members: Some(UnknownMemberPolicy::Ignore),
+            link_suffixes: vec![".GSA".to_owned().try_into().unwrap()],
             ..DirectorySettings::default()
         };
         let mut written = serde_json::to_value(&settings).unwrap();
@@ -152,7 +190,13 @@ mod tests {
         written["of_a_later_version"] = true.into();
         assert_eq!(serde_json::from_value::<DirectorySettings>(written).unwrap(), settings);
         assert_eq!(serde_json::from_str::<DirectorySettings>("{}").unwrap(), DirectorySettings::default());
-        for wrong in [r#"{"patched_group": 201}"#, r#"{"burst": 0}"#, r#"{"unknown_members": "wipe"}"#] {
+        for wrong in [
+            r#"{"patched_group": 201}"#,
+            r#"{"burst": 0}"#,
+            r#"{"unknown_members": "wipe"}"#,
+            r#"{"link_suffixes": [""]}"#,
+            r#"{"link_suffixes": ["@x"]}"#,
+        ] {
             assert!(serde_json::from_str::<DirectorySettings>(wrong).is_err(), "{wrong}");
         }
     }

@@ -39,7 +39,9 @@ pub use client::{Client, ClientScope, ClientScopes, NotAClientScope};
 pub use connection::{
     Binding, Connection, ConnectionState, JitPolicy, MissingClaim, OidcSettings, PairValue, Protocol, SUBJECT_CLAIM,
 };
-pub use directory::{Directory, DirectorySettings, Group, NoPatchStatus, PatchStatus, UnknownMemberPolicy};
+pub use directory::{
+    Directory, DirectorySettings, Group, LinkSuffix, NoLinkSuffix, NoPatchStatus, PatchStatus, UnknownMemberPolicy,
+};
 pub use event::{Actor, Event, EventKind};
 pub use grant::PortalGrant;
 pub use id::{

@@ -1,7 +1,8 @@
 //! The portal extension of a User: person, slot, roles and the person's other login (`scim-schemas/portal-user.json`).
 //!
 //! It is no part of the login's version, and so nobody gets it unasked: a client that keeps Users by their entity tags would
-//! otherwise keep old roles. What is asked for is read in one statement for a whole page.
+//! otherwise keep old roles. What is asked for is read in one statement for a whole page. `otherUserName` alone is the client's: it is
+//! stored, and part of the version, like what stands outside the extension.
 
 use std::collections::BTreeMap;
 
@@ -45,10 +46,12 @@ impl Portal {
         Ok(portal)
     }
 
-    /// Puts the extension into a User's document, if there is anything to say (R05).
+    /// Puts what is asked for beside what the client said, if there is anything to say (R05).
     pub(super) fn fill(&self, document: &mut Object, row: &LoginRow) {
         let login = &row.login;
-        let mut own = Object::new();
+        let said = document.get(urn::PORTAL_USER).and_then(Value::as_object);
+        let is_listed = said.is_some();
+        let mut own = said.cloned().unwrap_or_default();
         if self.person {
             own.insert("person", login.person_id.to_string());
         }
@@ -65,6 +68,9 @@ impl Portal {
             return;
         }
         document.insert(urn::PORTAL_USER, own);
+        if is_listed {
+            return;
+        }
         if let Some(Value::Array(mut schemas)) = document.remove("schemas") {
             schemas.push(urn::PORTAL_USER.into());
             document.insert("schemas", Value::Array(schemas));

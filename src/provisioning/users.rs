@@ -217,7 +217,7 @@ fn login_document(resource: &Resource) -> Result<LoginDocument, ScimError> {
         active: resource.active(),
         scim: to_json(resource.as_object()),
         search: resource.search_form().into(),
-        other_user_name_key: None,
+        other_user_name_key: resource.other_user_name().map(fold),
         emails: resource.emails().map(|email| Email { value: email.value.to_owned(), value_key: fold(email.value) }).collect(),
     })
 }

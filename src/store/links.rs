@@ -268,6 +268,20 @@ impl Writer {
         Ok(gone == 1)
     }
 
+    /// Takes a login with the other one of its person, by ascending id: what becomes of the one may touch the other.
+    pub async fn lock_with_other_login(&mut self, login: LoginId) -> Result<Vec<LoginId>> {
+        let rows = sql!(
+            self,
+            fetch_all::<(LoginId,)>(
+                "select l.id from logins l where l.tenant_id = $1 and l.id in (
+                   select o.id from logins s join logins o on o.person_id = s.person_id where s.tenant_id = $1 and s.id = $2)
+                 order by l.id {for update}",
+                login
+            )
+        )?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
+    }
+
     /// Takes a person, so that nobody else changes them until this transaction ends.
     pub async fn person_for_update(&mut self, id: PersonId) -> Result<Option<Person>> {
         sql!(

@@ -283,6 +283,11 @@ mod tests {
         assert_eq!((settings.patched_group, settings.log_days.get()), (Some(crate::model::PatchStatus::Ok), 7));
         assert!(read("brust = 10").unwrap_err().to_string().contains("brust"));
         assert!(read("burst = -1").is_err());
+        let suffixes = read("link_suffixes = [\".GSA\"]").unwrap().link_suffixes;
+        assert_eq!(suffixes.iter().map(crate::model::LinkSuffix::as_str).collect::<Vec<_>>(), [".GSA"]);
+        for wrong in ["\"\"", "\".g sa\"", "\"@x\"", "7"] {
+            assert!(read(&format!("link_suffixes = [{wrong}]")).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@
 pub mod decide;
 mod link;
 pub mod proposals;
+pub mod suffix;
 mod switching;
 mod unlink;
 

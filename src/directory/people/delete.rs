@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::guard::Administration;
+use super::guard::{Administration, going};
 use super::{People, because};
 use crate::directory::ending::{bury, groups_of};
 use crate::directory::{Error, Result};
@@ -52,7 +52,7 @@ impl People<'_> {
         let mut reader = self.store.read(self.tenant);
         let login = reader.any_login(id).await?.ok_or(Error::NotFound("login"))?.login;
         let held = self.ruled(&mut reader, &login).await?;
-        self.not_own(&[id])?;
+        self.not_own(&going(&mut reader, id).await?)?;
         may_delete(&mut reader, &login).await?;
         let expires_at = self.caller.now + CONFIRMED_WITHIN;
         let said = Confirmation { version: login.version, by: self.by, until: expires_at.timestamp() };
@@ -79,17 +79,20 @@ impl People<'_> {
             // Groups come before accounts and logins in the order of locks, and their versions change with their members.
             let groups = groups_of(&mut writer, id).await?;
             writer.touch_groups(&groups.iter().copied().collect::<Vec<_>>(), self.caller.now).await?;
-            let held = administration.hold(&mut writer, &[id]).await?;
+            let leaving = going(&mut writer, id).await?;
+            let held = administration.hold(&mut writer, &leaving).await?;
+            writer.lock_with_other_login(id).await?;
             let login = writer.any_login_for_update(id).await?.ok_or(Error::NotFound("login"))?.login;
             let roles = self.ruled(&mut writer, &login).await?;
-            self.not_own(&[id])?;
+            let leaving = going(&mut writer, id).await?;
+            self.not_own(&leaving)?;
             may_delete(&mut writer, &login).await?;
             self.is_confirmed(&login, confirmation)?;
             if groups_of(&mut writer, id).await? != groups {
                 return Err(Error::raced());
             }
-            administration.keeps_one(&mut writer, &[id], &held).await?;
-            let ended = bury(&mut writer, &login, self.caller.now).await?;
+            administration.keeps_one(&mut writer, &leaving, &held).await?;
+            let ended = bury(&mut writer, self.caller, &login).await?;
             let details = json!({ "person": login.person_id, "by_hand": true, "roles": roles.len(), "sessions_ended": ended });
             // What is gone is gone: its values are not kept here either.
             self.record(&mut writer, EventKind::LoginDeleted, &login, details, values.clone()).await?;

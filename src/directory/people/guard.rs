@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::directory::access::{Permission, permits};
 use crate::directory::catalogue::Catalogue;
 use crate::directory::effective::{Place, effective_roles};
+use crate::directory::leaving::follower;
 use crate::directory::recompute::{RuleBook, counting_assignments, holders};
 use crate::directory::tree::Tree;
 use crate::directory::{Error, Result};
 use crate::model::{AccountId, Assignment, LoginId};
-use crate::store::Writer;
+use crate::store::{Reader, Writer};
 
 /// What says who is an administrator of an account. The caller shares the rules, so that the tree stays as it is.
 pub(super) struct Administration<'a> {
@@ -90,6 +91,12 @@ impl<'a> Administration<'a> {
             ))),
         }
     }
+}
+
+/// Who goes when a hand ends a login: it, and the person's local one, which is locked with it.
+pub(super) async fn going(reader: &mut Reader, id: LoginId) -> Result<Vec<LoginId>> {
+    let login = reader.any_login(id).await?.ok_or(Error::NotFound("login"))?.login;
+    Ok([id].into_iter().chain(follower(reader, &login).await?).collect())
 }
 
 /// Accounts that are held, and of which somebody is an administrator.

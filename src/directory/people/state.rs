@@ -2,10 +2,11 @@
 
 use serde_json::json;
 
-use super::guard::Administration;
+use super::guard::{Administration, going};
 use super::list::{Shown, shown};
 use super::{People, because};
 use crate::directory::ending::{end_login, end_person};
+use crate::directory::leaving::{come_back, leave};
 use crate::directory::{Error, Result};
 use crate::model::{EventKind, LoginId, PersonId, PersonState};
 use crate::store::retry;
@@ -21,13 +22,17 @@ impl People<'_> {
             let mut writer = self.store.write(self.tenant).await?;
             writer.share_rules().await?;
             let administration = Administration::load(&mut writer, self.rules, self.reach.catalogue()).await?;
-            let held = administration.hold(&mut writer, &[id]).await?;
+            let leaving = going(&mut writer, id).await?;
+            let held = administration.hold(&mut writer, &leaving).await?;
+            writer.lock_with_other_login(id).await?;
             let login = writer.any_login_for_update(id).await?.ok_or(Error::NotFound("login"))?.login;
             self.ruled(&mut writer, &login).await?;
             if login.locked_at.is_none() {
-                self.not_own(&[id])?;
-                administration.keeps_one(&mut writer, &[id], &held).await?;
+                let leaving = going(&mut writer, id).await?;
+                self.not_own(&leaving)?;
+                administration.keeps_one(&mut writer, &leaving, &held).await?;
                 writer.set_locked(id, Some(self.caller.now), self.caller.now).await?;
+                leave(&mut writer, self.caller, &login).await?;
                 let ended = end_login(&mut writer, id, self.caller.now).await?;
                 let details = json!({ "person": login.person_id, "sessions_ended": ended });
                 self.record(&mut writer, EventKind::LoginLocked, &login, details, values.clone()).await?;
@@ -47,10 +52,14 @@ impl People<'_> {
         let values = because(reason)?;
         retry(|| async {
             let mut writer = self.store.write(self.tenant).await?;
+            writer.lock_with_other_login(id).await?;
             let login = writer.any_login_for_update(id).await?.ok_or(Error::NotFound("login"))?.login;
             self.ruled(&mut writer, &login).await?;
             if login.locked_at.is_some() {
                 writer.set_locked(id, None, self.caller.now).await?;
+                if login.active {
+                    come_back(&mut writer, self.caller, id).await?;
+                }
                 let details = json!({ "person": login.person_id });
                 self.record(&mut writer, EventKind::LoginUnlocked, &login, details, values.clone()).await?;
             } else if !login.active {

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{Operation, Provisioning};
 use crate::directory::decide::{self, Adoption};
 use crate::directory::ending::{bury, end_login, groups_of, pair_values};
+use crate::directory::leaving::{come_back, leave};
 use crate::directory::log::{Changed, Done, log};
 use crate::directory::recompute::{give_first, recompute_login};
 use crate::directory::{Error, Result};
@@ -97,6 +98,7 @@ async fn adopt_login(
     pairs: &[PairValue],
     operation: &Operation,
 ) -> Result<LoginId> {
+    writer.lock_with_other_login(id).await?;
     let LoginRow { login, scim } = writer.unprovisioned_login_for_update(id).await?.ok_or_else(Error::raced)?;
     writer.adopt_login(&login, to.directory, document, to.caller.now).await?;
     let lifted = writer.lift_tombstones(pairs, to.caller.now).await?;
@@ -126,6 +128,8 @@ where
 {
     retry(|| async {
         let mut writer = to.begin().await?;
+        // If this switches it off, what it takes along is taken with it.
+        writer.lock_with_other_login(id).await.map_err(Error::from)?;
         let current = writer.login_for_update(to.directory.id, id).await.map_err(Error::from)?.ok_or(Error::NotFound("user"))?;
         let LoginChange { document, coercions } = change(&current)?;
         let changed = document.is_some();
@@ -157,14 +161,21 @@ async fn write_login(
     Ok((changed, rules))
 }
 
-/// What follows when a login is switched on or off: who is switched off has no session left.
+/// What follows when a login is switched on or off: who is switched off has no session left, and takes a local login of the person along,
+/// until it is in use again.
 async fn switch(writer: &mut Writer, to: &Provisioning<'_>, login: &Login, active: bool) -> Result<Option<Event>> {
     Ok(match (login.active, active) {
         (true, false) => {
+            leave(writer, to.caller, login).await?;
             let ended = end_login(writer, login.id, to.caller.now).await?;
             Some(to.event(EventKind::LoginDeactivated, login.id.uuid(), json!({ "sessions_ended": ended })))
         }
-        (false, true) => Some(to.event(EventKind::LoginReactivated, login.id.uuid(), json!({}))),
+        (false, true) => {
+            if login.locked_at.is_none() {
+                come_back(writer, to.caller, login.id).await?;
+            }
+            Some(to.event(EventKind::LoginReactivated, login.id.uuid(), json!({})))
+        }
         _ => None,
     })
 }
@@ -190,6 +201,7 @@ where
         if known {
             writer.touch_groups(&groups.iter().copied().collect::<Vec<_>>(), to.caller.now).await.map_err(Error::from)?;
         }
+        writer.lock_with_other_login(id).await.map_err(Error::from)?;
         let current = writer.login_for_update(to.directory.id, id).await.map_err(Error::from)?.ok_or(Error::NotFound("user"))?;
         check(&current)?;
         if groups_of(&mut writer, id).await? != groups {
@@ -206,7 +218,7 @@ where
 async fn bury_login(writer: &mut Writer, to: &Provisioning<'_>, current: &LoginRow, operation: &Operation) -> Result<()> {
     let login = &current.login;
     let id = login.id;
-    let ended = bury(writer, login, to.caller.now).await?;
+    let ended = bury(writer, to.caller, login).await?;
     let event = to.event(EventKind::LoginDeleted, id.uuid(), json!({ "person": login.person_id, "sessions_ended": ended }));
     writer.record(&[event], to.caller.request_id).await?;
     // What is gone is gone: its values are not kept here either.

@@ -5,7 +5,7 @@ use super::resolved::{ElementFilter, ElementTest, Expression, PathKind, Place, R
 use super::{AttrPath, CompareOp, Filter, FilterError, Literal, Then};
 use crate::scim::message::{quoted, urn};
 use crate::scim::profile::{Coercion, Coercions, Leniency, Profile, rule};
-use crate::scim::schema::{Attribute, Kind, Location, ResourceKind, Returned};
+use crate::scim::schema::{Attribute, Kind, Location, Mutability, ResourceKind, Returned};
 use std::borrow::Cow;
 
 /// What a filter is about.
@@ -212,8 +212,10 @@ impl Resolver<'_> {
             Some(located)
         });
         let location = located.ok_or_else(|| FilterError::UnknownAttribute { path: quoted(&path.to_string()) })?;
-        // What the portal knows of a login is computed, and reaches beyond the directory: nobody finds logins by it.
-        let of_the_portal = location.extension.is_some_and(|extension| extension.id == urn::PORTAL_USER);
+        // What the portal knows of a login is computed, and reaches beyond the directory: nobody finds logins by it. What the client said
+        // there is stored, like any attribute.
+        let of_the_portal = location.extension.is_some_and(|extension| extension.id == urn::PORTAL_USER)
+            && location.attribute.mutability == Mutability::ReadOnly;
         if location.attribute.returned == Returned::Never || of_the_portal {
             return Err(FilterError::NotFilterable { path: location.path(None) });
         }

@@ -21,6 +21,7 @@ pub(super) use members::{read_members, too_many_members};
 pub(super) use values::{Intake, Where, check_count, wrong_type};
 
 use crate::scim::filter::AttrPath;
+use crate::scim::message::urn;
 use crate::scim::schema::ResourceKind;
 use crate::scim::value::{Object, Value};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -135,6 +136,13 @@ impl Resource {
     #[must_use]
     pub fn display_name(&self) -> Option<&str> {
         self.text("displayName")
+    }
+
+    /// The `userName` of the other login of a User's person, as the directory has it.
+    #[must_use]
+    pub fn other_user_name(&self) -> Option<&str> {
+        let own = self.document.get(urn::PORTAL_USER)?.as_object()?;
+        own.get("otherUserName")?.as_str().filter(|name| !name.is_empty())
     }
 
     /// Whether the User may sign in; without a value it may. Only a PATCH that removes `active` leaves a User without one.

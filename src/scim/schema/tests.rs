@@ -55,11 +55,16 @@ fn f04_r07_r14_what_the_rules_rest_on() {
 }
 
 #[test]
-fn r20_the_portal_extension_is_read_only_and_shown_to_who_asks() {
+fn r20_the_portal_extension_is_read_only_and_shown_to_who_asks_but_for_what_the_directory_says() {
     let portal = ResourceKind::User.extension(urn::PORTAL_USER).unwrap();
     let names: Vec<_> = portal.attributes.iter().map(|attribute| attribute.name.as_str()).collect();
-    assert_eq!(names, ["person", "slot", "roles", "otherLogin"]);
-    for attribute in &portal.attributes {
+    assert_eq!(names, ["person", "slot", "roles", "otherLogin", "otherUserName"]);
+    let (said, told): (Vec<_>, Vec<_>) = portal.attributes.iter().partition(|attribute| attribute.name == "otherUserName");
+    for attribute in said {
+        assert_eq!((attribute.mutability, attribute.returned), (Mutability::ReadWrite, Returned::Default));
+        assert!(!attribute.case_exact && !attribute.multi_valued && !attribute.required);
+    }
+    for attribute in told {
         assert_eq!((attribute.mutability, attribute.returned), (Mutability::ReadOnly, Returned::Request), "{}", attribute.name);
         assert!(attribute.sub_attributes.iter().all(|sub| sub.mutability == Mutability::ReadOnly), "{}", attribute.name);
     }

@@ -10,6 +10,7 @@ mod filters;
 mod fixtures;
 mod group_members;
 pub(crate) mod groups;
+mod linked;
 mod lists;
 mod log;
 mod members;

@@ -1,4 +1,5 @@
-//! The portal extension of User: what the portal knows of a login, for whoever asks, and for nobody to change.
+//! The portal extension of User: what the portal knows of a login, for whoever asks, and for nobody to change. What a directory says there
+//! is in `linked`.
 
 use serde_json::{Value, json};
 
@@ -86,7 +87,7 @@ on_every_engine! {
         assert_eq!(portal(scim, &joe).await.get("otherLogin"), None);
     }
 
-    async fn r03_r23_r29_p17_nobody_writes_the_portal_extension(engine) {
+    async fn r03_r23_r29_p17_nobody_writes_what_the_portal_knows(engine) {
         for profile in ["strict", "entra", "okta", "onelogin", "google", "jumpcloud", "ping"] {
             let (world, tenant) = directory(engine, profile).await;
             let scim = &tenant.scim;
@@ -107,11 +108,14 @@ on_every_engine! {
                 json!({"op": "replace", "value": {PORTAL: {"otherLogin": "1"}}}),
                 json!({"op": "replace", "value": {format!("{PORTAL}:slot"): 2}}),
                 json!({"op": "remove", "path": format!("{PORTAL}:person")}),
-                json!({"op": "remove", "path": PORTAL}),
             ] {
                 let refusal = scim.patch(&path, &operations(json!([operation]))).await;
                 refused(&refusal, 400, "mutability");
             }
+            // To remove all of it removes what is the client's, which is nothing here.
+            let emptied = scim.patch(&path, &operations(json!([{"op": "remove", "path": PORTAL}]))).await;
+            assert!([200, 204].contains(&emptied.status), "{profile}: {}", emptied.body);
+            assert_eq!(scim.get(&path).await.expect(200).body["meta"]["version"], "W/\"1\"", "{profile}");
             let own = portal(scim, &made.id()).await;
             assert_eq!((&own["slot"], own.get("roles"), own.get("otherLogin")), (&json!(1), None, None), "{profile}");
             assert_eq!(roles_of(&world, &tenant, &made.id()).await, [""; 0]);
@@ -140,7 +144,8 @@ on_every_engine! {
             assert_eq!(scim.get("/ResourceTypes").await.body["Resources"][0], kind.body);
             let schema = scim.get(&format!("/Schemas/{PORTAL}")).await.expect(200);
             for attribute in schema.body["attributes"].as_array().unwrap() {
-                assert_eq!((&attribute["mutability"], &attribute["returned"]), (&json!("readOnly"), &json!("request")), "{attribute}");
+                let behaviour = if attribute["name"] == "otherUserName" { ("readWrite", "default") } else { ("readOnly", "request") };
+                assert_eq!((&attribute["mutability"], &attribute["returned"]), (&json!(behaviour.0), &json!(behaviour.1)), "{attribute}");
             }
         }
     }

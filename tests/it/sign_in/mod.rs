@@ -4,6 +4,7 @@ mod adoption;
 mod by_hand;
 mod claims;
 mod finding;
+mod leaving;
 mod main_job;
 mod races;
 mod refusals;

@@ -307,6 +307,11 @@ on_every_engine! {
         let person = person(&ground, &house, joe).await;
         let by_hand = local(&ground, &house, person).await;
         let mut writer = ground.store.write(house.tenant).await.unwrap();
+        let mut both = vec![joe, by_hand];
+        both.sort();
+        assert_eq!(writer.lock_with_other_login(joe).await.unwrap(), both, "by ascending id");
+        assert_eq!(writer.lock_with_other_login(by_hand).await.unwrap(), both);
+        assert!(writer.lock_with_other_login(LoginId::new(now())).await.unwrap().is_empty());
         assert_eq!(writer.suspend_local_login(person, joe, later(1)).await.unwrap(), Some(by_hand));
         let login = writer.any_login(by_hand).await.unwrap().unwrap().login;
         assert_eq!((login.locked_at, login.suspended_by, login.is_usable()), (Some(later(1)), Some(joe), false));
