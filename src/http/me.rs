@@ -84,7 +84,7 @@ pub(super) async fn seen(reader: &mut Reader, session: &Session, rules: &RuleBoo
 }
 
 /// What to call a person: the name that the directory shows, else the parts of it.
-fn display_name(scim: &serde_json::Value) -> Option<String> {
+pub(super) fn display_name(scim: &serde_json::Value) -> Option<String> {
     let text = |value: Option<&serde_json::Value>| {
         value.and_then(serde_json::Value::as_str).filter(|text| !text.trim().is_empty()).map(ToOwned::to_owned)
     };
@@ -96,13 +96,23 @@ fn display_name(scim: &serde_json::Value) -> Option<String> {
     })
 }
 
-/// The accounts on which there is a role, each below the accounts that lead to it.
+/// The accounts on which a login holds a role itself, each below the accounts that lead to it.
 pub(super) fn tree(reach: &Reach, rules: &BTreeMap<Uuid, String>, parent: Option<AccountId>) -> Vec<AccountNode> {
+    tree_of(reach, rules, parent, &|account| reach.roles(account))
+}
+
+/// The accounts on which there is one of these roles, each below the accounts that lead to it.
+pub(super) fn tree_of<'a>(
+    reach: &'a Reach,
+    rules: &BTreeMap<Uuid, String>,
+    parent: Option<AccountId>,
+    roles_at: &impl Fn(AccountId) -> Vec<EffectiveRole<'a>>,
+) -> Vec<AccountNode> {
     let mut nodes = Vec::new();
     for account in reach.tree().children(parent) {
-        let held = reach.roles(account.id);
+        let held = roles_at(account.id);
         let roles = held.iter().filter(|held| held.counts()).map(|held| line(reach, rules, account.id, held)).collect();
-        let node = AccountNode { name: account.name.clone(), roles, children: tree(reach, rules, Some(account.id)) };
+        let node = AccountNode { name: account.name.clone(), roles, children: tree_of(reach, rules, Some(account.id), roles_at) };
         if !node.roles.is_empty() || !node.children.is_empty() {
             nodes.push(node);
         }

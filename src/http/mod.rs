@@ -8,6 +8,7 @@
 //! | `/me` | the signed-in person: accounts and roles of the active login |
 //! | `/me/logins`, `/me/switch` | their one or two logins: linking, unlinking, switching, see [`logins`] |
 //! | `/me/sessions` | where they are signed in; each can be ended |
+//! | `/admin/people/{person}` | a person with both logins, for administrators |
 //! | `/api/v1/…` | administration, see [`admin`] |
 //! | `/access/v1/…`, `/.well-known/authzen-configuration` | decisions for portals |
 //! | `/oauth2/logout` | where they send them to be signed out, see [`logout`] |
@@ -32,6 +33,7 @@ mod oauth;
 pub mod openapi;
 pub mod ops;
 pub mod pages;
+mod people;
 mod scim;
 mod sessions;
 mod signin;
@@ -110,6 +112,9 @@ fn page_surface(app: &App) -> Router<App> {
         .route("/me/sessions", get(sessions::page))
         .route("/me/sessions/end-others", post(sessions::end_all))
         .route("/me/sessions/{session}/end", post(sessions::end))
+        .route("/admin/people/{person}", get(people::page))
+        .route("/admin/people/{person}/propose", post(people::propose))
+        .route("/admin/people/{person}/withdraw", post(people::withdraw))
         .layer(from_fn_with_state((app.clone(), Surface::Console), layers::measure));
     let portals = Router::new()
         .route("/oauth2/authorize/{handle}", get(authorize::resume).post(authorize::choose).head(layers::wrong_method))

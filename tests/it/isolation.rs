@@ -221,7 +221,7 @@ fn filled(template: &str, dice: &mut Dice, own: &[String], theirs: &[String]) ->
         let from = if dice.below(2) == 0 { own } else { theirs };
         // Mostly of the right kind: what is refused for its kind alone proves little.
         let fitting = KINDS.iter().position(|kind| *kind == name).or(match () {
-            () if before.ends_with("/Users/") => Some(LOGIN),
+            () if before.ends_with("/Users/") || before.ends_with("/link-proposals/") => Some(LOGIN),
             () if before.ends_with("/Groups/") => Some(GROUP),
             () if before.ends_with("/tokens/") => Some(TOKEN),
             () => None,
@@ -281,6 +281,7 @@ fn body(template: &str, dice: &mut Dice, own: &[String], theirs: &[String]) -> V
         json!({ "given_name": "Taken over" }),
         json!({ "state": "enabled" }),
         json!({ "idle": 600, "absolute": null }),
+        json!({ "break_glass": true }),
     ];
     let fitting = match () {
         () if template.ends_with("/accounts") => 2,
@@ -300,6 +301,7 @@ fn body(template: &str, dice: &mut Dice, own: &[String], theirs: &[String]) -> V
         () if template.ends_with("activate") => 20,
         () if template.ends_with("/connections/{connection}") => 26,
         () if template.ends_with("/session-limits") => 27,
+        () if template.ends_with("/break-glass") => 28,
         () if template.ends_with("/rules/preview") => [15, 16, 17][dice.below(3)],
         () => dice.below(bodies.len()),
     };

@@ -9,6 +9,7 @@ mod delete;
 mod edit;
 pub mod fields;
 mod guard;
+mod links;
 mod list;
 mod state;
 
@@ -31,6 +32,7 @@ use crate::store::{LoginDocument, Reader, Store, Writer};
 pub use create::{Awaited, NewPerson};
 pub use delete::Consequences;
 pub use edit::Change;
+pub use links::{LoginView, PersonView};
 pub use list::{Filter, Found, Shown};
 
 use fields::Fields;

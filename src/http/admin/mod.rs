@@ -22,6 +22,9 @@
 //! | `POST /people/{login}/deactivate`, `…/reactivate`, `…/invite` | ends its sessions; lets it in again; asks somebody to come |
 //! | `POST /persons/{person}/deactivate`, `…/reactivate` | the same for all logins of a person |
 //! | `GET /events` | the audit trail, newest first |
+//! | `GET /persons/{person}` | a person with both logins, each with what it holds and why |
+//! | `GET /logins/{login}/link-proposals`; `PUT`, `DELETE …/{other}` | who is taken for the other login of its person; says so, no longer |
+//! | `PUT /logins/{login}/break-glass` | whether a local login stays when the person's other one leaves |
 //! | `DELETE /persons/{person}/values` | erases what events hold about somebody who has left |
 //! | `GET /permissions`, `GET /permissions.csv` | who may do what where, and why |
 //! | `GET`, `POST /rules`; `GET`, `PUT`, `DELETE /rules/{rule}` | the mapping rules; makes, changes and deletes one |
@@ -55,6 +58,7 @@ mod events;
 mod extract;
 mod idempotency;
 mod jobs;
+mod links;
 mod log;
 mod paging;
 mod people;
@@ -109,6 +113,9 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/assignments/{assignment}", delete(roles::take))
         .route("/logins/{login}/roles", get(roles::why))
         .route("/logins/{login}/sessions", get(sessions::list))
+        .route("/logins/{login}/link-proposals", get(links::proposals))
+        .route("/logins/{login}/link-proposals/{other}", put(links::propose).delete(links::withdraw))
+        .route("/logins/{login}/break-glass", put(links::break_glass))
         .route("/sessions/{session}", delete(sessions::end))
         .route("/session-limits", get(sessions::read_limits).put(sessions::change_limits))
         .route("/connections/{connection}", patch(sessions::switch))
@@ -118,6 +125,7 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/people/{login}/deactivate", post(people::deactivate))
         .route("/people/{login}/reactivate", post(people::reactivate))
         .route("/people/{login}/invite", post(people::invite))
+        .route("/persons/{person}", get(links::person))
         .route("/persons/{person}/deactivate", post(people::deactivate_person))
         .route("/persons/{person}/reactivate", post(people::reactivate_person))
         .route("/events", get(events::list))

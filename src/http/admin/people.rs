@@ -254,13 +254,16 @@ fn shown(status: StatusCode, people: &People<'_>, one: &Shown) -> Response {
     (status, [(ETAG, format!("\"{}\"", one.row.version))], Body(described(people.reach, one))).into_response()
 }
 
+/// The home of a login. One out of sight has no name here.
+pub(super) fn home(reach: &Reach, account: AccountId) -> Option<Value> {
+    let sees = reach.allows(Permission::ViewPeople, account);
+    sees.then(|| json!({ "id": account, "path": reach.tree().path(account) }))
+}
+
 fn described(reach: &Reach, Shown { row, awaits }: &Shown) -> Value {
     let values = |name: &str| -> Vec<&Value> {
         row.scim[name].as_array().into_iter().flatten().map(|element| &element["value"]).filter(|value| value.is_string()).collect()
     };
-    // A home out of sight has no name here.
-    let sees = reach.allows(Permission::ViewPeople, row.home_account_id);
-    let home = sees.then(|| json!({ "id": row.home_account_id, "path": reach.tree().path(row.home_account_id) }));
     json!({
         "login": row.id,
         "person": row.person_id,
@@ -274,7 +277,7 @@ fn described(reach: &Reach, Shown { row, awaits }: &Shown) -> Value {
         "phone_numbers": values("phoneNumbers"),
         "token_type": row.token_type,
         "mobile_type": row.mobile_type,
-        "home": home,
+        "home": home(reach, row.home_account_id),
         "directory": row.directory_id,
         "connection": row.connection_id,
         "awaits": awaits.as_ref().map(|(claim, value)| json!({ "claim": claim, "value": value })),

@@ -13,12 +13,13 @@ use super::approvals::told;
 use super::asker::{Asker, Body};
 use super::problem::Problem;
 use crate::app::App;
-use crate::directory::access::Permission;
+use crate::directory::access::{Permission, Reach};
 use crate::directory::assignments::{Assignments, Gift, Given};
 use crate::directory::effective::{Cause, EffectiveRole};
-use crate::directory::{counting_assignments, mapping};
+use crate::directory::{RuleBook, counting_assignments, mapping};
 use crate::http::layers::RequestId;
 use crate::model::{AccountId, Assignment, AssignmentId, AssignmentSource, LoginId, Rule, RuleId, RuleOrigin};
+use crate::store::Reader;
 
 /// `GET /accounts/{account}/roles`: those that can be given there, and whether who asks may.
 pub(super) async fn list(asker: Asker, Path(account): Path<String>) -> Result<Body<Value>, Problem> {
@@ -105,7 +106,17 @@ pub(super) async fn why(State(app): State<App>, asker: Asker, Path(login): Path<
     let login: LoginId = login.parse().map_err(|_| Problem::not_found())?;
     let mut reader = app.store.read(asker.tenant());
     let row = reader.any_login(login).await?.ok_or_else(Problem::not_found)?;
-    let theirs = counting_assignments(&mut reader, &app.rules, login).await?;
+    let accounts = accounts_of(&mut reader, &app.rules, own, login).await?;
+    // Somebody with nothing to see here, and whose home is elsewhere, is nobody.
+    if accounts.is_empty() && !own.allows(Permission::ViewPeople, row.login.home_account_id) {
+        return Err(Problem::not_found());
+    }
+    Ok(Body(json!({ "login": login, "active": row.login.is_usable(), "accounts": accounts })))
+}
+
+/// What a login holds on each account that who asks may see people of, and why.
+pub(super) async fn accounts_of(reader: &mut Reader, rules: &RuleBook, own: &Reach, login: LoginId) -> Result<Vec<Value>, Problem> {
+    let theirs = counting_assignments(reader, rules, login).await?;
     let facts = reader.facts(&[login]).await?.pop();
     let given = theirs.iter().filter(|given| given.source == AssignmentSource::Rule);
     let rules: Vec<_> = given.map(|given| RuleId::from_uuid(given.source_id)).collect();
@@ -122,11 +133,7 @@ pub(super) async fn why(State(app): State<App>, asker: Asker, Path(login): Path<
             accounts.push(json!({ "account": account.id, "path": path, "name": name, "roles": roles }));
         }
     }
-    // Somebody with nothing to see here, and whose home is elsewhere, is nobody.
-    if accounts.is_empty() && !own.allows(Permission::ViewPeople, row.login.home_account_id) {
-        return Err(Problem::not_found());
-    }
-    Ok(Body(json!({ "login": login, "active": row.login.is_usable(), "accounts": accounts })))
+    Ok(accounts)
 }
 
 /// A rule, and what of somebody's facts fulfils it.

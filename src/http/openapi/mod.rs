@@ -4,6 +4,7 @@
 //! and none is made up. The same document lies in `docs/openapi.json`.
 
 mod approvals;
+mod links;
 mod people;
 mod schemas;
 mod sessions;
@@ -111,6 +112,10 @@ const OPERATIONS: &[Operation] = &[
     (Post, "/api/v1/logins/{login}/reassign", "Hands services over", Some("Handover"), Done::With("Reassigned")),
     (Delete, "/api/v1/assignments/{assignment}", "Takes a role that a hand gave", None, Done::Nothing),
     (Get, "/api/v1/logins/{login}/roles", "What somebody holds on which account, and why", None, Done::With("HeldRoles")),
+    (Get, "/api/v1/logins/{login}/link-proposals", "Who is taken for the person's other login", None, Done::With("LinkProposals")),
+    (Put, "/api/v1/logins/{login}/link-proposals/{other}", "Takes two logins for one person's", None, Done::Nothing),
+    (Delete, "/api/v1/logins/{login}/link-proposals/{other}", "Takes them for one person's no longer", None, Done::Nothing),
+    (Put, "/api/v1/logins/{login}/break-glass", "Whether a local login stays alone", Some("BreakGlass"), Done::Nothing),
     (Get, "/api/v1/logins/{login}/sessions", "Where somebody is signed in with a login", None, Done::With("Sessions")),
     (Delete, "/api/v1/sessions/{session}", "Ends a session", None, Done::Nothing),
     (Get, "/api/v1/session-limits", "How long sessions of the tenant last", None, Done::With("SessionTimes")),
@@ -131,6 +136,7 @@ const OPERATIONS: &[Operation] = &[
     (Post, "/api/v1/people/{login}/deactivate", "Ends its sessions, and lets it in no more", Some("Reason"), Done::With("Person")),
     (Post, "/api/v1/people/{login}/reactivate", "Lets it in again", Some("Reason"), Done::With("Person")),
     (Post, "/api/v1/people/{login}/invite", "Asks somebody to come", None, Done::With("Person")),
+    (Get, "/api/v1/persons/{person}", "A person with their logins", None, Done::With("PersonWithLogins")),
     (Post, "/api/v1/persons/{person}/deactivate", "Deactivates a person with all logins", Some("Reason"), Done::Nothing),
     (Post, "/api/v1/persons/{person}/reactivate", "Lets a person in again", Some("Reason"), Done::Nothing),
     (Get, "/api/v1/events", "The audit trail, newest first", None, Done::With("Events")),
@@ -250,7 +256,8 @@ fn document() -> OpenApi {
         paths = paths.path(*path, PathItem::new(method.http(), described(operation)));
     }
     let mut components = ComponentsBuilder::new();
-    for (name, shape) in schemas::shapes().into_iter().chain(people::shapes()).chain(tenants::shapes()).chain(sessions::shapes()) {
+    let parts = [schemas::shapes(), people::shapes(), links::shapes(), tenants::shapes(), sessions::shapes()];
+    for (name, shape) in parts.into_iter().flatten() {
         components = components.schema(name, shape);
     }
     components = components

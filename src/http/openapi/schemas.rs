@@ -220,7 +220,8 @@ fn roles() -> Vec<(&'static str, Shape)> {
                 ("granted_at", instant()),
             ]),
         ),
-        ("HeldRoles", object(&[("login", id()), ("active", flag()), ("accounts", list(at))])),
+        ("HeldRoles", object(&[("login", id()), ("active", flag()), ("accounts", list(named("RolesAt")))])),
+        ("RolesAt", at),
     ]
 }
 

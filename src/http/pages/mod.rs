@@ -10,6 +10,7 @@
 
 mod assets;
 mod logins;
+mod person;
 mod portal;
 mod refused;
 mod signed_in;
@@ -24,6 +25,7 @@ use http::{HeaderName, StatusCode, header};
 
 pub use assets::{icon_url, router as assets, stylesheet_url};
 pub use logins::{ConfirmLink, ConnectionChoice, Done, LinkLogins, LoginCard, Logins, ProposalLine, ToProve, UnlinkLogins};
+pub use person::{PersonLogin, PersonPage, PresenceWord, ProposedLogin};
 pub use portal::{
     AccountChoice, AskSignOut, AskSwitch, ChooseAccount, LogoutRefused, NoAccount, Onward, Over, PortalRefused, RequestOver,
 };

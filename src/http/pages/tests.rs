@@ -308,6 +308,10 @@ fn every_page() -> Vec<(String, String)> {
         pages.push((format!("trouble_{wrong:?}").to_lowercase(), Trouble { frame: Frame::default(), wrong, reference }.render()));
     }
     pages.extend(logins_pages());
+    let frame = Frame { visitor: Some(joe()), ..bluesky() };
+    for (name, view) in person::examples(&frame, &accounts()) {
+        pages.push((name, view.render()));
+    }
     pages.into_iter().map(|(name, html)| (name, html.unwrap())).collect()
 }
 

@@ -11,6 +11,7 @@ mod clients;
 mod events;
 mod idempotency;
 mod jobs;
+mod links;
 mod log;
 mod operator;
 mod paging;
