@@ -44,7 +44,7 @@ impl Pair {
         self.foyer.tenant.scim.delete(&format!("/Users/{login}")).await.expect(204);
     }
 
-    async fn change(&self, change: Change, (first, second): (LoginId, LoginId), cookie: &String, name: &str) {
+    async fn change(&self, change: Change, (first, second): (LoginId, LoginId), cookie: &str, name: &str) {
         let third = format!("third-{name}");
         match change {
             Change::SecondDeactivated => self.foyer.set_active(second, false).await,

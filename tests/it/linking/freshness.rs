@@ -32,7 +32,7 @@ on_every_engine! {
         let prove = Purpose::Login { login: pair.joe };
         for (case, claims) in stale(&pair, "joe") {
             let away = pair.errand(&mut browser, pair.first(), prove, &FRESHLY).await;
-            let page = pair.comes_back(&mut browser, &away, claims).await;
+            let page = pair.comes_back(&mut browser, &away, &claims).await;
             assert!(page.status.is_client_error(), "{case}: {} {}", page.status, page.body);
             assert_eq!(pair.cookie(&browser), cookie, "{case}");
             assert_eq!(pair.begins(&cookie, pair.second, None).await, Ok(Begun::ProveFirst), "{case}");
@@ -41,19 +41,19 @@ on_every_engine! {
         // The right answer does, and then the second login's turn is the same.
         let away = pair.errand(&mut browser, pair.first(), prove, &FRESHLY).await;
         let now = pair.foyer.clock.now().timestamp();
-        assert_eq!(pair.comes_back(&mut browser, &away, json!({ "sub": "joe", "auth_time": now })).await.status, 303);
+        assert_eq!(pair.comes_back(&mut browser, &away, &json!({ "sub": "joe", "auth_time": now })).await.status, 303);
         let cookie = pair.cookie(&browser);
         let link = pair.begun(&cookie).await;
         for (case, claims) in stale(&pair, "joe.gsa") {
             let away = pair.errand(&mut browser, pair.second, Purpose::Link { link }, &FRESHLY).await;
-            let page = pair.comes_back(&mut browser, &away, claims).await;
+            let page = pair.comes_back(&mut browser, &away, &claims).await;
             assert!(page.status.is_client_error(), "{case}: {} {}", page.status, page.body);
             assert_eq!(pair.confirms(pair.app(), &cookie, link).await.unwrap_err(), Refusal::LinkOver, "{case}");
         }
         assert_eq!(pair.foyer.count("sign_in_traces where outcome = 'not_fresh'").await, 12);
         assert_eq!(pair.foyer.count("link_proofs where other_login_id is not null").await, 0);
         let away = pair.errand(&mut browser, pair.second, Purpose::Link { link }, &FRESHLY).await;
-        let back = pair.comes_back(&mut browser, &away, json!({ "sub": "joe.gsa", "auth_time": now })).await;
+        let back = pair.comes_back(&mut browser, &away, &json!({ "sub": "joe.gsa", "auth_time": now })).await;
         back.expect_redirect(&format!("/me/logins/link/{link}"));
         pair.confirms(pair.app(), &cookie, link).await.unwrap();
         assert!(pair.is_linked().await);
@@ -91,7 +91,7 @@ on_every_engine! {
                 panic!("{case}: it is privileged")
             };
             let away = pair.errand(&mut browser, connection, Purpose::Login { login: pair.gsa }, &FRESHLY).await;
-            let page = pair.comes_back(&mut browser, &away, claims).await;
+            let page = pair.comes_back(&mut browser, &away, &claims).await;
             assert!(page.status.is_client_error(), "{case}: {}", page.status);
             assert_eq!(pair.active(&browser).await, Some(pair.joe), "{case}");
         }
@@ -99,7 +99,7 @@ on_every_engine! {
         // The everyday login is switched to by a sign-in of any age.
         let away = pair.errand(&mut browser, pair.second, Purpose::Login { login: pair.gsa }, &FRESHLY).await;
         let now = pair.foyer.clock.now().timestamp();
-        pair.comes_back(&mut browser, &away, json!({ "sub": "joe.gsa", "auth_time": now })).await.expect_redirect("/me");
+        pair.comes_back(&mut browser, &away, &json!({ "sub": "joe.gsa", "auth_time": now })).await.expect_redirect("/me");
         assert_eq!(pair.active(&browser).await, Some(pair.gsa));
         assert_eq!(pair.switches(pair.app(), &pair.cookie(&browser), pair.joe).await, Ok(Switch::Done));
         pair.expect_sound("switching").await;

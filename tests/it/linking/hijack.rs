@@ -44,7 +44,7 @@ on_every_engine! {
             });
             let mut browser = Browser::new();
             let away = pair.errand(&mut browser, pair.second, Purpose::SignIn, &FRESHLY).await;
-            pair.comes_back(&mut browser, &away, claims).await.expect_redirect("/me");
+            pair.comes_back(&mut browser, &away, &claims).await.expect_redirect("/me");
             let mallory = pair.active(&browser).await.unwrap();
             assert!(mallory != pair.joe && mallory != pair.gsa);
             assert_ne!(pair.person_of(mallory).await.0, pair.person_of(pair.joe).await.0);

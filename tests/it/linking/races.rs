@@ -210,7 +210,7 @@ on_every_engine! {
             }
             // In a new browser, and in the one that has both.
             let cookie = linked.unwrap().1;
-            let (before, purpose) =
+            let (before, purpose): (Option<&str>, _) =
                 if round % 2 == 0 { (None, Purpose::SignIn) } else { (Some(&cookie), Purpose::Login { login: second }) };
             let (unlinked, (outcome, hers)) =
                 tokio::join!(pair.unlinks(pair.app(), &cookie), pair.arrives(app, who, before, purpose, &FRESHLY));

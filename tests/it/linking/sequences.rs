@@ -19,7 +19,7 @@ use crate::support::sql;
 use crate::support::world::on_every_engine;
 
 /// The same on every run. A failure names the seed and the step.
-const SEEDS: [u64; 3] = [32, 33, 2026];
+const SEEDS: [u64; 2] = [33, 2026];
 const STEPS: usize = 80;
 
 /// Another directory, whose people come by the second connection; and a role for everybody of each.
@@ -185,7 +185,7 @@ impl Model {
         }
     }
 
-    async fn arrives(&mut self, at: usize, before: Option<&Cookie>, purpose: Purpose) -> (Result<(), Refusal>, Cookie) {
+    async fn arrives(&mut self, at: usize, before: Option<&str>, purpose: Purpose) -> (Result<(), Refusal>, Cookie) {
         let name = format!("name-{at}");
         let who = (self.connection(at), name.as_str());
         let (outcome, cookie) = self.pair.arrives(self.pair.app(), who, before, purpose, &FRESHLY).await;
@@ -226,7 +226,7 @@ impl Model {
     }
 
     /// What a portal is told is of the active login, and of no other.
-    async fn expect_roles(&self, at: usize, cookie: &Cookie) {
+    async fn expect_roles(&self, at: usize, cookie: &str) {
         let known = self.known(at).unwrap();
         let browser = self.pair.browser(cookie);
         let code = self.pair.foyer.grant(&browser, "portal", "bluesky/emea", "openid").await;
