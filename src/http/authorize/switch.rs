@@ -25,6 +25,7 @@ pub(super) async fn ask(app: &App, asked: Asked, session: &Session, seen: Seen, 
         Ok(Some(user_name)) => {
             let Seen { frame, visitor, .. } = seen;
             let (action, login) = (waiting::place(handle), login.to_string());
+            let frame = frame.at(&action);
             Page(StatusCode::OK, AskSwitch { frame, portal: asked.portal.name, visitor, login, user_name, action }).into_response()
         }
         Ok(None) => super::refuse(app, &asked, gone()).await,

@@ -7,6 +7,7 @@ mod hijack;
 mod pages;
 mod races;
 mod sequences;
+mod switching;
 
 use chrono::TimeDelta;
 use serde_json::json;
@@ -149,6 +150,42 @@ impl Pair {
         self.asserts(sub);
         self.wait(1);
         browser.follow(&away, until).await
+    }
+
+    /// Goes to the identity provider to prove the active login, as whoever that is, and comes back to the wizard.
+    pub(crate) async fn proves_first(&self, browser: &mut Browser, sub: &str) -> Visit {
+        let leaving = browser.post(&self.at("/me/logins/prove"), &[]).await;
+        self.proves(browser, &leaving, sub).await.expect(200, "Done: The identity provider of bluesky asked you just now")
+    }
+
+    /// Begins a link whose second login signs in at a connection, signs in there as somebody, and comes back.
+    pub(crate) async fn proves_second(&self, browser: &mut Browser, connection: ConnectionId, sub: &str) -> Visit {
+        let leaving = browser.post(&self.at("/me/logins/link"), &[("connection", &connection.to_string())]).await;
+        self.proves(browser, &leaving, sub).await
+    }
+
+    /// Links the login that is active in a browser with another one of the first connection, by the pages.
+    pub(crate) async fn link(&self, browser: &mut Browser, first: &str, second: &str) -> Visit {
+        self.proves_first(browser, first).await;
+        let page = self.proves_second(browser, self.foyer.tenant.connection, second).await.expect(200, "Link these two logins?");
+        browser.post(page.url.as_str(), &[]).await.expect_redirect("/me/logins?done=linked")
+    }
+
+    /// A browser in which `joe` is active, and linked with `joe.gsa`.
+    pub(crate) async fn linked(&self) -> Browser {
+        let mut browser = self.signed_in("joe").await;
+        self.link(&mut browser, "joe", "joe.gsa").await;
+        browser
+    }
+
+    /// What shows the session of a browser.
+    pub(crate) fn cookie(&self, browser: &Browser) -> Option<String> {
+        browser.cookie(&self.foyer.world.base, SESSION).map(ToOwned::to_owned)
+    }
+
+    /// The page of a browser's accounts says who is signed in, or it leads to signing in.
+    pub(crate) async fn is_signed_in(&self, browser: &mut Browser) -> bool {
+        browser.visit(&self.at("/me")).await.status == 200
     }
 
     /// The person of a login, and how many logins that has.
