@@ -49,17 +49,13 @@ async fn view(app: &App, session: &Session) -> directory::Result<Option<Logins>>
     let Some(row) = reader.any_login(session.active_login_id).await? else { return Ok(None) };
     let cards = Cards::new(app, session, reader).await?;
     let sessions = of_person(reader, session.person_id, app.session_limits(), app.clock.now()).await?.len();
-    let (logins, linked_at, proposals) = match names::of_two(reader, &app.rules, &row.login).await? {
-        Some([own, other]) => {
-            let linked_at = since(reader, [&own.row, &other.row]).await?;
-            let (own_name, other_name) = (own.name, other.name);
-            let own = cards.of(reader, own.row, Some(own_name)).await?;
-            (vec![own, cards.of(reader, other.row, Some(other_name)).await?], linked_at, Vec::new())
-        }
-        None => {
-            let proposals = proposals::of_login(reader, &row.login).await?.into_iter().map(line).collect();
-            (vec![cards.of(reader, row, None).await?], None, proposals)
-        }
+    let (logins, linked_at, proposals) = if let Some([own, other]) = names::of_two(reader, &app.rules, &row.login).await? {
+        let linked_at = since(reader, [&own.row, &other.row]).await?;
+        let own = cards.of(reader, own.row, Some(own.name)).await?;
+        (vec![own, cards.of(reader, other.row, Some(other.name)).await?], linked_at, Vec::new())
+    } else {
+        let proposals = proposals::of_login(reader, &row.login).await?.into_iter().map(line).collect();
+        (vec![cards.of(reader, row, None).await?], None, proposals)
     };
     Ok(Some(Logins { frame: frame.at(PLACE), logins, linked_at, sessions, proposals, done: None, contact }))
 }

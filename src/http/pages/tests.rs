@@ -204,6 +204,24 @@ fn logins_pages() -> Vec<(String, askama::Result<String>)> {
     pages
 }
 
+/// The pages of who is sent here to be signed out.
+fn sign_out_pages() -> Vec<(String, askama::Result<String>)> {
+    let ask = AskSignOut {
+        frame: bluesky(),
+        user_name: Some("joe.bloggs@bluesky.example".into()),
+        portal: Some("Bluesky Support".into()),
+        client_id: Some("support".into()),
+        post_logout_redirect_uri: Some("https://portal.example/goodbye".into()),
+        state: Some("state".into()),
+    };
+    let mut pages = vec![("ask_sign_out".into(), ask.render()), ("ask_sign_out_nobody".into(), AskSignOut::default().render())];
+    for why in [LogoutWhy::Malformed, LogoutWhy::Hint, LogoutWhy::Client, LogoutWhy::Redirect] {
+        let view = LogoutRefused { frame: Frame::default(), why, reference: REFERENCE.into() };
+        pages.push((format!("logout_refused_{why:?}").to_lowercase(), view.render()));
+    }
+    pages
+}
+
 /// Every page in every state, by name.
 fn every_page() -> Vec<(String, String)> {
     let choice = |name: &str| Choice { name: name.into(), href: "/sign-in/oidc/0198".into() };
@@ -286,20 +304,7 @@ fn every_page() -> Vec<(String, String)> {
     for over in [Over::Gone, Over::Answered] {
         pages.push((format!("request_over_{over:?}").to_lowercase(), RequestOver { frame: Frame::default(), over }.render()));
     }
-    let ask = AskSignOut {
-        frame: bluesky(),
-        user_name: Some("joe.bloggs@bluesky.example".into()),
-        portal: Some("Bluesky Support".into()),
-        client_id: Some("support".into()),
-        post_logout_redirect_uri: Some("https://portal.example/goodbye".into()),
-        state: Some("state".into()),
-    };
-    pages.push(("ask_sign_out".into(), ask.render()));
-    pages.push(("ask_sign_out_nobody".into(), AskSignOut::default().render()));
-    for why in [LogoutWhy::Malformed, LogoutWhy::Hint, LogoutWhy::Client, LogoutWhy::Redirect] {
-        let view = LogoutRefused { frame: Frame::default(), why, reference: REFERENCE.into() };
-        pages.push((format!("logout_refused_{why:?}").to_lowercase(), view.render()));
-    }
+    pages.extend(sign_out_pages());
     for reason in Reason::ALL {
         pages.push((format!("refused_{reason:?}").to_lowercase(), refused(reason).render()));
     }

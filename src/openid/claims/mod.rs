@@ -64,7 +64,7 @@ pub async fn standing(reader: &mut Reader, grant: &PortalGrant, rules: &RuleBook
     let services = reader.services_of(grant.account_id).await?.into_iter().map(|service| service.key).collect();
     let groups = reader.memberships(&[grant.login_id]).await?.into_iter().map(|one| one.display).collect();
     let linked = reader.other_login_in_use(grant.login_id).await?.is_some();
-    Ok(stand(catalogue, &path, &services, &held, row).map(|standing| Standing { groups, linked, ..standing }))
+    Ok(stand(catalogue, &path, &services, &held, row).map(|standing| Standing { linked, groups, ..standing }))
 }
 
 /// The standing of a login, but for its groups and its person's other login.
