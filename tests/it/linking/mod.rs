@@ -172,14 +172,14 @@ impl Pair {
     }
 
     /// A browser in which `joe` is active, and linked with `joe.gsa`.
-    pub(crate) async fn linked(&self) -> Browser {
+    pub(crate) async fn linked_by_pages(&self) -> Browser {
         let mut browser = self.signed_in("joe").await;
         self.link(&mut browser, "joe", "joe.gsa").await;
         browser
     }
 
     /// What shows the session of a browser.
-    pub(crate) fn cookie(&self, browser: &Browser) -> Option<String> {
+    pub(crate) fn shown_by(&self, browser: &Browser) -> Option<String> {
         browser.cookie(&self.foyer.world.base, SESSION).map(ToOwned::to_owned)
     }
 

@@ -51,17 +51,17 @@ on_every_engine! {
         let first = pair.foyer.tenant.connection.to_string();
         let leaving = browser.post(&pair.at("/me/logins/link"), &[("connection", &first)]).await;
         assert_eq!(asked(&leaving), (Some("login".into()), Some("0".into())));
-        let cookie = pair.cookie(&browser);
+        let cookie = pair.shown_by(&browser);
         // The last one: both, what each can do, and what ends.
         let page = pair.proves(&mut browser, &leaving, "joe.gsa").await.expect(200, "Link these two logins?");
         for text in ["joe@bluesky.example", "joe.gsa@bluesky.example", "EMEA administrators", "All 2 other sessions"] {
             assert!(page.body.contains(text), "{text}: {}", page.body);
         }
-        assert_eq!((pair.cookie(&browser), pair.active(&browser).await), (cookie.clone(), Some(pair.joe)));
+        assert_eq!((pair.shown_by(&browser), pair.active(&browser).await), (cookie.clone(), Some(pair.joe)));
         assert!(!pair.is_linked().await && pair.is_signed_in(&mut phone).await && pair.is_signed_in(&mut there).await);
         browser.post(page.url.as_str(), &[]).await.expect_redirect("/me/logins?done=linked");
         assert!(pair.is_linked().await);
-        assert_ne!(pair.cookie(&browser), cookie);
+        assert_ne!(pair.shown_by(&browser), cookie);
         let mut thief = Browser::new();
         thief.plant(&pair.foyer.world.base, SESSION, &cookie.unwrap());
         for other in [&mut phone, &mut there, &mut thief] {
@@ -127,10 +127,10 @@ on_every_engine! {
     async fn another_login_than_the_active_one_proves_nothing(engine) {
         let pair = Pair::new(engine).await;
         let mut browser = pair.signed_in("joe").await;
-        let cookie = pair.cookie(&browser);
+        let cookie = pair.shown_by(&browser);
         let leaving = browser.post(&pair.at("/me/logins/prove"), &[]).await;
         expect_refused(pair.proves(&mut browser, &leaving, "joe.gsa").await, 403, "That was another login", "/me/logins/link");
-        assert_eq!((pair.active(&browser).await, pair.cookie(&browser)), (Some(pair.joe), cookie));
+        assert_eq!((pair.active(&browser).await, pair.shown_by(&browser)), (Some(pair.joe), cookie));
     }
 
     async fn a_proposal_is_for_the_login_that_it_names_and_for_no_other(engine) {
@@ -171,7 +171,7 @@ on_every_engine! {
         let connection = pair.foyer.tenant.connection;
         let mut browser = pair.signed_in("joe").await;
         pair.proves_first(&mut browser, "joe").await;
-        let cookie = pair.cookie(&browser);
+        let cookie = pair.shown_by(&browser);
         for (sub, text) in [("joe", "That was the same login again"), ("stranger", "That login has no access here")] {
             expect_refused(pair.proves_second(&mut browser, connection, sub).await, 403, text, "/me/logins");
         }
@@ -200,7 +200,7 @@ on_every_engine! {
         expect_refused(page, 403, "This way to sign in is switched off", "/me/logins/link");
         let page = browser.visit(&pair.at("/me/logins/link")).await;
         assert!(!page.body.contains("The vault of bluesky"), "{}", page.body);
-        assert_eq!((pair.active(&browser).await, pair.cookie(&browser)), (Some(pair.joe), cookie));
+        assert_eq!((pair.active(&browser).await, pair.shown_by(&browser)), (Some(pair.joe), cookie));
         assert!(!pair.is_linked().await);
         assert_eq!(pair.foyer.count("link_proofs where other_login_id is not null").await, 0);
     }
@@ -253,7 +253,7 @@ on_every_engine! {
 
     async fn no_other_site_and_nobody_who_is_signed_out_does_any_of_it(engine) {
         let pair = Pair::new(engine).await;
-        let mut browser = pair.linked().await;
+        let mut browser = pair.linked_by_pages().await;
         let (login, connection) = (pair.gsa.to_string(), pair.second.to_string());
         let form = [("login", login.as_str()), ("connection", connection.as_str())];
         let before = pair.foyer.count("events").await;

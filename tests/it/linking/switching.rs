@@ -15,8 +15,8 @@ fn asks_anew(leaving: &Visit) -> bool {
 on_every_engine! {
     async fn the_header_switches_both_ways_and_the_page_shows_whose_it_is(engine) {
         let pair = Pair::new(engine).await;
-        let mut browser = pair.linked().await;
-        let cookie = pair.cookie(&browser);
+        let mut browser = pair.linked_by_pages().await;
+        let cookie = pair.shown_by(&browser);
         pair.switch(&mut browser, pair.gsa, Some("/me/sessions")).await.expect_redirect("/me/sessions");
         let page = browser.visit(&pair.at("/me")).await.expect(200, "EMEA administrators");
         for text in ["joe.gsa@bluesky.example</a> (second login)", "Switch to joe@bluesky.example (first login)",
@@ -27,7 +27,7 @@ on_every_engine! {
         pair.switch(&mut browser, pair.gsa, None).await.expect_redirect("/me");
         pair.switch(&mut browser, pair.joe, None).await.expect_redirect("/me");
         browser.visit(&pair.at("/me")).await.expect(200, "No account yet");
-        assert_eq!(pair.cookie(&browser), cookie);
+        assert_eq!(pair.shown_by(&browser), cookie);
         // A place of another site is no place to return to.
         for elsewhere in ["https://evil.example/", "//evil.example", "/\\evil.example"] {
             pair.switch(&mut browser, pair.gsa, Some(elsewhere)).await.expect_redirect("/me");
@@ -36,22 +36,22 @@ on_every_engine! {
 
     async fn a_login_that_did_not_sign_in_here_signs_in_first(engine) {
         let pair = Pair::new(engine).await;
-        pair.linked().await;
+        pair.linked_by_pages().await;
         // Another browser, in which one of the two is signed in.
         let mut browser = pair.signed_in("joe").await;
-        let (session, cookie) = (pair.foyer.session(&browser).await.unwrap(), pair.cookie(&browser));
+        let (session, cookie) = (pair.foyer.session(&browser).await.unwrap(), pair.shown_by(&browser));
         let leaving = pair.switch(&mut browser, pair.gsa, Some("/me/sessions")).await;
         assert!(!asks_anew(&leaving) && leaving.body.contains("signed in as"), "{}", leaving.body);
         let page = pair.proves(&mut browser, &leaving, "joe.gsa").await.expect(200, "Where you are signed in");
         assert!(page.body.contains("joe.gsa@bluesky.example</a> (second login)"), "{}", page.body);
         let after = pair.foyer.session(&browser).await.unwrap();
         assert_eq!((after.id, after.active_login_id), (session.id, pair.gsa));
-        assert_ne!(pair.cookie(&browser), cookie);
+        assert_ne!(pair.shown_by(&browser), cookie);
     }
 
     async fn a_privileged_login_is_asked_afresh_and_the_everyday_one_is_not(engine) {
         let pair = Pair::guarded(engine).await;
-        let mut browser = pair.linked().await;
+        let mut browser = pair.linked_by_pages().await;
         let page = browser.visit(&pair.at("/me")).await;
         for text in ["(everyday)", "Switch to joe.gsa@bluesky.example (privileged)"] {
             assert!(page.body.contains(text), "{text}: {}", page.body);
@@ -80,7 +80,7 @@ on_every_engine! {
 
     async fn a_login_that_is_switched_off_is_not_switched_to(engine) {
         let pair = Pair::new(engine).await;
-        let mut browser = pair.linked().await;
+        let mut browser = pair.linked_by_pages().await;
         pair.foyer.set_active(pair.gsa, false).await;
         let page = browser.visit(&pair.at("/me/logins")).await.expect(200, "deactivated");
         assert!(!page.body.contains("/me/switch"), "{}", page.body);
@@ -95,7 +95,7 @@ on_every_engine! {
 
     async fn switching_at_a_request_of_a_portal_goes_on_by_a_page(engine) {
         let pair = Pair::new(engine).await;
-        let mut browser = pair.linked().await;
+        let mut browser = pair.linked_by_pages().await;
         pair.switch(&mut browser, pair.gsa, None).await.expect_redirect("/me");
         let address = pair.at(&format!("/oauth2/authorize?{}", query(&[])));
         let back = browser.follow(&address, Some(CALLBACK)).await;
@@ -108,7 +108,7 @@ on_every_engine! {
     async fn the_two_are_parted_from_either_side(engine) {
         for active in ["joe", "joe.gsa"] {
             let pair = Pair::new(engine).await;
-            let mut browser = pair.linked().await;
+            let mut browser = pair.linked_by_pages().await;
             let (own, other) = if active == "joe" { (pair.joe, pair.gsa) } else { (pair.gsa, pair.joe) };
             if own == pair.gsa {
                 pair.switch(&mut browser, pair.gsa, None).await.expect_redirect("/me");
@@ -124,11 +124,11 @@ on_every_engine! {
             assert!(asks_anew(&leaving));
             let page = pair.proves(&mut browser, &leaving, active).await.expect(200, "Unlink the two logins?");
             assert!(page.body.contains("action=\"/me/logins/unlink\""), "{}", page.body);
-            let cookie = pair.cookie(&browser);
+            let cookie = pair.shown_by(&browser);
             browser.post(&pair.at("/me/logins/unlink"), &[]).await.expect_redirect("/me/logins?done=unlinked");
             assert!(!pair.is_linked().await);
             assert_eq!((pair.person_of(own).await.1, pair.person_of(other).await.1), (1, 1));
-            assert_ne!(pair.cookie(&browser), cookie);
+            assert_ne!(pair.shown_by(&browser), cookie);
             let mut thief = Browser::new();
             thief.plant(&pair.foyer.world.base, SESSION, &cookie.unwrap());
             assert!(!pair.is_signed_in(&mut thief).await);
