@@ -34,10 +34,10 @@ function begin (response, minutes, content) {
 }
 
 // region sign-in
-/** Sends the browser to Vestibule. `asked` has what is special about this time: account, prompt, acr_values, max_age. */
+/** Sends the browser to Vestibule. `asked` has what is special about this time: account, login, prompt, acr_values, max_age. */
 async function authorize (response, session, asked) {
   const [verifier, state, nonce] = [openid.randomPKCECodeVerifier(), openid.randomState(), openid.randomNonce()]
-  session.pending.set(state, { verifier, nonce, asked })
+  session.pending.set(state, { verifier, nonce, asked, before: session.claims })
   redirect(response, openid.buildAuthorizationUrl(vestibule, {
     redirect_uri: `${PORTAL}/callback`,
     scope: 'openid profile email',
@@ -55,15 +55,18 @@ async function callback (url, response, id) {
   const pending = session?.pending.get(state)
   if (!pending) return page(response, 400, 'This sign-in did not begin in this browser, or it is over.')
   session.pending.delete(state)
-  const { verifier, nonce, asked } = pending
+  const { verifier, nonce, asked, before } = pending
   try {
     const checks = { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce, maxAge: asked.max_age, idTokenExpected: true }
     const tokens = await openid.authorizationCodeGrant(vestibule, url, checks)
     const claims = tokens.claims()
     if (asked.account && claims.account !== asked.account) throw new Error('the tokens are for another account than was asked for')
     if (asked.acr_values && claims.acr !== asked.acr_values) throw new Error('the sign-in is not as strong as was asked for')
+    if (asked.login === 'other' && before && claims.person !== before.person) throw new Error('the tokens are another person’s')
+    // Each login has accounts of its own.
+    const accounts = claims.sub === before?.sub ? session.accounts : new Set()
     sessions.delete(id)
-    begin(response, 12 * 60, { tokens, claims, accounts: session.accounts.add(claims.account) })
+    begin(response, 12 * 60, { tokens, claims, accounts: accounts.add(claims.account) })
     // The tokens of the account before this one are of no use any more.
     if (session.tokens) await openid.tokenRevocation(vestibule, session.tokens.refresh_token).catch(console.error)
     redirect(response, '/')
@@ -78,6 +81,12 @@ async function callback (url, response, id) {
 // endregion
 
 // region refresh
+/** Nobody is signed in any more. What waits for the browser goes on: who switches to their other login comes back as that one. */
+function leave (id) {
+  const { until, pending } = sessions.get(id)
+  sessions.set(id, { until, pending, accounts: new Set() })
+}
+
 /** New tokens, which say what is true now. One refresh at a time: a refresh token is good once, and the second use of one ends all. */
 function refresh (session) {
   session.refreshing ??= openid.refreshTokenGrant(vestibule, session.tokens.refresh_token).then(tokens => {
@@ -96,7 +105,7 @@ async function signedIn (id, anew) {
     return session
   } catch (error) {
     if (error.error !== 'invalid_grant') throw error
-    sessions.delete(id)
+    leave(id)
   }
 }
 // endregion
@@ -115,7 +124,7 @@ async function backchannelLogout (request, response) {
     if (!events['http://schemas.openid.net/event/backchannel-logout'] || nonce !== undefined || !(sid || sub)) throw new Error('this is no logout token')
     // One that comes again was lost on its way back, or was overheard: it has done what it says.
     if (!seen.has(jti)) {
-      for (const [id, { claims }] of sessions) if (claims && (sid ? claims.sid === sid : claims.sub === sub)) sessions.delete(id)
+      for (const [id, { claims }] of sessions) if (claims && (sid ? claims.sid === sid : claims.sub === sub)) leave(id)
       seen.set(jti, Date.now() + 600_000)
     }
     response.end()
@@ -153,10 +162,10 @@ function page (response, status, text, session) {
   const others = [...accounts ?? []].filter(account => account !== claims.account)
   response.end(`<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
 <title>Sample portal</title><main><h1>Sample portal</h1><p>${escape(text)}</p>${!claims ? '<p><a href="/sign-in">Sign in</a></p>' : `
-<dl><dt>Login</dt><dd id="login">${escape(claims.sub)}</dd><dt>Person</dt><dd>${escape(claims.person)}</dd><dt>Account</dt><dd id="account">${escape(claims.account)}</dd>
+<dl><dt>Signed in as</dt><dd id="user">${escape(claims.preferred_username)}</dd><dt>Login</dt><dd id="login">${escape(claims.sub)}</dd><dt>Person</dt><dd>${escape(claims.person)}</dd><dt>Account</dt><dd id="account">${escape(claims.account)}</dd>
 <dt>Roles</dt><dd id="roles">${escape(claims.roles?.join(', ') || 'none')}</dd><dt>Strength</dt><dd id="acr">${escape(claims.acr)}</dd></dl>
 ${others.map(account => `<p><a href="/sign-in?prompt=none&amp;account=${encodeURIComponent(account)}">Go to ${escape(account)}</a></p>`).join('')}
-<p><a href="/sign-in?prompt=select_account">Another account</a></p><p><a href="/sign-in?acr_values=urn:vestibule:aal2">Prove it with a second factor</a></p>
+<p><a href="/sign-in?prompt=select_account">Another account</a></p>${claims.login.linked ? '<p><a href="/sign-in?login=other">Use my other login</a></p>' : ''}<p><a href="/sign-in?acr_values=urn:vestibule:aal2">Prove it with a second factor</a></p>
 <form method="post"><button formaction="/refresh">Refresh</button> <button formaction="/sign-out">Sign out</button></form>`}</main></html>`)
 }
 
@@ -170,7 +179,7 @@ async function answer (request, response) {
       return page(response, 200, session ? `Welcome, ${session.claims.name ?? session.claims.sub}.` : 'You are signed out.', session)
     }
     case 'GET /sign-in': {
-      const asked = Object.fromEntries([...url.searchParams].filter(([name]) => ['account', 'prompt', 'acr_values'].includes(name)))
+      const asked = Object.fromEntries([...url.searchParams].filter(([name]) => ['account', 'login', 'prompt', 'acr_values'].includes(name)))
       return authorize(response, sessions.get(id) ?? begin(response, 15, {}), asked)
     }
     case 'GET /callback': return callback(url, response, id)

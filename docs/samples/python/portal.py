@@ -48,7 +48,7 @@ seen = set()  # the ids of logout tokens; a real portal forgets them after ten m
 @app.get("/sign-in")
 def sign_in():
     """On to Vestibule. Authlib makes state, nonce and the code_verifier, and keeps them in the browser's cookie."""
-    asked = {name: request.args[name] for name in ("account", "prompt", "acr_values") if name in request.args}
+    asked = {name: request.args[name] for name in ("account", "login", "prompt", "acr_values") if name in request.args}
     session["asked"] = asked
     return vestibule.authorize_redirect(f"{PORTAL}/callback", **asked)
 
@@ -67,6 +67,9 @@ def callback():
             return vestibule.authorize_redirect(f"{PORTAL}/callback", **asked)
         abort(400, f"signing in failed: {error.error}")
     claims = token["userinfo"]
+    before = sessions.get(session.get("id"))
+    if asked.get("login") == "other" and before and before["claims"]["person"] != claims["person"]:
+        abort(400, "the tokens are another person's")
     wanted = {"account": asked.get("account"), "acr": asked.get("acr_values")}
     if any(value and claims.get(name) != value for name, value in wanted.items()):
         abort(400, "the tokens are not what was asked for")
@@ -143,9 +146,9 @@ def policy(response):
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark"><title>Sample portal</title><main><h1>Sample portal</h1>
 {% if claims %}<p>Welcome, {{ claims.name or claims.sub }}.</p>
-<dl><dt>Login</dt><dd id="login">{{ claims.sub }}</dd><dt>Person</dt><dd>{{ claims.person }}</dd><dt>Account</dt><dd id="account">{{ claims.account }}</dd>
+<dl><dt>Signed in as</dt><dd id="user">{{ claims.preferred_username }}</dd><dt>Login</dt><dd id="login">{{ claims.sub }}</dd><dt>Person</dt><dd>{{ claims.person }}</dd><dt>Account</dt><dd id="account">{{ claims.account }}</dd>
 <dt>Roles</dt><dd id="roles">{{ claims.roles | join(", ") or "none" }}</dd><dt>Strength</dt><dd id="acr">{{ claims.acr }}</dd></dl>
-<p><a href="/sign-in?prompt=select_account">Another account</a></p><p><a href="/sign-in?acr_values=urn:vestibule:aal2">Prove it with a second factor</a></p>
+<p><a href="/sign-in?prompt=select_account">Another account</a></p>{% if claims.login.linked %}<p><a href="/sign-in?login=other">Use my other login</a></p>{% endif %}<p><a href="/sign-in?acr_values=urn:vestibule:aal2">Prove it with a second factor</a></p>
 <form method="post"><button formaction="/refresh">Refresh</button> <button formaction="/sign-out">Sign out</button></form>
 {% else %}<p>You are signed out.</p><p><a href="/sign-in">Sign in</a></p>{% endif %}</main></html>"""
 

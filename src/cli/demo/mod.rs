@@ -42,6 +42,10 @@ Try these, signing out in between:
   Martin Weber                  has left: he is refused, with a reference number that is in the log
   Sam Okafor                    nobody has set him up: refused as well
 
+Joe’s two logins can be linked, so that he switches between them: sign in as joe.bloggs, follow “Link a second one at Vestibule”,
+and prove both, one after the other. Back at the portal, refresh the tokens and use your other login: Vestibule asks, and the
+portal then sees that login with its own roles. The header of Vestibule’s pages switches too, and “Unlink” parts them again.
+
 Everything listens on this machine only. Press Ctrl-C to stop; the next start goes on where this one ended.
 "
     )

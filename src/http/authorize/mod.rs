@@ -198,7 +198,7 @@ async fn proceed(app: &App, asked: Asked, signed_in: Option<SignedIn>, request_i
     match (next, session, known) {
         (Next::Refuse(refusal), ..) => refuse(app, &asked, refusal).await,
         (Next::SignIn { demand }, _, known) => sign_in(app, asked, &demand, known.as_ref(), jar).await,
-        (Next::AskSwitch { login }, Some(session), Some(known)) => switch::ask(app, asked, &session, known.seen, login, jar).await,
+        (Next::AskSwitch { login }, Some(_), Some(known)) => switch::ask(app, asked, known.seen, login, jar).await,
         (Next::Choose, Some(_), Some(known)) => choice(app, asked, known, jar).await,
         (Next::NoAccount, Some(_), Some(known)) => no_account(app, &asked, known),
         (Next::Issue { account }, Some(session), _) => issue(app, asked, &session, account, request_id).await,

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Contact, Frame, Visitor};
+use super::{Contact, Frame, OtherLogin, Visitor};
 use crate::openid::authorize::Unproved;
 use crate::openid::logout::LogoutRefused as Why;
 
@@ -65,9 +65,7 @@ pub struct AskSwitch {
     pub portal: String,
     /// Who is active.
     pub visitor: Visitor,
-    /// The other login, by its id and its user name.
-    pub login: String,
-    pub user_name: String,
+    pub other: OtherLogin,
     /// Where the request waits: where switching leads back to, and where the answer goes that they stay who they are.
     pub action: String,
 }

@@ -268,8 +268,7 @@ fn every_page() -> Vec<(String, String)> {
                 frame: Frame { visitor: Some(joe()), ..bluesky() },
                 portal: "Bluesky Support".into(),
                 visitor: joe(),
-                login: REFERENCE.into(),
-                user_name: "joe.bloggs.gsa@bluesky.example".into(),
+                other: joe().other.unwrap(),
                 action: "/oauth2/authorize/0198".into(),
             }
             .render(),

@@ -1,10 +1,12 @@
 //! Two logins of one person, over HTTP: linked, parted, switched between; stories on both engines.
 
 mod between;
+mod browser;
 mod freshness;
 mod hands;
 mod hijack;
 mod pages;
+mod portal;
 mod races;
 mod sequences;
 mod switching;
@@ -40,6 +42,15 @@ const BINDING: &str = r#"
 connection = "vault"
 claim = "sub"
 attribute = "externalId"
+"#;
+
+const SUPPORT: &str = r#"
+[[tenant.rule]]
+name = "Support desk"
+from = "directory:directory"
+within = "bluesky"
+when = 'groups.display eq "Support"'
+grant = [{ role = "support", account = "emea" }]
 "#;
 
 /// A [`Foyer`] with Joe, who has two logins there: `joe`, and `joe.gsa`, who is in the group `Cloud-EMEA-Admins`. Both are known to
@@ -86,7 +97,7 @@ impl Pair {
             |text| {
                 let text = text.replacen("[[tenant.domain]]", &format!("{}[[tenant.domain]]", connection.trim_start()), 1);
                 let text = text.replacen("\n[[tenant.rule]]", &format!("{BINDING}\n[[tenant.rule]]"), 1);
-                unhurried(&text) + more
+                unhurried(&text) + SUPPORT + more
             },
         )
         .await;

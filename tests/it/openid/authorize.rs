@@ -40,7 +40,7 @@ pub(crate) fn query(changes: &[(&str, Option<&str>)]) -> String {
 
 /// What a browser carried back to a portal, once it is known to have gone there.
 #[track_caller]
-pub(super) fn carried(foyer: &Foyer, visit: &Visit) -> BTreeMap<String, String> {
+pub(crate) fn carried(foyer: &Foyer, visit: &Visit) -> BTreeMap<String, String> {
     let location = visit.location.as_ref().unwrap_or_else(|| panic!("{}: {}", visit.status, visit.body));
     assert!(location.as_str().starts_with("https://portal.example/"), "{location}");
     let pairs: Vec<(String, String)> = location.query_pairs().into_owned().collect();
@@ -54,7 +54,7 @@ pub(super) fn carried(foyer: &Foyer, visit: &Visit) -> BTreeMap<String, String> 
 
 /// The error that a browser carried back, with the state.
 #[track_caller]
-pub(super) fn error(foyer: &Foyer, visit: &Visit) -> String {
+pub(crate) fn error(foyer: &Foyer, visit: &Visit) -> String {
     let carried = carried(foyer, visit);
     assert_eq!(carried.get("state").map(String::as_str), Some("the state & more"));
     assert!(!carried.contains_key("code"), "{carried:?}");
@@ -64,7 +64,7 @@ pub(super) fn error(foyer: &Foyer, visit: &Visit) -> String {
 
 /// The code that a browser carried back, with the state.
 #[track_caller]
-pub(super) fn code(foyer: &Foyer, visit: &Visit) -> String {
+pub(crate) fn code(foyer: &Foyer, visit: &Visit) -> String {
     let carried = carried(foyer, visit);
     assert!(!carried.contains_key("error"), "{carried:?}");
     assert_eq!(carried.get("state").map(String::as_str), Some("the state & more"));
@@ -73,17 +73,17 @@ pub(super) fn code(foyer: &Foyer, visit: &Visit) -> String {
 
 impl Foyer {
     /// The address of a request of the portal.
-    pub(super) fn asks(&self, changes: &[(&str, Option<&str>)]) -> String {
+    pub(crate) fn asks(&self, changes: &[(&str, Option<&str>)]) -> String {
         format!("{}/oauth2/authorize?{}", self.world.base, query(changes))
     }
 
     /// A browser is sent here by the portal, and goes on until it is asked something or is back.
-    pub(super) async fn visits(&self, browser: &mut Browser, changes: &[(&str, Option<&str>)]) -> Visit {
+    pub(crate) async fn visits(&self, browser: &mut Browser, changes: &[(&str, Option<&str>)]) -> Visit {
         browser.follow(&self.asks(changes), Some("https://portal.example/")).await
     }
 
     /// The person goes on to sign in from the sign-in page.
-    pub(super) async fn goes_on(&self, browser: &mut Browser, page: &Visit) -> Visit {
+    pub(crate) async fn goes_on(&self, browser: &mut Browser, page: &Visit) -> Visit {
         assert!(page.url.path() == "/sign-in", "{}: {}", page.url, page.body);
         let (_, return_to) = page.url.query_pairs().find(|(name, _)| name == "return_to").expect("where to return to");
         let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", &return_to).finish();

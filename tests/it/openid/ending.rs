@@ -68,7 +68,7 @@ impl Ear {
 }
 
 /// Tells every portal what it is to be told now, once.
-async fn tell(foyer: &Foyer) -> usize {
+pub(crate) async fn tell(foyer: &Foyer) -> usize {
     let (teller, now) = (foyer.world.app.teller(), foyer.clock.now());
     let mut told = 0;
     for portal in foyer.world.app.store.doors().portals_to_tell(TenantId::OPERATOR, now).await.unwrap() {

@@ -13,7 +13,7 @@ mod logout;
 mod refreshes;
 mod revocation;
 mod rotation;
-mod samples;
+pub(crate) mod samples;
 mod step_up;
 mod userinfo;
 

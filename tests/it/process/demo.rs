@@ -241,6 +241,71 @@ async fn joe_signs_in_to_the_portal_switches_account_and_is_signed_out_of_both()
 }
 
 #[tokio::test]
+async fn joe_links_his_two_logins_and_the_portal_sees_the_one_that_he_switches_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let ports = free_ports();
+    let (mut demo, _lines, said) = start(folder.path(), ports);
+    assert!(said.contains("use your other login"), "{said}");
+    let [idp, portal] =
+        [("idp", 1), ("portal", 2)].map(|(name, which): (&str, usize)| format!("http://{name}.localhost:{}/", ports[which]));
+    let choose_emea = || {
+        [
+            json!({ "expectText": "Which account?" }),
+            json!({ "click": "button.pick:has-text('EMEA')" }),
+            json!({ "expectText": "Hello, Joe Bloggs" }),
+            json!({ "text": true }),
+        ]
+    };
+    let at_anchor = |name: &str| [json!({ "expectUrl": &idp }), choose(name)];
+    let mut steps = vec![
+        json!({ "goto": &portal }),
+        json!({ "click": "text=Sign in" }),
+        json!({ "fill": "#identifier", "with": "joe.bloggs@bluesky.example" }),
+        json!({ "click": "main button" }),
+    ];
+    steps.extend(at_anchor("joe.bloggs"));
+    steps.extend(choose_emea());
+    // Both are proved, one after the other, at the same identity provider.
+    steps.extend([
+        json!({ "click": "text=Link a second one at Vestibule" }),
+        json!({ "click": "a:has-text('Link another login')" }),
+        json!({ "expectText": "Sign in again as joe.bloggs" }),
+        json!({ "click": "main form button" }),
+    ]);
+    steps.extend(at_anchor("joe.bloggs"));
+    steps.extend([json!({ "expectText": "asked you just now" }), json!({ "click": "button.choice" })]);
+    steps.extend(at_anchor("joe.bloggs.gsa"));
+    steps.extend([
+        json!({ "expectText": "Link these two logins?" }),
+        json!({ "click": "main form button" }),
+        json!({ "expectText": "The two logins are linked" }),
+        json!({ "goto": &portal }),
+        json!({ "click": "text=Refresh the tokens" }),
+        json!({ "expectText": "Use your other login" }),
+        json!({ "axe": true }),
+        json!({ "click": "text=Use your other login" }),
+        json!({ "expectText": "asks you to go on as joe.bloggs.gsa (" }),
+        json!({ "axe": true }),
+        json!({ "click": "main button:has-text('Switch to joe.bloggs.gsa')" }),
+    ]);
+    steps.extend(choose_emea());
+    let seen = browse(&json!(steps));
+    expect_clean(seen.clone());
+    let mut texts: Vec<_> = seen["steps"].as_object().unwrap().iter().filter(|(_, found)| found.is_object()).collect();
+    texts.sort_by_key(|(step, _)| step.parse::<usize>().unwrap());
+    let [before, after] = [0, 1].map(|which| texts[which].1["text"].as_str().unwrap());
+    let below = |page: &str, what: &str| page.split_once(what).unwrap().1.trim().lines().next().unwrap().trim().to_owned();
+    for (page, user, roles) in [(before, "joe.bloggs", "administrator support"), (after, "joe.bloggs.gsa", "administrator")] {
+        assert_eq!((below(page, "Signed in as").as_str(), below(page, "Roles here").as_str()), (user, roles));
+    }
+    assert_eq!(below(before, "\nPerson"), below(after, "\nPerson"));
+    assert_ne!(below(before, "\nSession"), below(after, "\nSession"));
+
+    demo.signal("INT").unwrap();
+    assert_eq!(demo.wait(PATIENCE).unwrap().code(), Some(0));
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

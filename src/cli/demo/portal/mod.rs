@@ -187,7 +187,7 @@ impl Portal {
         match result {
             Ok(tokens) => session.signed_in(tokens),
             Err(Trouble::Refused { error, .. }) if error == "invalid_grant" => {
-                *session = Session { ended: Some(Ended::Refused), ..Session::default() };
+                session.left(Ended::Refused);
             }
             Err(trouble) => return Err(trouble),
         }
@@ -196,7 +196,18 @@ impl Portal {
 }
 
 impl Session {
+    /// The same browser, in which nobody is signed in any more. What waits for it to come back goes on: who switches to their other login
+    /// comes back as that one.
+    fn left(&mut self, why: Ended) {
+        *self = Self { begun: std::mem::take(&mut self.begun), ended: Some(why), ..Self::default() };
+    }
+
     fn signed_in(&mut self, tokens: Tokens) {
+        let login = |tokens: &Tokens| text(&tokens.id_claims, "sub").to_owned();
+        if self.tokens.as_ref().is_some_and(|before| login(before) != login(&tokens)) {
+            // Each login has accounts of its own.
+            self.accounts.clear();
+        }
         if let Some(account) = account(&tokens.id_claims) {
             self.accounts.retain(|known| known.id != account.id);
             self.accounts.insert(account);
@@ -315,7 +326,7 @@ async fn backchannel_logout(State(portal): State<Arc<Portal>>, Form(Logout { log
                 (None, None) => false,
             };
             if ends {
-                *session = Session { ended: Some(Ended::Told(now)), ..Session::default() };
+                session.left(Ended::Told(now));
             }
         }
     }

@@ -16,7 +16,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ("client_id", "to which client it was given"),
     ("sub", "the login, for ever"),
     ("person", "the human, who may have a second login"),
-    ("login", "what kind of login, and from which connection"),
+    ("login", "what kind of login, from which connection, and whether its person has another one"),
     ("name", "what to call them"),
     ("given_name", "first name"),
     ("family_name", "last name"),
@@ -106,6 +106,10 @@ pub(super) struct SignedIn<'a> {
     person: &'a str,
     sid: &'a str,
     acr: &'a str,
+    /// Whether its person has another one.
+    is_linked: bool,
+    /// Where Vestibule is.
+    issuer: &'a str,
     account: &'a str,
     /// The accounts between which one switches without being asked.
     others: Vec<&'a Account>,
@@ -126,6 +130,8 @@ impl<'a> SignedIn<'a> {
             person: text(claims, "person"),
             sid: text(claims, "sid"),
             acr: text(claims, "acr"),
+            is_linked: claims.get("login").and_then(|login| login.get("linked")) == Some(&Value::Bool(true)),
+            issuer: text(claims, "iss"),
             account,
             others: accounts.iter().filter(|other| other.id != account).collect(),
             roles: list(claims, "roles"),

@@ -50,6 +50,8 @@ pub(super) enum Trouble {
 pub(super) struct Asked {
     /// The account that the tokens shall be for.
     pub(super) account: Option<String>,
+    /// The login that the person shall go on as; `other` for their other one.
+    pub(super) login: Option<String>,
     pub(super) prompt: Option<String>,
     pub(super) acr_values: Option<String>,
 }
@@ -128,6 +130,9 @@ impl RelyingParty {
             .set_pkce_challenge(challenge);
         if let Some(account) = &asked.account {
             request = request.add_extra_param("account", account);
+        }
+        if let Some(login) = &asked.login {
+            request = request.add_extra_param("login", login);
         }
         if let Some(acr_values) = &asked.acr_values {
             request = request.add_extra_param("acr_values", acr_values);

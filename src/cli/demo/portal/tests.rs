@@ -140,6 +140,39 @@ async fn what_is_no_logout_token_ends_nothing() {
     assert!(lookout.get("/", Some(&cookie)).await.page.contains("Hello, Joe Bloggs"));
 }
 
+#[tokio::test]
+async fn another_login_is_asked_for_by_its_parameter_and_offered_where_there_is_one() {
+    let lookout = lookout().await;
+    let asked = lookout.get("/sign-in?login=other", None).await;
+    let asked = Url::parse(&asked.to).unwrap();
+    assert!(asked.query_pairs().any(|(name, value)| name == "login" && value == "other"), "{asked}");
+    for (login, offered) in [
+        (serde_json::json!({ "kind": "byoi", "linked": true }), true),
+        (serde_json::json!({ "kind": "byoi", "linked": false }), false),
+        (serde_json::json!({ "kind": "byoi" }), false),
+    ] {
+        let claims = Claims::from_iter([("login".to_owned(), login), ("iss".to_owned(), "http://vestibule.localhost".into())]);
+        let tokens = Tokens {
+            id_token: String::new(),
+            id_claims: claims.clone(),
+            access_claims: claims,
+            refresh_token: None,
+            expires_at: 0,
+        };
+        let page = SignedIn::of(&tokens, &BTreeSet::new()).render().unwrap();
+        assert_eq!(page.contains("href=\"/sign-in?login=other\""), offered, "{page}");
+        assert_ne!(page.contains("href=\"http://vestibule.localhost/me/logins\""), offered, "{page}");
+    }
+}
+
+#[test]
+fn what_waits_for_the_browser_outlives_the_end_of_its_session() {
+    let account = Account { id: "0198".into(), roles: String::new() };
+    let mut session = Session { accounts: BTreeSet::from([account]), ..Session::default() };
+    session.left(Ended::Refused);
+    assert!(session.tokens.is_none() && session.accounts.is_empty() && matches!(session.ended, Some(Ended::Refused)));
+}
+
 #[test]
 fn claims_are_shown_in_an_order_that_people_read() {
     let claims =
@@ -163,7 +196,7 @@ fn write_lookout_pages() {
         "iss": "http://vestibule.localhost:8080", "sub": "0199a3c2-7b1e-7c44-9d0a-5f3f6f5a1c01", "aud": "lookout", "exp": 1_800_000_300, "iat": 1_800_000_000,
         "auth_time": 1_799_999_990, "name": "Joe Bloggs", "given_name": "Joe", "family_name": "Bloggs", "preferred_username": "joe.bloggs",
         "email": "joe.bloggs@bluesky.example", "email_verified": false, "person": "0199a3c2-7b1e-7c44-9d0a-5f3f6f5a1c02", "tenant": "0199a3c2-7b1e-7c44-9d0a-000000000001",
-        "login": { "id": "0199a3c2-7b1e-7c44-9d0a-5f3f6f5a1c01", "kind": "byoi", "connection": "0199a3c2-7b1e-7c44-9d0a-5f3f6f5a1c09" },
+        "login": { "id": "0199a3c2-7b1e-7c44-9d0a-5f3f6f5a1c01", "kind": "byoi", "connection": "0199a3c2-7b1e-7c44-9d0a-5f3f6f5a1c09", "linked": true },
         "account": "0199a3c2-7b1e-7c44-9d0a-5f3f6f5a1c03", "account_path": ["0199a3c2-7b1e-7c44-9d0a-5f3f6f5a1c00", "0199a3c2-7b1e-7c44-9d0a-5f3f6f5a1c03"],
         "roles": ["administrator", "support"], "groups": ["Cloud-EMEA-Admins", "Support"], "entitlements": ["people.view", "people.edit", "tickets.view", "tickets.edit"],
         "acr": "urn:vestibule:aal1", "amr": ["fed"], "sid": "0199a3c2-7b1e-7c44-9d0a-5f3f6f5a1c05", "nonce": "qk2zRrW0TtQ", "at_hash": "ab3c",

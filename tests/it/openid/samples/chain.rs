@@ -124,31 +124,39 @@ impl Street {
         ]
     }
 
-    /// Walks, and answers what the pages said at each `text`, in their order; nothing may be wrong with any page.
     fn walk(&self, steps: &[Value]) -> Vec<String> {
-        let mut seen = browse(&json!(steps));
-        for list in ["console", "csp", "requests"] {
-            let lines = seen[list].as_array_mut().unwrap();
-            // A page that goes on by itself does not wait for its icon.
-            lines.retain(|line| !line.as_str().unwrap().contains("favicon") && !line.as_str().unwrap().contains("ERR_ABORTED"));
-            assert!(lines.is_empty(), "{list}: {lines:?}\n{}\n{}", self.running.log(), self.served.said());
-        }
-        for found in seen["steps"].as_object().unwrap().values().filter(|found| found.is_array()) {
-            assert_eq!(*found, json!([]), "axe");
-        }
-        let mut texts: Vec<_> = seen["steps"].as_object().unwrap().iter().filter(|(_, found)| found.is_object()).collect();
-        texts.sort_by_key(|(step, _)| step.parse::<usize>().unwrap());
-        texts.into_iter().map(|(_, found)| found["text"].as_str().unwrap().to_owned()).collect()
+        walk(steps, || format!("{}\n{}", self.running.log(), self.served.said()))
     }
 }
 
+/// Walks, and answers what the pages said at each `text`, in their order; nothing may be wrong with any page.
+pub(crate) fn walk(steps: &[Value], log: impl Fn() -> String) -> Vec<String> {
+    let mut seen = browse(&json!(steps));
+    for list in ["console", "csp", "requests"] {
+        let lines = seen[list].as_array_mut().unwrap();
+        // A page that goes on by itself does not wait for its icon, and one that says no is a page all the same.
+        let is_known =
+            |line: &str| ["favicon", "ERR_ABORTED", "responded with a status of 400"].iter().any(|known| line.contains(known));
+        lines.retain(|line| !is_known(line.as_str().unwrap()));
+        assert!(lines.is_empty(), "{list}: {lines:?}\n{}", log());
+    }
+    for found in seen["steps"].as_object().unwrap().values().filter(|found| found.is_array()) {
+        assert_eq!(*found, json!([]), "axe");
+    }
+    let mut texts: Vec<_> = seen["steps"].as_object().unwrap().iter().filter(|(_, found)| found.is_object()).collect();
+    texts.sort_by_key(|(step, _)| step.parse::<usize>().unwrap());
+    texts.into_iter().map(|(_, found)| found["text"].as_str().unwrap().to_owned()).collect()
+}
+
 /// The address of a control of the provider, whose name our client does not know.
-fn provider_here(provider: &Provider, what: &str) -> String {
-    provider.control(what).replace("idp.localhost", "127.0.0.1")
+pub(crate) fn provider_here(provider: &Provider, what: &str) -> String {
+    let control = provider.control(what);
+    let (_, port_and_path) = control.split_once(".localhost").expect("its name");
+    format!("http://127.0.0.1{port_and_path}")
 }
 
 /// What a page says below one of its headings.
-fn said<'a>(page: &'a str, what: &str) -> &'a str {
+pub(crate) fn said<'a>(page: &'a str, what: &str) -> &'a str {
     let mut lines = page.lines().map(str::trim).filter(|line| !line.is_empty());
     lines.find(|line| *line == what).unwrap_or_else(|| panic!("no {what}: {page}"));
     lines.next().unwrap()

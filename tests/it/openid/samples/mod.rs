@@ -1,6 +1,6 @@
 //! The samples of docs/samples, each as its own process, against an OpenID Provider that signs what a test wants, and in the whole chain.
 
-mod chain;
+pub(crate) mod chain;
 mod docs;
 mod gate;
 mod logout_tokens;
@@ -16,13 +16,13 @@ use crate::support::child::{Child, Start};
 use crate::support::node::installed;
 
 /// The secret of the portal.
-const SECRET: &str = "portal-secret-0123456789abcdef0123456789";
+pub(crate) const SECRET: &str = "portal-secret-0123456789abcdef0123456789";
 /// How long a process may take to come up. Generous: a busy machine is slow, and nothing waits for it in vain.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Which sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sample {
+pub(crate) enum Sample {
     /// `node/portal.mjs`
     Node,
     /// `python/portal.py`
@@ -32,7 +32,7 @@ enum Sample {
 }
 
 /// A sample that runs; dropping it ends it.
-struct Running {
+pub(crate) struct Running {
     /// Its address on this machine, without a slash at its end.
     base: String,
     _child: Child,
@@ -41,7 +41,7 @@ struct Running {
 
 impl Running {
     /// Starts a sample at a port, for the provider at `issuer`, and waits until it answers. Its own address is `http://portal.localhost:PORT`.
-    fn start(sample: Sample, issuer: &str, port: u16) -> Self {
+    pub(crate) fn start(sample: Sample, issuer: &str, port: u16) -> Self {
         let folder = tempfile::Builder::new().prefix("vestibule-sample-").tempdir().unwrap();
         let log = folder.path().join("log");
         let start = match sample {
@@ -70,7 +70,7 @@ impl Running {
         Self { base: format!("http://127.0.0.1:{port}"), _child: child, folder }
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 }
@@ -101,7 +101,7 @@ fn parts(path: &str) -> PathBuf {
 }
 
 /// Ports that nobody uses now.
-fn free_ports<const N: usize>() -> [u16; N] {
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
     let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }
