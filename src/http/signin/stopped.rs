@@ -66,17 +66,16 @@ impl Stopped {
 
     /// The portal that waits is told, once, if it can do something about it; otherwise there is a page.
     pub(in crate::http) async fn into_answer(self, app: &App, jar: &CookieJar, session: Option<&Session>) -> Response {
-        if self.purpose != Purpose::SignIn {
-            return self.into_own_page(app, session).await;
-        }
-        if let Some(refusal) = self.told {
+        // What was to be proved of the login that the portal has is for the portal to know. Whoever switches is asked by a page of ours.
+        let active = session.map(|session| Purpose::Login { login: session.active_login_id });
+        if let Some(refusal) = self.told.filter(|_| self.purpose == Purpose::SignIn || active == Some(self.purpose)) {
             match authorize::tell(app, self.return_to.as_deref(), jar, refusal).await {
                 Ok(Some(response)) => return response,
                 Ok(None) => {}
                 Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "a portal could not be told"),
             }
         }
-        self.into_page()
+        if self.purpose == Purpose::SignIn { self.into_page() } else { self.into_own_page(app, session).await }
     }
 
     /// The page for somebody who is signed in, and stays so.

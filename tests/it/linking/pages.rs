@@ -150,7 +150,7 @@ on_every_engine! {
         // The proposal is kept on the way through the proof.
         browser.visit(&pair.at(&wizard)).await.expect(200, &format!("name=\"login\" value=\"{login}\""));
         let leaving = browser.post(&pair.at("/me/logins/prove"), &[("login", &login)]).await;
-        let page = pair.proves(&mut browser, &leaving, "joe").await.expect(200, "Link joe.gsa@bluesky.example");
+        let page = pair.proves(&mut browser, &leaving, "joe").await.expect(200, "<strong>joe.gsa@bluesky.example</strong> is yours too");
         assert!(page.url.as_str().ends_with(&wizard) && page.body.contains("asked you just now"), "{}", page.url);
         let first = pair.foyer.tenant.connection.to_string();
         let begins = async |browser: &mut Browser, login: &str| {

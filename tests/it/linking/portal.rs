@@ -254,6 +254,12 @@ on_every_engine! {
         pair.wait(1);
         let given = tokens(&pair, &browser.follow(there.as_str(), Some(PORTAL)).await).await;
         assert_eq!((who(&pair, &given).await.0, &claims(&given["id_token"])["auth_time"]), (pair.gsa, &json!(now)));
+        // What cannot be proved of the login that it asks for is for the portal to know.
+        let id = pair.gsa.to_string();
+        let there = browser.follow(&pair.foyer.asks(&[("login", Some(&id)), ("prompt", Some("login"))]), Some(&idp)).await.location.unwrap();
+        pair.says_no_time("joe.gsa");
+        assert_eq!(error(&pair.foyer, &browser.follow(there.as_str(), Some(PORTAL)).await), "login_required");
+        assert_eq!(pair.active(&browser).await, Some(pair.gsa));
     }
 
     async fn a_login_that_is_switched_off_meanwhile_is_not_switched_to(engine) {

@@ -157,6 +157,8 @@ async fn a_visitor_signs_in_looks_around_and_leaves() {
         { "press": "Enter" },
         { "expectUrl": format!("{address}me") },
         { "expectText": "EMEA" },
+        // Past the content, and his name, which leads to his logins.
+        { "press": "Tab" },
         { "press": "Tab" },
         { "press": "Tab" },
         { "press": "Enter" },
@@ -268,7 +270,8 @@ async fn joe_links_his_two_logins_and_the_portal_sees_the_one_that_he_switches_t
     // Both are proved, one after the other, at the same identity provider.
     steps.extend([
         json!({ "click": "text=Link a second one at Vestibule" }),
-        json!({ "click": "a:has-text('Link another login')" }),
+        json!({ "expectText": "Is this login yours too?" }),
+        json!({ "click": "a:has-text('Link joe.bloggs.gsa')" }),
         json!({ "expectText": "Sign in again as joe.bloggs" }),
         json!({ "click": "main form button" }),
     ]);
