@@ -16,12 +16,14 @@ mod unlink;
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
+
 use self::decide::Side;
 use super::catalogue::Role;
 use super::recompute::{RuleBook, counting_assignments};
 use super::refusal::Refusal;
 use super::{Caller, Result};
-use crate::model::{LoginId, Session};
+use crate::model::{Login, LoginId, Session};
 use crate::store::{Reader, Store, Writer};
 
 pub(super) use link::may_prove;
@@ -51,6 +53,21 @@ pub async fn is_privileged(reader: &mut Reader, rules: &RuleBook, login: LoginId
     let held: BTreeSet<_> = counting_assignments(reader, rules, login).await?.into_iter().map(|held| held.role).collect();
     let asks = |role: &Role| role.step_up || role.includes.iter().filter_map(|key| catalogue.role(key)).any(|role| role.step_up);
     Ok(held.iter().filter_map(|key| catalogue.role(key)).any(asks))
+}
+
+/// Since when the logins of a person are two: the person that the guest was born with was merged then. None for the only login.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn linked_at(reader: &mut Reader, logins: &[Login]) -> Result<Option<DateTime<Utc>>> {
+    if logins.len() < 2 {
+        return Ok(None);
+    }
+    let mut since = None;
+    for guest in logins.iter().filter(|login| login.born_person_id != login.person_id) {
+        since = since.max(reader.person(guest.born_person_id).await?.and_then(|person| person.merged_at));
+    }
+    Ok(since)
 }
 
 /// What counts of a login that is to be linked, which is taken.

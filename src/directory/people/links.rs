@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{People, because};
 use crate::directory::access::Permission;
+use crate::directory::linking::linked_at;
 use crate::directory::linking::proposals::{self, Proposal, can_be_linked};
 use crate::directory::recompute::held_assignments;
 use crate::directory::{Error, Result};
@@ -213,16 +214,4 @@ impl People<'_> {
             |of: &Login, other: &Login| self.caller.event(kind, of.id.uuid(), json!({ "other": other.id })).at(of.home_account_id);
         Ok(writer.record(&[event(one, other), event(other, one)], self.caller.request_id).await?)
     }
-}
-
-/// Since when the logins of a person are two: the person that the guest was born with was merged then.
-async fn linked_at(reader: &mut Reader, logins: &[Login]) -> Result<Option<DateTime<Utc>>> {
-    if logins.len() < 2 {
-        return Ok(None);
-    }
-    let mut since = None;
-    for guest in logins.iter().filter(|login| login.born_person_id != login.person_id) {
-        since = since.max(reader.person(guest.born_person_id).await?.and_then(|person| person.merged_at));
-    }
-    Ok(since)
 }

@@ -13,10 +13,10 @@ use super::cards::Cards;
 use super::{PLACE, failed, names};
 use crate::app::App;
 use crate::directory;
+use crate::directory::linking::linked_at;
 use crate::directory::linking::proposals::{self, Proposal};
 use crate::directory::sessions::of_person;
 use crate::model::Session;
-use crate::store::LoginRow;
 
 #[derive(Debug, Default, Deserialize)]
 pub(in crate::http) struct Shown {
@@ -50,7 +50,7 @@ async fn view(app: &App, session: &Session) -> directory::Result<Option<Logins>>
     let cards = Cards::new(app, session, reader).await?;
     let sessions = of_person(reader, session.person_id, app.session_limits(), app.clock.now()).await?.len();
     let (logins, linked_at, proposals) = if let Some([own, other]) = names::of_two(reader, &app.rules, &row.login).await? {
-        let linked_at = since(reader, [&own.row, &other.row]).await?;
+        let linked_at = linked_at(reader, &[own.row.login.clone(), other.row.login.clone()]).await?;
         let own = cards.of(reader, own.row, Some(own.name)).await?;
         (vec![own, cards.of(reader, other.row, Some(other.name)).await?], linked_at, Vec::new())
     } else {
@@ -58,20 +58,6 @@ async fn view(app: &App, session: &Session) -> directory::Result<Option<Logins>>
         (vec![cards.of(reader, row, None).await?], None, proposals)
     };
     Ok(Some(Logins { frame: frame.at(PLACE), logins, linked_at, sessions, proposals, done: None, contact }))
-}
-
-/// Since when two logins are linked: since one of them left the person that it was born with.
-async fn since(
-    reader: &mut crate::store::Reader,
-    logins: [&LoginRow; 2],
-) -> directory::Result<Option<chrono::DateTime<chrono::Utc>>> {
-    let mut since = None;
-    for LoginRow { login, .. } in logins {
-        if login.born_person_id != login.person_id {
-            since = since.max(reader.person(login.born_person_id).await?.and_then(|person| person.merged_at));
-        }
-    }
-    Ok(since)
 }
 
 /// A proposal as pages show it.
