@@ -80,10 +80,77 @@ create table connections (
   constraint connections_slug unique (tenant_id, slug),
   constraint connections_home foreign key (tenant_id, home_account_id) references accounts (tenant_id, id),
   constraint connections_protocol check (protocol in ('oidc', 'saml')),
+  constraint connections_settings check (settings ->> 'protocol' = protocol),
   constraint connections_state check (state in ('draft', 'enabled', 'disabled')),
   constraint connections_jit check (jit in ('off', 'if-provisioned', 'on')),
   constraint connections_missing_claim check (missing_claim in ('clear', 'keep', 'deny'))
 );
+
+-- The certificates by which a SAML identity provider signs. There may be several while it changes its key.
+create table connection_certificates (
+  tenant_id uuid not null,
+  id uuid not null primary key,
+  connection_id uuid not null,
+  der bytea not null,
+  fingerprint text collate "C" not null,
+  source text collate "C" not null,
+  not_before timestamptz not null,
+  not_after timestamptz not null,
+  added_at timestamptz not null,
+  last_used_at timestamptz,
+  -- Since when the identity provider's metadata has it no more.
+  absent_since timestamptz,
+  -- How many days before its end that was last told.
+  alerted_days smallint,
+  constraint connection_certificates_once unique (connection_id, fingerprint),
+  constraint connection_certificates_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id),
+  constraint connection_certificates_source check (source in ('metadata', 'manual'))
+);
+create index connection_certificates_by_end on connection_certificates (not_after);
+
+-- Our own keys at a connection: they sign what we ask and decrypt what we are told. Until it is retired a key is published.
+create table connection_keys (
+  tenant_id uuid not null,
+  id uuid not null primary key,
+  connection_id uuid not null,
+  certificate bytea not null,
+  private_sealed bytea not null,
+  created_at timestamptz not null,
+  -- From when on it signs.
+  active_from timestamptz not null,
+  retired_at timestamptz,
+  constraint connection_keys_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id)
+);
+create index connection_keys_by_connection on connection_keys (connection_id, active_from, id);
+
+-- Where the metadata of a connection's identity provider is read, and how that went.
+create table connection_metadata (
+  tenant_id uuid not null,
+  connection_id uuid not null primary key,
+  url text collate "C" not null,
+  fetched_at timestamptz,
+  due_at timestamptz not null,
+  failures bigint not null,
+  -- Why it could not be taken in.
+  problem text collate "C",
+  -- What it says of the identity provider's name and endpoints, where that is not what the connection has: an administrator has to approve it.
+  proposed jsonb,
+  proposed_at timestamptz,
+  constraint connection_metadata_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id),
+  constraint connection_metadata_proposal check ((proposed is null) = (proposed_at is null))
+);
+create index connection_metadata_by_due on connection_metadata (due_at);
+
+-- Assertions and logout requests that were taken: none counts twice.
+create table used_assertions (
+  tenant_id uuid not null,
+  connection_id uuid not null,
+  assertion_id text collate "C" not null,
+  expires_at timestamptz not null,
+  constraint used_assertions_once primary key (connection_id, assertion_id),
+  constraint used_assertions_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id)
+);
+create index used_assertions_by_end on used_assertions (expires_at);
 
 create table domains (
   tenant_id uuid not null references tenants (tenant_id),
@@ -602,6 +669,9 @@ create table session_logins (
   upstream_session text collate "C",
   acr text collate "C",
   amr jsonb not null,
+  -- What a SAML identity provider calls the login when it ends its session: all of it, and its value alone.
+  name_id jsonb,
+  name_id_value text collate "C",
   constraint session_logins_tenant unique (tenant_id, sid),
   constraint session_logins_once unique (session_id, login_id, tenant_id),
   constraint session_logins_session foreign key (tenant_id, session_id, person_id)
@@ -612,6 +682,7 @@ create table session_logins (
 );
 create index session_logins_by_login on session_logins (login_id);
 create index session_logins_by_upstream on session_logins (connection_id, upstream_session);
+create index session_logins_by_name_id on session_logins (connection_id, name_id_value);
 create index session_logins_by_connection_epoch on session_logins (connection_id, connection_epoch);
 
 create table pending_sign_ins (
@@ -634,6 +705,21 @@ create table pending_sign_ins (
   constraint pending_sign_ins_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id)
 );
 create index pending_sign_ins_by_end on pending_sign_ins (expires_at);
+
+-- Logouts that SAML identity providers were asked for.
+create table pending_logouts (
+  tenant_id uuid not null,
+  id uuid not null primary key,
+  connection_id uuid not null,
+  state_digest bytea not null,
+  request_id text collate "C" not null,
+  return_to text collate "C",
+  created_at timestamptz not null,
+  expires_at timestamptz not null,
+  constraint pending_logouts_state unique (state_digest),
+  constraint pending_logouts_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id)
+);
+create index pending_logouts_by_end on pending_logouts (expires_at);
 
 -- A link that is being made: a login that a session has proved, and what somebody then proves at a connection. Good for some minutes, and
 -- once. It goes with the session, with the login's part in it, and with the subject that was proved.

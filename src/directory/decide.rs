@@ -129,8 +129,8 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        AccountId, ConnectionId, Login, LoginKind, MissingClaim, OidcSettings, PersonId, Protocol, SecondFactor, Slot, Subject,
-        SubjectKind, TenantId,
+        AccountId, ConnectionId, Login, LoginKind, MissingClaim, OidcSettings, PersonId, SecondFactor, Slot, Subject, SubjectKind,
+        TenantId,
     };
 
     fn uuid(number: u128) -> uuid::Uuid {
@@ -142,14 +142,14 @@ mod tests {
             id: ConnectionId::from_uuid(uuid(1)),
             slug: "idp".into(),
             name: "The identity provider".into(),
-            protocol: Protocol::Oidc,
             state: ConnectionState::Enabled,
             issuer: "https://idp.example".into(),
             jit: JitPolicy::IfProvisioned,
             missing_claim: MissingClaim::Clear,
             home_account_id: AccountId::from_uuid(uuid(2)),
             contact: None,
-            settings: OidcSettings { client_id: "vestibule".into(), scopes: Vec::new(), second_factor: SecondFactor::default() },
+            settings: OidcSettings { client_id: "vestibule".into(), scopes: Vec::new(), second_factor: SecondFactor::default() }
+                .into(),
             epoch: 0,
         }
     }
@@ -252,6 +252,8 @@ mod tests {
             upstream_session: None,
             acr: None,
             amr: Vec::new(),
+            assertion: None,
+            session_until: None,
         }
     }
 

@@ -19,8 +19,8 @@ use super::{Caller, Error, Result};
 use crate::keys::{Place, Sealer};
 use crate::model::TenantLimits;
 use crate::model::{
-    AccountId, Binding, ConnectionId, DirectoryId, DirectorySettings, DomainId, EventKind, Given, Grant, JitPolicy, MissingClaim,
-    OidcSettings, Pattern, Protocol, Rule, RuleBody, RuleId, RuleOrigin, TenantId,
+    AccountId, Binding, ConnectionId, ConnectionSettings, ConnectionState, DirectoryId, DirectorySettings, DomainId, EventKind,
+    Given, Grant, JitPolicy, MissingClaim, Pattern, Rule, RuleBody, RuleId, RuleOrigin, TenantId,
 };
 use crate::scim::profile::Profile;
 use crate::store::{AccountRow, NewConnection, NewDirectory, NewRule, Store};
@@ -53,7 +53,7 @@ pub struct ConnectionSpec<'a> {
     pub jit: JitPolicy,
     pub missing_claim: MissingClaim,
     pub contact: Option<&'a str>,
-    pub settings: OidcSettings,
+    pub settings: ConnectionSettings,
 }
 
 /// A directory to be made.
@@ -187,7 +187,7 @@ impl Manage<'_> {
             id,
             slug: spec.slug,
             name: spec.name,
-            protocol: Protocol::Oidc,
+            state: ConnectionState::Enabled,
             issuer: spec.issuer,
             secret: sealed.as_ref(),
             jit: spec.jit,

@@ -43,6 +43,8 @@ pub enum Kind {
 /// Why a sign-in was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
+    #[error("the connection signs in by another protocol")]
+    OtherProtocol,
     #[error("the connection's issuer is not an http or https URL without query and fragment")]
     IssuerNotAUrl,
     #[error(
@@ -132,6 +134,7 @@ impl Refused {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
+            Self::OtherProtocol => "other_protocol",
             Self::IssuerNotAUrl => "issuer_not_a_url",
             Self::TemplateIssuer => "template_issuer",
             Self::Unreachable { endpoint: Endpoint::Discovery, .. } => "discovery_unreachable",
@@ -173,7 +176,8 @@ impl Refused {
             Self::Unreachable { .. } | Self::Nonsense { .. } => Kind::Unavailable,
             // A code that was redeemed before, expired, or is another client's; anything else is the client's registration.
             Self::CodeRefused { error, .. } if error == "invalid_grant" => Kind::Untrusted,
-            Self::IssuerNotAUrl
+            Self::OtherProtocol
+            | Self::IssuerNotAUrl
             | Self::TemplateIssuer
             | Self::NotAllowed { .. }
             | Self::IssuerMismatch { .. }
@@ -195,9 +199,11 @@ impl Refused {
                     Endpoint::Token => Step::Token,
                 }
             }
-            Self::ResponseIssuerMissing | Self::ResponseIssuerMismatch { .. } | Self::Declined { .. } | Self::CodeMissing => {
-                Step::Callback
-            }
+            Self::OtherProtocol
+            | Self::ResponseIssuerMissing
+            | Self::ResponseIssuerMismatch { .. }
+            | Self::Declined { .. }
+            | Self::CodeMissing => Step::Callback,
             Self::CodeRefused { .. } | Self::IdTokenMissing => Step::Token,
             Self::IdToken(_) => Step::IdToken,
             Self::NotFresh | Self::NotSure => Step::Assurance,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, ConnectionId, DirectoryId, SecondFactor};
+use super::{AccountId, ConnectionId, DirectoryId, SamlSettings, SecondFactor};
 
 /// How a connection's identity provider signs people in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
@@ -58,9 +58,8 @@ pub struct Connection {
     pub slug: String,
     /// Shown to people on the sign-in page.
     pub name: String,
-    pub protocol: Protocol,
     pub state: ConnectionState,
-    /// The issuer identifier, compared exactly (OpenID Connect Discovery section 4.3).
+    /// The issuer identifier, compared exactly (OpenID Connect Discovery section 4.3), or the entity id (SAML Core section 8.3.6).
     pub issuer: String,
     pub jit: JitPolicy,
     pub missing_claim: MissingClaim,
@@ -69,9 +68,75 @@ pub struct Connection {
     /// Whom people are told to ask when a sign-in is refused.
     pub contact: Option<String>,
     #[sqlx(json)]
-    pub settings: OidcSettings,
+    pub settings: ConnectionSettings,
     /// Raised when the connection's sessions must end at once.
     pub epoch: i64,
+}
+
+impl Connection {
+    /// How its identity provider signs people in.
+    #[must_use]
+    pub const fn protocol(&self) -> Protocol {
+        self.settings.protocol()
+    }
+
+    /// Its settings, if it signs in by OpenID Connect.
+    #[must_use]
+    pub const fn oidc(&self) -> Option<&OidcSettings> {
+        match &self.settings {
+            ConnectionSettings::Oidc(settings) => Some(settings),
+            ConnectionSettings::Saml(_) => None,
+        }
+    }
+
+    /// Its settings, if it signs in by SAML.
+    #[must_use]
+    pub fn saml(&self) -> Option<&SamlSettings> {
+        match &self.settings {
+            ConnectionSettings::Oidc(_) => None,
+            ConnectionSettings::Saml(settings) => Some(settings),
+        }
+    }
+
+    /// What of its identity provider's words counts as a second factor.
+    #[must_use]
+    pub fn second_factor(&self) -> &SecondFactor {
+        match &self.settings {
+            ConnectionSettings::Oidc(settings) => &settings.second_factor,
+            ConnectionSettings::Saml(settings) => &settings.second_factor,
+        }
+    }
+}
+
+/// What a connection needs besides its issuer, by its protocol.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "protocol")]
+pub enum ConnectionSettings {
+    Oidc(OidcSettings),
+    Saml(Box<SamlSettings>),
+}
+
+impl ConnectionSettings {
+    /// The protocol that they are for.
+    #[must_use]
+    pub const fn protocol(&self) -> Protocol {
+        match self {
+            Self::Oidc(_) => Protocol::Oidc,
+            Self::Saml(_) => Protocol::Saml,
+        }
+    }
+}
+
+impl From<OidcSettings> for ConnectionSettings {
+    fn from(settings: OidcSettings) -> Self {
+        Self::Oidc(settings)
+    }
+}
+
+impl From<SamlSettings> for ConnectionSettings {
+    fn from(settings: SamlSettings) -> Self {
+        Self::Saml(Box::new(settings))
+    }
 }
 
 /// What an OpenID Connect connection needs besides its issuer and secret.

@@ -113,6 +113,12 @@ ids! {
     PendingId
     /// A link of two logins that is being made.
     LinkProofId
+    /// A certificate by which a connection's identity provider signs.
+    CertificateId
+    /// A key of ours at one connection.
+    ConnectionKeyId
+    /// A logout that an identity provider was asked for, and has not answered.
+    PendingLogoutId
     /// A portal application, or a client that works for itself.
     ClientId
     /// What a client was given for its credentials.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, ConnectionId, DirectoryId, LoginId, PersonId, TenantId};
+use super::{AccountId, ConnectionId, DirectoryId, LoginId, PersonId, SignedAssertion, TenantId};
 
 /// Where a login's identity comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
@@ -144,6 +144,10 @@ pub struct ExternalIdentity {
     pub acr: Option<String>,
     /// Authentication methods as the identity provider stated them (RFC 8176).
     pub amr: Vec<String>,
+    /// The SAML assertion that says all this. It must not have been used before, which is for whoever signs in to see to.
+    pub assertion: Option<SignedAssertion>,
+    /// When the identity provider wants the session to end at the latest (`SessionNotOnOrAfter`).
+    pub session_until: Option<DateTime<Utc>>,
 }
 
 impl ExternalIdentity {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{ConnectionId, FRESH, LinkProofId, LoginId};
+use super::{ConnectionId, FRESH, LinkProofId, LoginId, NameId};
 
 /// How a login signed in, as its session knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
@@ -23,6 +23,10 @@ pub struct Authentication {
     /// Authentication methods (RFC 8176).
     #[sqlx(json)]
     pub amr: Vec<String>,
+    /// What a SAML identity provider calls the login when it ends its session.
+    #[sqlx(json(nullable))]
+    #[serde(default)]
+    pub name_id: Option<NameId>,
 }
 
 impl Authentication {
@@ -74,6 +78,7 @@ mod tests {
             upstream_session: None,
             acr: None,
             amr: Vec::new(),
+            name_id: None,
         };
         assert!(authentication(300, Some(300)).is_fresh(at(600)));
         assert!(!authentication(299, Some(299)).is_fresh(at(600)), "too old");

@@ -27,6 +27,7 @@ mod member;
 mod person;
 mod portal;
 mod role;
+mod saml;
 mod session;
 mod token;
 
@@ -37,7 +38,8 @@ pub use approval::{
 pub use assurance::{Acr, Assurance, CLOCK_LEEWAY, FRESH, SecondFactor, Unmet};
 pub use client::{Client, ClientScope, ClientScopes, NotAClientScope};
 pub use connection::{
-    Binding, Connection, ConnectionState, JitPolicy, MissingClaim, OidcSettings, PairValue, Protocol, SUBJECT_CLAIM,
+    Binding, Connection, ConnectionSettings, ConnectionState, JitPolicy, MissingClaim, OidcSettings, PairValue, Protocol,
+    SUBJECT_CLAIM,
 };
 pub use directory::{
     Directory, DirectorySettings, Group, LinkSuffix, NoLinkSuffix, NoPatchStatus, PatchStatus, UnknownMemberPolicy,
@@ -45,9 +47,9 @@ pub use directory::{
 pub use event::{Actor, Event, EventKind};
 pub use grant::PortalGrant;
 pub use id::{
-    AccessTokenId, AccountId, ApprovalId, ApprovalPolicyId, AssignmentId, AuthorizationRequestId, ClientId, ConnectionId,
-    DirectoryId, DomainId, EndingId, EventId, GrantId, GroupId, HolderId, InstanceId, JobId, KeyId, LinkProofId, LoginId,
-    PendingId, PersonId, RuleId, ServiceId, SessionId, Sid, TenantId, TokenId, TraceId,
+    AccessTokenId, AccountId, ApprovalId, ApprovalPolicyId, AssignmentId, AuthorizationRequestId, CertificateId, ClientId,
+    ConnectionId, ConnectionKeyId, DirectoryId, DomainId, EndingId, EventId, GrantId, GroupId, HolderId, InstanceId, JobId, KeyId,
+    LinkProofId, LoginId, PendingId, PendingLogoutId, PersonId, RuleId, ServiceId, SessionId, Sid, TenantId, TokenId, TraceId,
 };
 pub use identity::{Email, ExternalIdentity, Login, LoginKind, Slot, Subject, SubjectKind, TokenType};
 pub use job::Job;
@@ -56,5 +58,8 @@ pub use member::{MemberId, MemberKind, Membership, MembershipType};
 pub use person::{Person, PersonState};
 pub use portal::{Portal, PortalSettings, TokenEndpointAuthMethod};
 pub use role::{Assignment, AssignmentSource, ChangedRules, Given, Grant, Pattern, Rule, RuleBody, RuleOrigin};
+pub use saml::{
+    AttributePreset, Certificate, Endpoint, IdpMetadata, NameId, SamlBinding, SamlSettings, SignedAssertion, SubjectSource,
+};
 pub use session::{Demand, Session, SessionLimits, TenantLimits};
 pub use token::{NoScope, NotAScope, Scope, Scopes, Token, TokenState};

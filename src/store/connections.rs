@@ -5,30 +5,28 @@ use sqlx::types::Json;
 
 use super::{Error, Reader, Result, Writer, sql};
 use crate::keys::Sealed;
-use crate::model::{
-    AccountId, Connection, ConnectionId, ConnectionState, DomainId, JitPolicy, MissingClaim, OidcSettings, Protocol,
-};
+use crate::model::{AccountId, Connection, ConnectionId, ConnectionSettings, ConnectionState, DomainId, JitPolicy, MissingClaim};
 
 macro_rules! connection_columns {
     () => {
-        "id, slug, name, protocol, state, issuer, jit, missing_claim, home_account_id, contact, settings, epoch"
+        "id, slug, name, state, issuer, jit, missing_claim, home_account_id, contact, settings, epoch"
     };
 }
 
-/// A connection to be made; it is enabled at once.
+/// A connection to be made.
 #[derive(Clone, Debug)]
 pub struct NewConnection<'a> {
     pub id: ConnectionId,
     pub slug: &'a str,
     pub name: &'a str,
-    pub protocol: Protocol,
+    pub state: ConnectionState,
     pub issuer: &'a str,
     pub secret: Option<&'a Sealed>,
     pub jit: JitPolicy,
     pub missing_claim: MissingClaim,
     pub home_account_id: AccountId,
     pub contact: Option<&'a str>,
-    pub settings: &'a OidcSettings,
+    pub settings: &'a ConnectionSettings,
 }
 
 impl Reader {
@@ -116,11 +114,12 @@ impl Writer {
             execute(
                 "insert into connections (tenant_id, id, slug, name, protocol, state, issuer, secret_sealed, jit, missing_claim,
                    home_account_id, contact, settings, epoch, version, created_at, updated_at)
-                 values ($1, $2, $3, $4, $5, 'enabled', $6, $7, $8, $9, $10, $11, $12, 0, 1, $13, $13)",
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, 1, $14, $14)",
                 new.id,
                 new.slug,
                 new.name,
-                new.protocol,
+                new.settings.protocol(),
+                new.state,
                 new.issuer,
                 new.secret,
                 new.jit,

@@ -191,7 +191,7 @@ impl Writer {
             self,
             execute(
                 "update session_logins set authenticated_at = $6, asserted_at = $7, upstream_session = $8, acr = $9, amr = $10,
-                   proved_at = coalesce($11, proved_at)
+                   proved_at = coalesce($11, proved_at), name_id = $12, name_id_value = $13
                  where tenant_id = $1 and session_id = $2 and login_id = $3 and connection_id = $4
                    and exists (select 1 from sessions s
                      where s.tenant_id = $1 and s.id = $2 and s.digest = $5 and s.active_login_id = $3 and s.expires_at > $6)
@@ -208,7 +208,9 @@ impl Writer {
                 new.authentication.upstream_session.as_deref(),
                 new.authentication.acr.as_deref(),
                 Json(&new.authentication.amr),
-                new.authentication.proved_at
+                new.authentication.proved_at,
+                new.authentication.name_id.as_ref().map(Json),
+                new.authentication.name_id.as_ref().map(|name| name.value.as_str())
             )
         )?;
         if signed_in == 0 {

@@ -221,7 +221,8 @@ async fn ensure_connection(app: &App, tenant: TenantId, spec: &Connection, repor
             client_id: spec.client_id.clone(),
             scopes: spec.scopes.clone(),
             second_factor: spec.second_factor.clone(),
-        },
+        }
+        .into(),
     };
     let connection = manage(app).ensure_connection(tenant, &new).await?;
     report.made(connection.made, || format!("connection {}", spec.slug));

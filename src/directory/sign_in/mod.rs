@@ -188,7 +188,7 @@ async fn apply(
         return refuse(writer, caller, identity, refusal, steps).await;
     }
     let Came { login, how, mut events } = take_in(writer, attempt, known, identity, decision, came).await?;
-    let assurance = Assurance::of(&connection.settings.second_factor, identity.acr.as_deref(), &identity.amr);
+    let assurance = Assurance::of(connection.second_factor(), identity.acr.as_deref(), &identity.amr);
     let authentication = Authentication {
         connection_id: Some(connection.id),
         authenticated_at: caller.now,
@@ -197,6 +197,7 @@ async fn apply(
         upstream_session: identity.upstream_session.clone(),
         acr: Some(assurance.acr.as_str().to_owned()),
         amr: assurance.amr,
+        name_id: identity.assertion.as_ref().map(|assertion| assertion.name_id.clone()),
     };
     let (outcome, trace) = if let Purpose::Link { link } = attempt.purpose {
         let second = SecondProof { subject: identity.subject.clone(), login: login.id, authentication };

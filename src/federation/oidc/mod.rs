@@ -28,7 +28,7 @@ use super::trace::clean;
 use super::{BadToken, Begun, Callback, Endpoint, Pending, Refused, Step, Trace};
 use crate::clock::Clock;
 use crate::keys::PlainToken;
-use crate::model::{Acr, Assurance, Connection, Demand, ExternalIdentity, Subject, SubjectKind};
+use crate::model::{Acr, Assurance, Connection, Demand, ExternalIdentity, OidcSettings, Subject, SubjectKind};
 use crate::net::{self, NetError};
 use claims::{Expected, OtherClaims, Verified};
 use discovery::{Provider, Providers};
@@ -124,18 +124,19 @@ impl RelyingParty {
         demand: &Demand,
         trace: &mut Trace,
     ) -> Result<Begun, Refused> {
+        let settings = settings(connection)?;
         let provider = self.providers.get(connection, trace).await?;
         let [state, nonce, pkce_verifier] = [(); 3].map(|()| PlainToken::bare().reveal());
         let verifier = PkceCodeVerifier::new(pkce_verifier.expose_secret().to_owned());
         let (sent_state, sent_nonce) = (state.expose_secret().to_owned(), nonce.expose_secret().to_owned());
-        let client = client(connection, &provider, redirect_uri);
+        let client = client(settings, &provider, redirect_uri);
         let request = client
             .authorize_url(
                 AuthenticationFlow::<CoreResponseType>::AuthorizationCode,
                 || CsrfToken::new(sent_state),
                 || Nonce::new(sent_nonce),
             )
-            .add_scopes(connection.settings.scopes.iter().filter(|scope| *scope != "openid").cloned().map(Scope::new))
+            .add_scopes(settings.scopes.iter().filter(|scope| *scope != "openid").cloned().map(Scope::new))
             .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier));
         let (authorization_url, _, _) = demanding(request, connection, demand).url();
         trace.ok(Step::Request, format!("the browser is sent to {}", authorization_url.host_str().unwrap_or_default()));
@@ -149,6 +150,7 @@ impl RelyingParty {
         trace: &mut Trace,
     ) -> Result<ExternalIdentity, Refused> {
         let connection = pending.connection;
+        let settings = settings(connection)?;
         let provider = self.providers.get(connection, trace).await?;
         check_response_issuer(connection, &provider, callback)?;
         let code = read_code(callback)?;
@@ -159,7 +161,7 @@ impl RelyingParty {
 
         let expected = Expected {
             issuer: &connection.issuer,
-            client_id: &connection.settings.client_id,
+            client_id: &settings.client_id,
             nonce: pending.nonce,
             access_token: &tokens.access_token,
             code,
@@ -177,7 +179,7 @@ impl RelyingParty {
         }?;
         let names: Vec<_> = verified.claims.keys().map(|name| clean(name)).collect();
         trace.ok(Step::IdToken, format!("signed with {}; claims: {}", verified.alg, names.join(", ")));
-        let reached = Assurance::of(&connection.settings.second_factor, verified.acr.as_deref(), &verified.amr);
+        let reached = Assurance::of(connection.second_factor(), verified.acr.as_deref(), &verified.amr);
         trace.ok(Step::Assurance, said(&verified, &reached));
         pending.demand.check(verified.authenticated_at, reached.acr, pending.began, self.clock.now())?;
         Ok(identity(pending, verified))
@@ -188,7 +190,7 @@ impl RelyingParty {
         // The library tells the status of an answer only within a message; it is kept on the way.
         let status = Arc::new(AtomicU16::new(0));
         let http = Exchange { net: self.net.clone(), status: Arc::clone(&status) };
-        client(pending.connection, provider, pending.redirect_uri)
+        client(settings(pending.connection)?, provider, pending.redirect_uri)
             .set_client_secret(ClientSecret::new(pending.client_secret.expose_secret().to_owned()))
             .set_auth_type(provider.client_auth.clone())
             .exchange_code(AuthorizationCode::new(code.expose_secret().to_owned()))
@@ -226,16 +228,16 @@ impl<'c> AsyncHttpClient<'c> for Exchange {
     }
 }
 
+fn settings(connection: &Connection) -> Result<&OidcSettings, Refused> {
+    connection.oidc().ok_or(Refused::OtherProtocol)
+}
+
 /// The library's client, for making requests. It is given no keys: `claims` proves what comes back.
-fn client(connection: &Connection, provider: &Provider, redirect_uri: &Url) -> Client {
-    openidconnect::Client::new(
-        ClientId::new(connection.settings.client_id.clone()),
-        provider.issuer.clone(),
-        CoreJsonWebKeySet::default(),
-    )
-    .set_auth_uri(provider.authorization_endpoint.clone())
-    .set_token_uri(provider.token_endpoint.clone())
-    .set_redirect_uri(RedirectUrl::from_url(redirect_uri.clone()))
+fn client(settings: &OidcSettings, provider: &Provider, redirect_uri: &Url) -> Client {
+    openidconnect::Client::new(ClientId::new(settings.client_id.clone()), provider.issuer.clone(), CoreJsonWebKeySet::default())
+        .set_auth_uri(provider.authorization_endpoint.clone())
+        .set_token_uri(provider.token_endpoint.clone())
+        .set_redirect_uri(RedirectUrl::from_url(redirect_uri.clone()))
 }
 
 type Request<'a> = AuthorizationRequest<'a, CoreAuthDisplay, CoreAuthPrompt, CoreResponseType>;
@@ -248,7 +250,7 @@ fn demanding<'a>(mut request: Request<'a>, connection: &Connection, demand: &Dem
         request = request.set_max_age(Duration::from_secs(seconds.into()));
     }
     if demand.class() > Some(Acr::Aal1) {
-        let wanted = connection.settings.second_factor.ask.iter().cloned();
+        let wanted = connection.second_factor().ask.iter().cloned();
         request = wanted.map(AuthenticationContextClass::new).fold(request, Request::add_auth_context_value);
     }
     request
@@ -294,6 +296,8 @@ fn identity(pending: &Pending<'_>, verified: Verified) -> ExternalIdentity {
         upstream_session: verified.upstream_session,
         acr: verified.acr,
         amr: verified.amr,
+        assertion: None,
+        session_until: None,
     }
 }
 

@@ -278,7 +278,7 @@ fn tree(reach: &Reach, parent: Option<AccountId>) -> Vec<AccountChoice> {
 async fn sign_in(app: &App, asked: Asked, demand: &Demand, known: Option<&Known>, jar: CookieJar) -> Response {
     let connection = known.and_then(|known| known.connection.as_ref());
     // Nothing that this identity provider could say would be enough, so that nobody is sent there for it.
-    if demand.class() > Some(Acr::Aal1) && connection.is_some_and(|connection| connection.settings.second_factor.is_never()) {
+    if demand.class() > Some(Acr::Aal1) && connection.is_some_and(|connection| connection.second_factor().is_never()) {
         return refuse(app, &asked, not_sure()).await;
     }
     // Somebody is signed in, and there is nowhere to send them for more.

@@ -68,5 +68,5 @@ pub(super) async fn connections_of(reader: &mut Reader, login: &Login) -> direct
 
 /// Whether somebody can sign in by a connection now.
 pub(super) fn can_sign_in(connection: &Connection) -> bool {
-    connection.state == ConnectionState::Enabled && connection.protocol == Protocol::Oidc
+    connection.state == ConnectionState::Enabled && connection.protocol() == Protocol::Oidc
 }

@@ -115,7 +115,7 @@ pub(in crate::http) async fn depart(
     let internal = |error: &(dyn std::error::Error + 'static)| Stopped::internal(error, request_id);
     let Some(tenant) = app.store.doors().tenant_of_connection(id).await.map_err(|error| internal(&error))? else { return Ok(None) };
     let Some(connection) = app.store.read(tenant).connection(id).await.map_err(|error| internal(&error))? else { return Ok(None) };
-    if connection.state != ConnectionState::Enabled || connection.protocol != Protocol::Oidc {
+    if connection.state != ConnectionState::Enabled || connection.protocol() != Protocol::Oidc {
         return Err(switched_off(app, tenant, &connection, request_id).await);
     }
     let Some(redirect_uri) = redirect_uri(app, id) else { return Ok(None) };

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use vestibule::federation::{Kind, Refused};
-use vestibule::model::{Demand, SecondFactor, Unmet};
+use vestibule::model::{ConnectionSettings, Demand, SecondFactor, Unmet};
 
 use super::{Door, noon};
 
@@ -11,10 +11,16 @@ use super::{Door, noon};
 async fn demanding(demand: Demand) -> Door {
     let mut door = Door::new().await;
     let texts = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
-    door.connection.settings.second_factor =
-        SecondFactor { acr: texts(&["phr"]), amr: texts(&["otp"]), ask: texts(&["phr", "mfa"]) };
+    *second_factor(&mut door) = SecondFactor { acr: texts(&["phr"]), amr: texts(&["otp"]), ask: texts(&["phr", "mfa"]) };
     door.demand = demand;
     door
+}
+
+fn second_factor(door: &mut Door) -> &mut SecondFactor {
+    match &mut door.connection.settings {
+        ConnectionSettings::Oidc(settings) => &mut settings.second_factor,
+        ConnectionSettings::Saml(_) => unreachable!(),
+    }
 }
 
 fn fresh() -> Demand {
@@ -89,7 +95,7 @@ async fn a_second_factor_counts_by_the_operators_map_alone() {
         assert!(trace.entries().iter().any(|entry| entry.detail.starts_with("acr: ")), "{trace:?}");
     }
     let mut door = demanding(sure).await;
-    door.connection.settings.second_factor = SecondFactor::default();
+    *second_factor(&mut door) = SecondFactor::default();
     door.idp.script().claims = json!({ "acr": "phr", "amr": ["otp"] });
     let refused = door.sign_in().await.unwrap_err();
     assert_eq!((refused.reason(), refused.kind()), ("not_sure", Kind::Unmet(Unmet::NotSure)));

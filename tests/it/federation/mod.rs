@@ -18,7 +18,7 @@ use vestibule::clock::Clock;
 use vestibule::federation::{Begun, Callback, Federation, Pending, Refused, Trace};
 use vestibule::model::{
     AccountId, Connection, ConnectionId, ConnectionState, Demand, ExternalIdentity, JitPolicy, MissingClaim, OidcSettings,
-    Protocol, SecondFactor, TenantId,
+    SecondFactor, TenantId,
 };
 use vestibule::net;
 
@@ -51,7 +51,6 @@ impl Door {
             id: ConnectionId::new(noon()),
             slug: "entra".into(),
             name: "Entra".into(),
-            protocol: Protocol::Oidc,
             state: ConnectionState::Enabled,
             issuer: idp.issuer().to_owned(),
             jit: JitPolicy::Off,
@@ -62,7 +61,8 @@ impl Door {
                 client_id: CLIENT_ID.into(),
                 scopes: vec!["openid".into(), "profile".into(), "email".into()],
                 second_factor: SecondFactor::default(),
-            },
+            }
+            .into(),
             epoch: 0,
         };
         let federation = Federation::new(net::Client::new(settings).unwrap(), clock.clone());

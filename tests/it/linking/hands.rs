@@ -111,6 +111,8 @@ impl Pair {
             upstream_session: None,
             acr: None,
             amr: Vec::new(),
+            assertion: None,
+            session_until: None,
         };
         let attempt = Attempt {
             store: &app.store,

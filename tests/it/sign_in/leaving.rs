@@ -143,6 +143,7 @@ fn by_password(now: DateTime<Utc>) -> Authentication {
         upstream_session: None,
         acr: None,
         amr: Vec::new(),
+        name_id: None,
     }
 }
 

@@ -40,8 +40,8 @@ use serde_json::json;
 use uuid::Uuid;
 use vestibule::keys::HashedToken;
 use vestibule::model::{
-    AccountId, Actor, Authentication, Binding, ConnectionId, Directory, DirectoryId, DirectorySettings, DomainId, Email, GroupId,
-    JitPolicy, LoginId, LoginKind, MissingClaim, OidcSettings, PersonId, Protocol, Scopes, SecondFactor, SessionLimits, Slot,
+    AccountId, Actor, Authentication, Binding, ConnectionId, ConnectionState, Directory, DirectoryId, DirectorySettings, DomainId,
+    Email, GroupId, JitPolicy, LoginId, LoginKind, MissingClaim, OidcSettings, PersonId, Scopes, SecondFactor, SessionLimits, Slot,
     TenantId, TokenId,
 };
 use vestibule::scim::fold::{FOLDING_VERSION, fold};
@@ -173,7 +173,7 @@ impl House {
             id: self.connection,
             slug: "idp",
             name: "IdP",
-            protocol: Protocol::Oidc,
+            state: ConnectionState::Enabled,
             issuer: "https://idp.example",
             secret: None,
             jit: JitPolicy::IfProvisioned,
@@ -184,7 +184,8 @@ impl House {
                 client_id: "vestibule".to_owned(),
                 scopes: vec!["openid".to_owned()],
                 second_factor: SecondFactor::default(),
-            },
+            }
+            .into(),
         };
         writer.insert_connection(&connection, now()).await.unwrap();
         let domain = format!("{slug}.example");
@@ -296,6 +297,7 @@ fn how(connection: ConnectionId) -> Authentication {
         upstream_session: None,
         acr: None,
         amr: Vec::new(),
+        name_id: None,
     }
 }
 

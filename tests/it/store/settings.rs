@@ -6,7 +6,7 @@ use uuid::Uuid;
 use vestibule::keys::{HashedToken, KeyRing, Place, Sealer};
 use vestibule::model::{
     Actor, ChangedRules, ClientId, ConnectionId, ConnectionState, DirectoryId, DomainId, Event, EventId, EventKind, JitPolicy,
-    MissingClaim, OidcSettings, Protocol, Scope, Scopes, SecondFactor, TenantId, TenantState, TokenId, TokenState,
+    MissingClaim, OidcSettings, Scope, Scopes, SecondFactor, TenantId, TenantState, TokenId, TokenState,
 };
 use vestibule::store::{EventQuery, LogEntry, LogQuery, NewClient, NewConnection, NewToken};
 
@@ -57,12 +57,12 @@ on_every_engine! {
         let sealer = Sealer::new(KeyRing::generate());
         let place = Place { table: "connections", column: "secret_sealed", row: id.uuid() };
         let secret = sealer.seal(&place, b"hush");
-        let settings = OidcSettings { client_id: "other".to_owned(), scopes: vec!["openid".to_owned(), "groups".to_owned()], second_factor: SecondFactor::default() };
+        let settings = OidcSettings { client_id: "other".to_owned(), scopes: vec!["openid".to_owned(), "groups".to_owned()], second_factor: SecondFactor::default() }.into();
         let new = NewConnection {
             id,
             slug: "adfs",
             name: "AD FS",
-            protocol: Protocol::Oidc,
+            state: ConnectionState::Enabled,
             issuer: "https://adfs.example",
             secret: Some(&secret),
             jit: JitPolicy::On,
