@@ -127,7 +127,8 @@ create index connection_keys_by_connection on connection_keys (connection_id, ac
 create table connection_metadata (
   tenant_id blob not null,
   connection_id blob not null primary key,
-  url text not null,
+  -- None, where it comes by hand.
+  url text,
   fetched_at text,
   due_at text not null,
   failures integer not null,
@@ -142,15 +143,15 @@ create table connection_metadata (
 create index connection_metadata_by_due on connection_metadata (due_at);
 
 -- Assertions and logout requests that were taken: none counts twice.
-create table used_assertions (
+create table connection_assertions (
   tenant_id blob not null,
   connection_id blob not null,
   assertion_id text not null,
   expires_at text not null,
-  constraint used_assertions_once primary key (connection_id, assertion_id),
-  constraint used_assertions_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id)
+  constraint connection_assertions_once primary key (connection_id, assertion_id),
+  constraint connection_assertions_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id)
 ) strict;
-create index used_assertions_by_end on used_assertions (expires_at);
+create index connection_assertions_by_end on connection_assertions (expires_at);
 
 create table domains (
   tenant_id blob not null references tenants (tenant_id),
