@@ -96,7 +96,7 @@ fn page_surface(app: &App) -> Router<App> {
     let sign_in = Router::new()
         .route("/sign-in", get(signin::form).post(signin::find))
         // HEAD runs the handler of GET unless it is told otherwise, and these two change something.
-        .route("/sign-in/oidc/{connection}", get(signin::oidc::begin).head(layers::wrong_method))
+        .route("/sign-in/oidc/{connection}", get(signin::depart::begin).head(layers::wrong_method))
         .route("/sign-in/oidc/{connection}/callback", get(signin::oidc::callback).head(layers::wrong_method))
         .route("/sign-out", post(signin::sign_out))
         .layer(from_fn_with_state((app.clone(), Surface::SignIn), layers::measure));

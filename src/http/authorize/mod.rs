@@ -291,10 +291,9 @@ async fn sign_in(app: &App, asked: Asked, demand: &Demand, known: Option<&Known>
         Err(error) => return failed(&error),
     };
     let place = waiting::place(&handle);
-    let query = signin::return_query(&place);
     let (href, to) = match connection {
-        Some(connection) => (format!("/sign-in/oidc/{}?{query}", connection.id), connection.name.clone()),
-        None => (format!("/sign-in?{query}"), "the sign-in page".to_owned()),
+        Some(connection) => (signin::start(connection, Some(&place)), connection.name.clone()),
+        None => (format!("/sign-in?{}", signin::return_query(&place)), "the sign-in page".to_owned()),
     };
     (jar, onward(&href, &to, asked.is_posted)).into_response()
 }

@@ -6,10 +6,11 @@ use uuid::Uuid;
 
 use super::super::me;
 use super::super::pages::LoginCard;
+use super::super::signin::can_sign_in;
 use crate::app::App;
 use crate::directory;
 use crate::directory::access::Reach;
-use crate::model::{Connection, ConnectionState, Login, Protocol, Session};
+use crate::model::{Connection, Login, Session};
 use crate::store::{LoginRow, Reader};
 
 /// What is read once for several cards.
@@ -64,9 +65,4 @@ pub(super) async fn connections_of(reader: &mut Reader, login: &Login) -> direct
         connections.extend(reader.connection(id).await?.filter(can_sign_in));
     }
     Ok(connections)
-}
-
-/// Whether somebody can sign in by a connection now.
-pub(super) fn can_sign_in(connection: &Connection) -> bool {
-    connection.state == ConnectionState::Enabled && connection.protocol() == Protocol::Oidc
 }

@@ -14,14 +14,13 @@ use axum::response::{IntoResponse as _, Response};
 use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::Cookie;
 use chrono::{DateTime, Utc};
-use http::StatusCode;
 use secrecy::ExposeSecret as _;
 
 use super::extract::{SESSION_COOKIE, cookie};
 use super::layers::{RequestId, no_such_page, trouble};
 use super::me;
-use super::pages::{Frame, Leaving, Page, ToProve, Wrong};
-use super::signin::oidc::{Errand, depart};
+use super::pages::{Frame, ToProve, Wrong};
+use super::signin::depart::{Errand, depart};
 use super::signin::stopped::Stopped;
 use crate::app::App;
 use crate::directory;
@@ -106,9 +105,8 @@ async fn leave(app: &App, session: &Session, proving: Proving<'_>, request_id: &
     let errand = Errand { purpose, demand: &demand, return_to };
     match depart(app, connection, errand, request_id, jar).await {
         Ok(Some((jar, departure))) => {
-            let href = departure.url.into();
-            let view = Leaving { frame: frame(app, session).await, connection: departure.connection, href };
-            (jar, Page(StatusCode::OK, view)).into_response()
+            let frame = frame(app, session).await;
+            (jar, departure.after_a_form(frame)).into_response()
         }
         Ok(None) => no_such_page().await,
         Err(stopped) => stopped.of(purpose).returning(return_to).into_own_page(app, Some(session)).await,

@@ -3,6 +3,8 @@
 //! An address is asked for to learn its domain, and the domain leads to the connections of the one tenant that proved it. Nothing here
 //! tells whether a person exists.
 
+mod arrive;
+pub(super) mod depart;
 pub(super) mod oidc;
 pub(super) mod stopped;
 
@@ -21,7 +23,7 @@ use super::pages::{self, Choice, Frame, Leaving, Page, Wrong};
 use crate::app::App;
 use crate::directory::ending;
 use crate::metrics::SessionEnd;
-use crate::model::{Actor, Connection, Session};
+use crate::model::{Actor, Connection, ConnectionState, Protocol, Purpose, Session};
 use crate::store;
 
 #[derive(Debug, Default, Deserialize)]
@@ -104,8 +106,18 @@ async fn connections_of(app: &App, typed: &str) -> store::Result<Vec<Connection>
     Ok(connections)
 }
 
+/// Whether somebody can sign in by a connection now.
+pub(super) fn can_sign_in(connection: &Connection) -> bool {
+    connection.state == ConnectionState::Enabled && connection.protocol() == Protocol::Oidc
+}
+
+/// Whether something may begin by a connection now.
+fn can_begin(connection: &Connection, _purpose: Purpose) -> bool {
+    can_sign_in(connection)
+}
+
 /// Where signing in with a connection begins.
-fn start(connection: &Connection, return_to: Option<&str>) -> String {
+pub(super) fn start(connection: &Connection, return_to: Option<&str>) -> String {
     let begin = format!("/sign-in/oidc/{}", connection.id);
     match return_to {
         Some(path) => format!("{begin}?{}", return_query(path)),
