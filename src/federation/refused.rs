@@ -5,6 +5,8 @@
 //! cleaned before it gets in.
 
 use super::Step;
+#[cfg(feature = "saml")]
+use super::saml::BadSaml;
 use crate::model::Unmet;
 
 /// A part of the identity provider that is called from here.
@@ -73,6 +75,9 @@ pub enum Refused {
     IdTokenMissing,
     #[error(transparent)]
     IdToken(#[from] BadToken),
+    #[cfg(feature = "saml")]
+    #[error(transparent)]
+    Saml(#[from] BadSaml),
     #[error("the sign-in was to be a new one, and the identity provider does not say that it was (auth_time)")]
     NotFresh,
     #[error("the sign-in was to be with a second factor, and the identity provider says nothing that counts as one (acr, amr)")]
@@ -154,6 +159,8 @@ impl Refused {
             Self::CodeRefused { .. } => "code_refused",
             Self::IdTokenMissing => "id_token_missing",
             Self::IdToken(bad) => bad.reason(),
+            #[cfg(feature = "saml")]
+            Self::Saml(bad) => bad.reason(),
             Self::NotFresh => "not_fresh",
             Self::NotSure => "not_sure",
         }
@@ -173,6 +180,8 @@ impl Refused {
             },
             Self::NotFresh => Kind::Unmet(Unmet::NotFresh),
             Self::NotSure => Kind::Unmet(Unmet::NotSure),
+            #[cfg(feature = "saml")]
+            Self::Saml(bad) => bad.kind(),
             Self::Unreachable { .. } | Self::Nonsense { .. } => Kind::Unavailable,
             // A code that was redeemed before, expired, or is another client's; anything else is the client's registration.
             Self::CodeRefused { error, .. } if error == "invalid_grant" => Kind::Untrusted,
@@ -206,6 +215,8 @@ impl Refused {
             | Self::CodeMissing => Step::Callback,
             Self::CodeRefused { .. } | Self::IdTokenMissing => Step::Token,
             Self::IdToken(_) => Step::IdToken,
+            #[cfg(feature = "saml")]
+            Self::Saml(bad) => bad.step(),
             Self::NotFresh | Self::NotSure => Step::Assurance,
         }
     }
