@@ -98,8 +98,9 @@ pub(super) struct Carried {
 /// # Errors
 /// When a parameter is missing or there twice, the algorithm is not one of ours, no certificate verifies it, or the message is too large.
 pub(super) fn verified(raw_query: &str, certificates: &[&Certificate]) -> Result<Carried, BadSaml> {
+    // guard: query_size
     if raw_query.len() > MAX_MESSAGE {
-        return Err(BadSaml::TooLarge); // guard: query-size
+        return Err(BadSaml::TooLarge);
     }
     let query = Query::take_apart(raw_query)?;
     let (parameter, message) = match (query.request, query.response) {
@@ -145,8 +146,9 @@ impl<'a> Query<'a> {
                 Some("Signature") => &mut query.signature,
                 _ => continue,
             };
+            // guard: query_twice
             if place.replace(part).is_some() {
-                return Err(BadSaml::ParameterTwice); // guard: query-twice
+                return Err(BadSaml::ParameterTwice);
             }
         }
         Ok(query)
@@ -172,8 +174,9 @@ fn inflated(deflated: &[u8]) -> Result<Vec<u8>, BadSaml> {
     let mut message = Vec::new();
     let most = u64::try_from(MAX_MESSAGE).unwrap_or(u64::MAX);
     DeflateDecoder::new(deflated).take(most + 1).read_to_end(&mut message).map_err(|_| BadSaml::Encoding)?;
+    // guard: inflated_size
     if message.len() > MAX_MESSAGE {
-        return Err(BadSaml::TooLarge); // guard: inflated-size
+        return Err(BadSaml::TooLarge);
     }
     Ok(message)
 }
