@@ -107,6 +107,7 @@ create table connection_certificates (
   constraint connection_certificates_source check (source in ('metadata', 'manual'))
 ) strict;
 create index connection_certificates_by_end on connection_certificates (not_after);
+create index connection_certificates_absent on connection_certificates (absent_since) where absent_since is not null;
 
 -- Our own keys at a connection: they sign what we ask and decrypt what we are told. Until it is retired a key is published.
 create table connection_keys (

@@ -172,6 +172,17 @@ impl Certificate {
     }
 }
 
+/// How a certificate came to its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum CertificateSource {
+    /// The identity provider's metadata has it, or had it.
+    Metadata,
+    /// An administrator added it.
+    Manual,
+}
+
 /// What an identity provider's metadata says that is of use here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdpMetadata {

@@ -29,6 +29,17 @@ pub struct NewConnection<'a> {
     pub settings: &'a ConnectionSettings,
 }
 
+/// What a connection is from now on.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionChange<'a> {
+    pub name: &'a str,
+    pub issuer: &'a str,
+    pub jit: JitPolicy,
+    pub missing_claim: MissingClaim,
+    pub contact: Option<&'a str>,
+    pub settings: &'a ConnectionSettings,
+}
+
 impl Reader {
     /// A connection of the tenant.
     pub async fn connection(&mut self, id: ConnectionId) -> Result<Option<Connection>> {
@@ -101,6 +112,27 @@ impl Writer {
                 "update connections set state = $3, version = version + 1, updated_at = $4 where tenant_id = $1 and id = $2",
                 id,
                 state,
+                now
+            )
+        )?;
+        if written == 1 { Ok(()) } else { Err(Error::Raced) }
+    }
+
+    /// Changes what a connection is. Who is signed in by it is not asked.
+    pub async fn change_connection(&mut self, id: ConnectionId, change: &ConnectionChange<'_>, now: DateTime<Utc>) -> Result<()> {
+        let written = sql!(
+            self,
+            execute(
+                "update connections set name = $3, issuer = $4, jit = $5, missing_claim = $6, contact = $7, settings = $8,
+                   version = version + 1, updated_at = $9
+                 where tenant_id = $1 and id = $2",
+                id,
+                change.name,
+                change.issuer,
+                change.jit,
+                change.missing_claim,
+                change.contact,
+                Json(change.settings),
                 now
             )
         )?;

@@ -331,14 +331,15 @@ impl super::Writer {
         Ok(rows > 0)
     }
 
-    /// Removes pending sign-ins, waiting authorization requests, links that were not finished and access tokens whose time is over,
+    /// Removes pending sign-ins and logouts, waiting authorization requests, links that were not finished and access tokens whose time is over,
     /// everywhere. Sessions are ended instead, see `end_sessions`.
     pub async fn purge_expired(&mut self, now: DateTime<Utc>) -> Result<u64> {
         let pending = door!(self, execute("delete from pending_sign_ins where expires_at < $1", now))?;
         let requests = door!(self, execute("delete from authorization_requests where expires_at < $1", now))?;
         let tokens = door!(self, execute("delete from access_tokens where expires_at < $1", now))?;
         let links = door!(self, execute("delete from link_proofs where expires_at < $1", now))?;
-        Ok(pending + requests + tokens + links)
+        let logouts = door!(self, execute("delete from pending_logouts where expires_at < $1", now))?;
+        Ok(pending + requests + tokens + links + logouts)
     }
 
     /// Removes what requests with idempotency keys were answered before an instant, everywhere, at most `limit`. Answers how many.

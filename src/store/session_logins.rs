@@ -4,7 +4,7 @@ use sqlx::types::Json;
 
 use super::{Reader, Result, Writer, sql};
 use crate::keys::HashedToken;
-use crate::model::{Authentication, ConnectionId, LoginId, SessionId, Sid};
+use crate::model::{Authentication, ConnectionId, LoginId, NameId, SessionId, Sid};
 
 /// How a login of a session signed in.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -15,7 +15,37 @@ pub struct SessionLoginRow {
     pub authentication: Authentication,
 }
 
+/// A login of a session, by what a SAML identity provider calls it.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct SessionOfNameId {
+    pub session_id: SessionId,
+    pub login_id: LoginId,
+    /// What portals know it by.
+    pub sid: Sid,
+    /// The login that the session goes on by; it may be the person's other one.
+    pub active_login_id: LoginId,
+    #[sqlx(json)]
+    pub name_id: NameId,
+    /// The identity provider's own name of its session (`SessionIndex`).
+    pub upstream_session: Option<String>,
+}
+
 impl Reader {
+    /// The logins of sessions that came by a connection with a NameID of this value. Its format and qualifiers, and the identity provider's
+    /// sessions, are for whoever asks to compare.
+    pub async fn sessions_of_name_id(&mut self, connection: ConnectionId, value: &str) -> Result<Vec<SessionOfNameId>> {
+        sql!(
+            self,
+            fetch_all::<SessionOfNameId>(
+                "select sl.session_id, sl.login_id, sl.sid, s.active_login_id, sl.name_id, sl.upstream_session
+                 from session_logins sl join sessions s on s.id = sl.session_id
+                 where sl.tenant_id = $1 and sl.connection_id = $2 and sl.name_id_value = $3",
+                connection,
+                value
+            )
+        )
+    }
+
     /// The connection that a login of a session came by.
     pub async fn connection_of_session(&mut self, session: SessionId, login: LoginId) -> Result<Option<ConnectionId>> {
         let row = sql!(

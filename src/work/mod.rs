@@ -54,7 +54,7 @@ pub struct Purged {
     pub traces: u64,
     /// What requests with idempotency keys were answered.
     pub idempotency_keys: u64,
-    /// Ids of assertions by which portals proved themselves.
+    /// Ids of assertions by which portals proved themselves, or SAML identity providers signed somebody in.
     pub assertions: u64,
     /// What portals were told, or could not be.
     pub deliveries: u64,
@@ -154,6 +154,15 @@ pub async fn purge(store: &Store, sessions: SessionLimits, now: DateTime<Utc>) -
     loop {
         let mut writer = store.write(TenantId::OPERATOR).await?;
         let some = writer.purge_assertions(now, BATCH).await?;
+        writer.commit().await?;
+        gone.assertions += some;
+        if some < u64::from(BATCH) {
+            break;
+        }
+    }
+    loop {
+        let mut writer = store.write(TenantId::OPERATOR).await?;
+        let some = writer.purge_saml_assertions(now, BATCH).await?;
         writer.commit().await?;
         gone.assertions += some;
         if some < u64::from(BATCH) {

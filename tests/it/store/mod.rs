@@ -21,6 +21,7 @@ mod people;
 mod plans;
 mod provisioning_log;
 mod roles;
+mod saml;
 mod schema;
 mod schemas_agree;
 mod seals;

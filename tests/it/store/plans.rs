@@ -23,6 +23,8 @@ const ACCEPTED: &[(&str, &str, &str)] = &[
     ("accounts", "USING INDEX accounts_children (tenant_id=?)", "the whole tree is wanted"),
     ("all_directories", "SCAN directories", "all are wanted"),
     ("await_everybody", "(tenant_id=?)", "all are wanted"),
+    ("certificate_ends", "SCAN c", "all are wanted"),
+    ("certificates_of_connection", "USE TEMP B-TREE FOR ORDER BY", "a connection has a handful, and people read them as they came"),
     ("clients", "clients_by_tenant (tenant_id=?", "a tenant has few clients"),
     ("connections", "USE TEMP B-TREE FOR ORDER BY", "a tenant has few connections"),
     ("connections", "connections_3 (tenant_id=?)", "all are wanted"),
