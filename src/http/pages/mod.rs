@@ -9,6 +9,7 @@
 //! (200, a refresh of zero seconds and a link), and [`Choice`]s are plain links, whose redirects no `form-action` concerns.
 
 mod assets;
+mod connection;
 mod logins;
 mod person;
 mod portal;
@@ -24,6 +25,7 @@ use chrono::{DateTime, Utc};
 use http::{HeaderName, StatusCode, header};
 
 pub use assets::{icon_url, router as assets, stylesheet_url};
+pub use connection::{CertificateLine, ConnectionPage, Form, KeyLine, KeyState, MetadataView, ProposalView, Value};
 pub use logins::{ConfirmLink, ConnectionChoice, Done, LinkLogins, LoginCard, Logins, ProposalLine, ToProve, UnlinkLogins};
 pub use person::{PersonLogin, PersonPage, PresenceWord, ProposedLogin};
 pub use portal::{

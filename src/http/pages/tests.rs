@@ -316,6 +316,9 @@ fn every_page() -> Vec<(String, String)> {
     for (name, view) in person::examples(&frame, &accounts()) {
         pages.push((name, view.render()));
     }
+    for (name, view) in connection::examples(&frame) {
+        pages.push((name, view.render()));
+    }
     pages.into_iter().map(|(name, html)| (name, html.unwrap())).collect()
 }
 
