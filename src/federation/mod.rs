@@ -34,6 +34,7 @@ pub use trace::{Outcome, Step, Trace, TraceEntry};
 #[derive(Clone)]
 pub struct Federation {
     oidc: oidc::RelyingParty,
+    net: net::Client,
 }
 
 /// A sign-in that has begun: where to send the browser, and what [`Federation::finish`] will ask for again.
@@ -90,7 +91,7 @@ impl fmt::Debug for Callback {
 impl Federation {
     #[must_use]
     pub fn new(net: net::Client, clock: Clock) -> Self {
-        Self { oidc: oidc::RelyingParty::new(net, clock) }
+        Self { oidc: oidc::RelyingParty::new(net.clone(), clock), net }
     }
 
     /// Begins a sign-in: discovers the identity provider, unless it is known, and makes the authorization request, with what is demanded.
@@ -103,6 +104,22 @@ impl Federation {
     ) -> Result<Begun, Refused> {
         let result = self.oidc.begin(connection, redirect_uri, demand, trace).await;
         result.inspect_err(|refused| trace.refused(refused))
+    }
+
+    /// Fetches the metadata of a SAML identity provider, as it is. What it says is for `saml::metadata::read` to find out.
+    ///
+    /// # Errors
+    /// When the address may not be called, does not answer, or answers with anything but the document.
+    pub async fn fetch_metadata(&self, url: &Url) -> Result<Vec<u8>, Refused> {
+        let request = http::Request::get(url.as_str())
+            .header(http::header::ACCEPT, "application/samlmetadata+xml, application/xml;q=0.9, text/xml;q=0.8")
+            .body(Vec::new())
+            .map_err(|_| Refused::NotAllowed { endpoint: Endpoint::Metadata, why: net::NetError::Url.reason() })?;
+        let answer = self.net.send(request).await.map_err(|error| refused::unreachable(Endpoint::Metadata, &error))?;
+        if answer.status() != http::StatusCode::OK {
+            return Err(Refused::Nonsense { endpoint: Endpoint::Metadata, what: format!("status {}", answer.status().as_u16()) });
+        }
+        Ok(answer.into_body())
     }
 
     /// Ends a sign-in: redeems the code, proves the ID token, and checks that it meets the demand.

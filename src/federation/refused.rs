@@ -8,6 +8,7 @@ use super::Step;
 #[cfg(feature = "saml")]
 use super::saml::BadSaml;
 use crate::model::Unmet;
+use crate::net::NetError;
 
 /// A part of the identity provider that is called from here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub enum Endpoint {
     Discovery,
     Keys,
     Token,
+    /// Of a SAML identity provider.
+    Metadata,
 }
 
 impl std::fmt::Display for Endpoint {
@@ -23,6 +26,7 @@ impl std::fmt::Display for Endpoint {
             Self::Discovery => "discovery document",
             Self::Keys => "key set",
             Self::Token => "token endpoint",
+            Self::Metadata => "metadata",
         })
     }
 }
@@ -145,12 +149,15 @@ impl Refused {
             Self::Unreachable { endpoint: Endpoint::Discovery, .. } => "discovery_unreachable",
             Self::Unreachable { endpoint: Endpoint::Keys, .. } => "keys_unreachable",
             Self::Unreachable { endpoint: Endpoint::Token, .. } => "token_unreachable",
+            Self::Unreachable { endpoint: Endpoint::Metadata, .. } => "metadata_unreachable",
             Self::NotAllowed { endpoint: Endpoint::Discovery, .. } => "discovery_not_allowed",
             Self::NotAllowed { endpoint: Endpoint::Keys, .. } => "keys_not_allowed",
             Self::NotAllowed { endpoint: Endpoint::Token, .. } => "token_not_allowed",
+            Self::NotAllowed { endpoint: Endpoint::Metadata, .. } => "metadata_not_allowed",
             Self::Nonsense { endpoint: Endpoint::Discovery, .. } => "discovery_nonsense",
             Self::Nonsense { endpoint: Endpoint::Keys, .. } => "keys_nonsense",
             Self::Nonsense { endpoint: Endpoint::Token, .. } => "token_nonsense",
+            Self::Nonsense { endpoint: Endpoint::Metadata, .. } => "metadata_nonsense",
             Self::IssuerMismatch { .. } => "issuer_mismatch",
             Self::ResponseIssuerMissing => "response_issuer_missing",
             Self::ResponseIssuerMismatch { .. } => "response_issuer_mismatch",
@@ -203,7 +210,7 @@ impl Refused {
             Self::IssuerNotAUrl | Self::TemplateIssuer | Self::IssuerMismatch { .. } => Step::Discovery,
             Self::Unreachable { endpoint, .. } | Self::NotAllowed { endpoint, .. } | Self::Nonsense { endpoint, .. } => {
                 match endpoint {
-                    Endpoint::Discovery => Step::Discovery,
+                    Endpoint::Discovery | Endpoint::Metadata => Step::Discovery,
                     Endpoint::Keys => Step::Keys,
                     Endpoint::Token => Step::Token,
                 }
@@ -219,6 +226,16 @@ impl Refused {
             Self::Saml(bad) => bad.step(),
             Self::NotFresh | Self::NotSure => Step::Assurance,
         }
+    }
+}
+
+/// What a failed exchange with the identity provider means.
+pub(super) fn unreachable(endpoint: Endpoint, error: &NetError) -> Refused {
+    let why = error.reason();
+    match error {
+        NetError::Url | NetError::PlainHttp { .. } | NetError::Blocked { .. } => Refused::NotAllowed { endpoint, why },
+        NetError::TooLarge { .. } => Refused::Nonsense { endpoint, what: why.to_owned() },
+        NetError::Timeout { .. } | NetError::Unreachable { .. } | NetError::Setup(_) => Refused::Unreachable { endpoint, why },
     }
 }
 

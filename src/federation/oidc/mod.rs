@@ -24,6 +24,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::refused::unreachable;
 use super::trace::clean;
 use super::{BadToken, Begun, Callback, Endpoint, Pending, Refused, Step, Trace};
 use crate::clock::Clock;
@@ -298,15 +299,5 @@ fn identity(pending: &Pending<'_>, verified: Verified) -> ExternalIdentity {
         amr: verified.amr,
         assertion: None,
         session_until: None,
-    }
-}
-
-/// What a failed exchange with the identity provider means.
-fn unreachable(endpoint: Endpoint, error: &NetError) -> Refused {
-    let why = error.reason();
-    match error {
-        NetError::Url | NetError::PlainHttp { .. } | NetError::Blocked { .. } => Refused::NotAllowed { endpoint, why },
-        NetError::TooLarge { .. } => Refused::Nonsense { endpoint, what: why.to_owned() },
-        NetError::Timeout { .. } | NetError::Unreachable { .. } | NetError::Setup(_) => Refused::Unreachable { endpoint, why },
     }
 }

@@ -19,6 +19,7 @@ mod certificate;
 mod credential;
 mod redirect;
 mod request;
+mod time;
 mod xml;
 
 use chrono::{DateTime, Utc};

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use samael::crypto::{Crypto, CryptoProvider as _};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -12,7 +12,7 @@ use super::super::{Refused, Step, Trace};
 use super::bad::BadSaml;
 use super::redirect::{self, Parameter};
 use super::xml::{Attribute, Escaped};
-use super::{Begun, Credential, Outgoing, PostForm, Sp};
+use super::{Begun, Credential, Outgoing, PostForm, Sp, time};
 use crate::keys::PlainToken;
 use crate::model::{Acr, Connection, Demand, Endpoint, SamlBinding, SamlSettings};
 
@@ -66,11 +66,6 @@ pub(super) fn new_id() -> Result<SecretString, BadSaml> {
     Ok(id.into())
 }
 
-/// An instant as messages say it (Core section 1.3.3).
-pub(super) fn instant(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
-}
-
 fn authn_request(
     sp: &Sp<'_>,
     settings: &SamlSettings,
@@ -91,7 +86,7 @@ fn authn_request(
         "<samlp:AuthnRequest xmlns:samlp=\"urn:oasis:names:tc:SAML:2.0:protocol\" xmlns:saml=\"urn:oasis:names:tc:SAML:2.0:assertion\" \
          ID=\"{id}\" Version=\"2.0\" IssueInstant=\"{}\" Destination=\"{}\"{} ProtocolBinding=\"{}\" AssertionConsumerServiceURL=\"{}\">\
          <saml:Issuer>{}</saml:Issuer>{SIGNATURE}<samlp:NameIDPolicy{} AllowCreate=\"true\"/>{context}</samlp:AuthnRequest>",
-        instant(now),
+        time::written(now),
         Escaped(endpoint.location.as_str()),
         Attribute("ForceAuthn", demand.is_fresh.then_some("true")),
         SamlBinding::Post.uri(),
