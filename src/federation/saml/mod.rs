@@ -17,6 +17,8 @@
 mod bad;
 mod certificate;
 mod credential;
+pub mod document;
+pub mod preflight;
 mod redirect;
 mod request;
 mod time;
@@ -28,7 +30,7 @@ use url::Url;
 
 use crate::model::{Certificate, Connection, Demand, NameId, TenantId};
 
-pub use bad::BadSaml;
+pub use bad::{BadSaml, Refusal};
 pub use certificate::{BadCertificate, certificate};
 pub use credential::{BadCredential, new_credential};
 pub use request::begin;
