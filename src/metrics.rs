@@ -57,6 +57,8 @@ label! {
         Created = "created",
         /// The second login of a link, which was proved and not signed in.
         Proved = "proved",
+        /// An administrator's test of a connection.
+        Tested = "tested",
         /// We understood the identity provider and said no.
         Refused = "refused",
         /// The identity provider did not answer, or answered what we do not trust.
@@ -74,6 +76,8 @@ label! {
         ByPerson = "person",
         /// An administrator ended it.
         ByAdministrator = "administrator",
+        /// The identity provider ended its own.
+        ByIdentityProvider = "identity_provider",
     }
 }
 
@@ -85,6 +89,18 @@ label! {
         Retried = "retried",
         /// It was given up.
         Failed = "failed",
+    }
+}
+
+label! {
+    /// What became of an identity provider's word that somebody's session there is over.
+    UpstreamLogout {
+        /// Sessions ended.
+        Ended = "ended",
+        /// Nobody was signed in who was meant.
+        Nobody = "nobody",
+        /// It was not proved.
+        Refused = "refused",
     }
 }
 
@@ -156,6 +172,11 @@ struct ToldPortal {
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Told {
+    outcome: UpstreamLogout,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct Build {
     version: &'static str,
     saml: bool,
@@ -176,6 +197,7 @@ struct Inner {
     sign_ins: Family<SignInOutcome, Counter>,
     sessions_ended: Family<EndedSession, Counter>,
     logouts: Family<ToldPortal, Counter>,
+    upstream_logouts: Family<Told, Counter>,
     oldest_logout: Gauge,
 }
 
@@ -192,6 +214,7 @@ impl Metrics {
             sign_ins: Family::default(),
             sessions_ended: Family::default(),
             logouts: Family::default(),
+            upstream_logouts: Family::default(),
             oldest_logout: Gauge::default(),
         };
         let Inner { registry, requests, request_seconds, coercions, rate_limited, traced_reads_dropped, sign_ins, .. } = &mut inner;
@@ -208,6 +231,11 @@ impl Metrics {
         registry.register("sign_ins", "Sign-ins, by how they ended", sign_ins.clone());
         inner.registry.register("sessions_ended", "Sessions that ended, by reason", inner.sessions_ended.clone());
         inner.registry.register("back_channel_logouts", "Attempts to tell a portal that a session is over", inner.logouts.clone());
+        inner.registry.register(
+            "upstream_logouts",
+            "Logouts that identity providers sent, by what became of them",
+            inner.upstream_logouts.clone(),
+        );
         inner.registry.register_with_unit(
             "back_channel_logout_oldest",
             "How long that has waited which a portal is still to be told",
@@ -253,6 +281,11 @@ impl Metrics {
         self.0.logouts.get_or_create(&ToldPortal { outcome }).inc();
     }
 
+    /// A logout that an identity provider sent.
+    pub fn upstream_logout(&self, outcome: UpstreamLogout) {
+        self.0.upstream_logouts.get_or_create(&Told { outcome }).inc();
+    }
+
     /// How long that has waited which a portal is still to be told.
     pub fn oldest_back_channel_logout(&self, age: TimeDelta) {
         self.0.oldest_logout.set(age.num_seconds().max(0));
@@ -289,6 +322,7 @@ mod tests {
         metrics.sign_in(SignIn::Bound);
         metrics.session_ended(SessionEnd::Replaced);
         metrics.back_channel_logout(Logout::Retried);
+        metrics.upstream_logout(UpstreamLogout::Nobody);
         metrics.oldest_back_channel_logout(TimeDelta::seconds(7));
         let text = metrics.render();
         for line in [
@@ -300,6 +334,7 @@ mod tests {
             r#"vestibule_sign_ins_total{outcome="bound"} 1"#,
             r#"vestibule_sessions_ended_total{reason="replaced"} 1"#,
             r#"vestibule_back_channel_logouts_total{outcome="retried"} 1"#,
+            r#"vestibule_upstream_logouts_total{outcome="nobody"} 1"#,
             "vestibule_back_channel_logout_oldest_seconds 7",
         ] {
             assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");

@@ -33,6 +33,8 @@ pub enum Reason {
     ByPerson,
     /// An administrator ended it.
     ByAdministrator,
+    /// The identity provider ended its own.
+    ByIdentityProvider,
 }
 
 impl Reason {
@@ -44,6 +46,7 @@ impl Reason {
             Self::Replaced => "replaced",
             Self::ByPerson => "person",
             Self::ByAdministrator => "administrator",
+            Self::ByIdentityProvider => "identity_provider",
         }
     }
 }

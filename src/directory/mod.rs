@@ -6,6 +6,8 @@
 //! | [`provision::create_group`], [`provision::change_group`], [`provision::delete_group`] | SCIM | the schema's constraints | `group.*` |
 //! | [`sign_in::sign_in`] | a verified [`crate::model::ExternalIdentity`] | [`decide`] | `login.bound`, `session.*` |
 //! | [`ending`] | a person, an administrator | | `session.signed_out`, `session.ended` |
+//! | [`sign_in::trial::try_out`] | an administrator who tests a connection | [`decide`] | `connection.tested` |
+//! | [`upstream::log_out`] | an identity provider | whom it names | `session.ended` |
 //! | [`tokens::Tokens`] | the operator, an administrator | its own checks | `token.*` |
 //! | [`accounts::Accounts`], [`assignments::Assignments`] | an administrator, a client | their permissions on the account, and the catalogue | `account.*`, `service.*`, `assignment.*` |
 //! | [`approvals::Policies`], [`approvals::Approvals`] | an administrator, an approver, a client, anybody with a role | the policies, and the catalogue | `approval_policy.*`, `approval.*`, `assignment.given` |
@@ -63,6 +65,7 @@ pub mod sign_in;
 pub mod tenants;
 pub mod tokens;
 pub mod tree;
+pub mod upstream;
 
 use chrono::{DateTime, Utc};
 

@@ -19,6 +19,8 @@ pub enum Refusal {
     EmailShaped,
     /// A claim that rules of the connection read did not come, and the connection refuses such a sign-in.
     MissingClaim,
+    /// The identity provider's assertion was used before.
+    AssertionUsed,
     /// One certain login was asked for, and another one came.
     OtherLogin,
     /// The link is over: it took too long, was finished or given up, or the session that it was for has ended or switched.
@@ -50,6 +52,7 @@ impl Refusal {
             Self::AlreadyBound => "already_bound",
             Self::EmailShaped => "email_shaped",
             Self::MissingClaim => "missing_claim",
+            Self::AssertionUsed => "assertion_used",
             Self::OtherLogin => "other_login",
             Self::LinkOver => "link_over",
             Self::SameLogin => "same_login",

@@ -151,6 +151,8 @@ kinds! {
     ConnectionCreated = "connection.created",
     /// A connection was switched off, or on again.
     ConnectionChanged = "connection.changed",
+    /// An administrator signed in to see what that would come to. Nobody was signed in by it.
+    ConnectionTested = "connection.tested",
     DomainCreated = "domain.created",
     DirectoryCreated = "directory.created",
     DirectoryChanged = "directory.changed",

@@ -27,6 +27,11 @@ pub struct Authentication {
     #[sqlx(json(nullable))]
     #[serde(default)]
     pub name_id: Option<NameId>,
+    /// When the identity provider wants sessions to end in which the login signs in so. That is kept as the end of the session, so that no
+    /// login that is read has it.
+    #[sqlx(skip)]
+    #[serde(default)]
+    pub session_until: Option<DateTime<Utc>>,
 }
 
 impl Authentication {
@@ -49,6 +54,8 @@ pub enum Purpose {
     Login { login: LoginId },
     /// To prove the second login of a link. Nobody is signed in by it.
     Link { link: LinkProofId },
+    /// To see what a sign-in would come to, for the administrator who has this login. Nobody is signed in by it, and nothing is bound.
+    Test { login: LoginId },
 }
 
 /// Who says that two logins are one person's. None of them makes a link: the person does, by signing in with both.
@@ -79,6 +86,7 @@ mod tests {
             acr: None,
             amr: Vec::new(),
             name_id: None,
+            session_until: None,
         };
         assert!(authentication(300, Some(300)).is_fresh(at(600)));
         assert!(!authentication(299, Some(299)).is_fresh(at(600)), "too old");

@@ -179,6 +179,9 @@ async fn once(own: Own<'_>, cookies: Cookies<'_>, link: LinkProofId) -> Settled<
 async fn goes_on(writer: &mut Writer, own: Own<'_>, cookies: Cookies<'_>, second: &SecondProof) -> Result<bool> {
     let Own { caller, session, .. } = own;
     let is_in = writer.insert_session_login(session.id, Sid::new(caller.now), second.login, &second.authentication).await?;
+    if let Some(until) = second.authentication.session_until {
+        writer.shorten_session(session.id, until).await?;
+    }
     Ok(is_in && writer.change_cookie(session.id, cookies, caller.now).await?)
 }
 

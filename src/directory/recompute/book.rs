@@ -36,7 +36,7 @@ impl RuleBook {
     }
 
     /// The tenant's rules. They are kept only while the transaction shares them: what is not committed has no version of its own.
-    pub(super) async fn rules(&self, writer: &mut Writer) -> Result<Arc<[CompiledRule]>> {
+    pub(in crate::directory) async fn rules(&self, writer: &mut Writer) -> Result<Arc<[CompiledRule]>> {
         let key = writer.shared_rules().map(|version| (writer.tenant(), version));
         if let Some(kept) = key.and_then(|key| self.kept.get(&key)) {
             return Ok(kept);

@@ -64,6 +64,10 @@ async fn join(
     if !writer.insert_session_login(session.id, new.sid, new.login_id, new.authentication).await? {
         return Ok(false);
     }
+    // Both logins are used in it, so that it ends with the first of them.
+    if let Some(until) = new.authentication.session_until {
+        writer.shorten_session(session.id, until).await?;
+    }
     Ok(writer.change_cookie(session.id, cookies, caller.now).await?
         && switch(writer, caller, session, former, new.login_id).await?)
 }

@@ -3,6 +3,7 @@
 mod begin;
 mod create;
 mod known;
+pub mod trial;
 
 use std::collections::BTreeMap;
 
@@ -98,6 +99,11 @@ pub async fn sign_in(attempt: Attempt<'_>, identity: &ExternalIdentity) -> Resul
 async fn once(attempt: Attempt<'_>, identity: &ExternalIdentity) -> Result<Outcome> {
     let mut writer = attempt.store.write(identity.tenant).await?;
     writer.share_rules().await?;
+    if !use_up(&mut writer, identity).await? {
+        let outcome = refuse(&mut writer, attempt.caller, identity, Refusal::AssertionUsed, attempt.steps).await?;
+        writer.commit().await?;
+        return Ok(outcome);
+    }
     let known = known_for_update(&mut writer, identity).await?;
     let decision = match decide(&known, identity) {
         Decision::Refuse(refusal) => Decision::Refuse(refusal),
@@ -109,8 +115,24 @@ async fn once(attempt: Attempt<'_>, identity: &ExternalIdentity) -> Result<Outco
             refuse(&mut writer, attempt.caller, identity, Refusal::MissingClaim, &told(attempt.steps, &missing)).await?
         }
     };
+    note_certificate(&mut writer, attempt.caller, identity).await?;
     writer.commit().await?;
     Ok(outcome)
+}
+
+/// Uses up the assertion that an identity was read from: it counts once, whatever becomes of the sign-in. Answers false when it was used
+/// before. Whoever brings the same one at the same time waits here for the other.
+async fn use_up(writer: &mut Writer, identity: &ExternalIdentity) -> Result<bool> {
+    let Some(assertion) = &identity.assertion else { return Ok(true) };
+    Ok(writer.use_saml_assertion(identity.subject.connection, &assertion.id, assertion.good_until).await?)
+}
+
+/// Notes which certificate of the identity provider's is in use. Last in the transaction, because many sign-ins want that row.
+async fn note_certificate(writer: &mut Writer, caller: Caller<'_>, identity: &ExternalIdentity) -> Result<()> {
+    if let Some(assertion) = &identity.assertion {
+        writer.use_certificate(identity.subject.connection, &assertion.certificate, caller.now).await?;
+    }
+    Ok(())
 }
 
 /// The claims of a sign-in as they are kept; or, where the connection refuses that, which are missing.
@@ -154,6 +176,8 @@ async fn intended(writer: &mut Writer, attempt: Attempt<'_>, identity: &External
     };
     let refusal = match attempt.purpose {
         Purpose::SignIn => None,
+        // Nobody comes in by a test; what it comes to is [`trial`]'s.
+        Purpose::Test { .. } => Some(Refusal::OtherLogin),
         Purpose::Login { login: asked } => (login != Some(asked)).then_some(Refusal::OtherLogin),
         // Federation has refused it already where it was told to ask anew. That it always is, is not for pages to remember.
         Purpose::Link { .. } if !is_proof(attempt, identity) => Some(Refusal::NotFresh),
@@ -198,6 +222,7 @@ async fn apply(
         acr: Some(assurance.acr.as_str().to_owned()),
         amr: assurance.amr,
         name_id: identity.assertion.as_ref().map(|assertion| assertion.name_id.clone()),
+        session_until: identity.session_until,
     };
     let (outcome, trace) = if let Purpose::Link { link } = attempt.purpose {
         let second = SecondProof { subject: identity.subject.clone(), login: login.id, authentication };
@@ -209,6 +234,7 @@ async fn apply(
         events.push(caller.event(EventKind::LinkProved, login.id.uuid(), details));
         (Outcome::Proved { link }, "link_proved")
     } else {
+        let expires_at = caller.now + browser.lifetime;
         let new = NewSession {
             id: SessionId::new(caller.now),
             sid: Sid::new(caller.now),
@@ -218,7 +244,7 @@ async fn apply(
             user_agent: browser.user_agent,
             address: browser.address,
             authentication: &authentication,
-            expires_at: caller.now + browser.lifetime,
+            expires_at: identity.session_until.map_or(expires_at, |until| until.min(expires_at)),
         };
         let Began { session, renewed, replaced } = begin_session(writer, caller, browser, attempt.purpose, &new).await?;
         let details = json!({ "session": session, "connection": connection.id, "renewed": renewed });

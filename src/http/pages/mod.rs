@@ -1,7 +1,7 @@
 //! The pages that people see: view structs, their templates beside them, and the headers that every page carries.
 //!
 //! A handler decides, fills a view with plain data, and answers [`Page`]`(status, view)`. Views know no store and take no
-//! decision; the words are in the templates. No page carries a script: everything works with links and forms alone.
+//! decision; the words are in the templates. No page but [`PostOn`] has a script: everything works with links and forms alone.
 //!
 //! Leaving for an identity provider: Chromium applies `form-action` to every redirect that follows a form, so a form that
 //! is answered with a redirect to another site would be stopped by our own policy, and naming all identity providers in the
@@ -10,9 +10,11 @@
 
 mod assets;
 mod connection;
+mod connection_test;
 mod logins;
 mod person;
 mod portal;
+mod post;
 mod refused;
 mod signed_in;
 #[cfg(test)]
@@ -24,13 +26,15 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use http::{HeaderName, StatusCode, header};
 
-pub use assets::{icon_url, router as assets, stylesheet_url};
+pub use assets::{icon_url, router as assets, script_url, stylesheet_url};
 pub use connection::{CertificateLine, ConnectionPage, Form, KeyLine, KeyState, MetadataView, ProposalView, Value};
+pub use connection_test::{CameTo, ConnectionTest, Found, GivenRole, TestStep};
 pub use logins::{ConfirmLink, ConnectionChoice, Done, LinkLogins, LoginCard, Logins, ProposalLine, ToProve, UnlinkLogins};
 pub use person::{PersonLogin, PersonPage, PresenceWord, ProposedLogin};
 pub use portal::{
     AccountChoice, AskSignOut, AskSwitch, ChooseAccount, LogoutRefused, NoAccount, Onward, Over, PortalRefused, RequestOver,
 };
+pub use post::{PostFor, PostOn};
 pub use refused::{Contact, Reason, Refused};
 pub use signed_in::{AccountNode, Cause, RoleLine, SignedIn};
 pub use trouble::{NotFound, Trouble, Wrong};
@@ -174,6 +178,17 @@ pub struct SessionLine {
     pub last_seen_at: DateTime<Utc>,
     /// The portals that were given something there, by name.
     pub portals: Vec<String>,
+}
+
+/// Sends the browser on to the identity provider, to sign out there too.
+#[derive(Clone, Debug, Template)]
+#[template(path = "signing_out.html")]
+pub struct SigningOut {
+    pub frame: Frame,
+    /// The connection's name.
+    pub connection: String,
+    /// The logout request.
+    pub href: String,
 }
 
 /// `/sign-out`, done.

@@ -50,13 +50,15 @@ pub enum Reason {
     Expired,
     /// The answer was too old, or was used before.
     Replayed,
+    /// An identity provider sent an answer that nobody had asked for.
+    Unsolicited,
     /// Our own fault.
     Internal,
 }
 
 impl Reason {
     /// All of them, for tests that render each.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Unknown,
         Self::Deactivated,
         Self::LoginOff,
@@ -78,6 +80,7 @@ impl Reason {
         Self::Untrusted,
         Self::Expired,
         Self::Replayed,
+        Self::Unsolicited,
         Self::Internal,
     ];
 
@@ -102,7 +105,7 @@ impl Reason {
             | Self::NotLinked
             | Self::NotFresh
             | Self::Denied => StatusCode::FORBIDDEN,
-            Self::Expired | Self::Replayed | Self::LinkOver => StatusCode::BAD_REQUEST,
+            Self::Expired | Self::Replayed | Self::Unsolicited | Self::LinkOver => StatusCode::BAD_REQUEST,
             Self::Unreachable | Self::Untrusted => StatusCode::BAD_GATEWAY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }

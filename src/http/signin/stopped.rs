@@ -8,7 +8,7 @@ use super::super::authorize;
 use super::super::layers::RequestId;
 use super::super::me;
 use super::super::pages::{Contact, Frame, Page, Reason, Refused as RefusedPage};
-use super::return_query;
+use super::{return_query, start};
 use crate::app::App;
 use crate::directory::refusal::Refusal;
 use crate::directory::sign_in;
@@ -106,10 +106,19 @@ impl Stopped {
         Page(self.reason.status(), view).into_response()
     }
 
+    /// By what the log and the administrator's trace know it.
+    pub(super) fn reference(&self) -> &str {
+        &self.reference
+    }
+
     /// Where to try again: where the person came from.
     fn retry(&self, is_signed_in: bool) -> String {
+        if let (Reason::Unsolicited, Some(connection)) = (self.reason, &self.connection) {
+            return start(connection, None);
+        }
         let from = match self.purpose {
             Purpose::SignIn => self.return_to.as_deref(),
+            Purpose::Test { .. } => Some(self.return_to.as_deref().unwrap_or("/me")),
             Purpose::Login { .. } | Purpose::Link { .. } => Some(self.return_to.as_deref().unwrap_or("/me/logins")),
         };
         match from {
@@ -186,6 +195,7 @@ pub(super) fn page_reason(refusal: Refusal, purpose: Purpose) -> Reason {
         Refusal::Ambiguous => Reason::Ambiguous,
         Refusal::AlreadyBound => Reason::AlreadyBound,
         Refusal::MissingClaim => Reason::MissingClaim,
+        Refusal::AssertionUsed => Reason::Replayed,
         Refusal::OtherLogin => Reason::OtherLogin,
         Refusal::LinkOver => Reason::LinkOver,
         Refusal::SameLogin => Reason::SameLogin,

@@ -144,6 +144,7 @@ fn by_password(now: DateTime<Utc>) -> Authentication {
         acr: None,
         amr: Vec::new(),
         name_id: None,
+        session_until: None,
     }
 }
 

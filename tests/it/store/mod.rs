@@ -299,6 +299,7 @@ fn how(connection: ConnectionId) -> Authentication {
         acr: None,
         amr: Vec::new(),
         name_id: None,
+        session_until: None,
     }
 }
 

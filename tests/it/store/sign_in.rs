@@ -105,6 +105,19 @@ on_every_engine! {
         assert!(session(&ground, "eve", later(1)).await.is_none());
     }
 
+    async fn a_session_is_shortened_and_never_made_longer(engine) {
+        let ground = Ground::fresh(engine).await;
+        let house = ground.tenant("bluesky").await;
+        let joe = house.login(&ground.store, "joe").await;
+        let id = begin(&ground, &house, joe, "joe", later(20)).await;
+        for (until, end) in [(later(30), 20), (later(10), 10), (later(15), 10)] {
+            let mut writer = ground.store.write(house.tenant).await.unwrap();
+            writer.shorten_session(id, until).await.unwrap();
+            writer.commit().await.unwrap();
+            assert_eq!(session(&ground, "joe", later(1)).await.unwrap().expires_at, later(end));
+        }
+    }
+
     async fn a_session_is_kept_with_another_cookie_while_it_counts(engine) {
         let ground = Ground::fresh(engine).await;
         let house = ground.tenant("bluesky").await;

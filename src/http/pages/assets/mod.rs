@@ -1,4 +1,4 @@
-//! The stylesheet and the icon: compiled in, named by their digest, and cached for ever.
+//! The stylesheet, the icon and the one script: compiled in, named by their digest, and cached for ever.
 //!
 //! While replicas of two versions answer side by side, a page of the one may ask the other for its stylesheet. A known name
 //! with another digest therefore gets the present file, which nobody may cache, rather than nothing.
@@ -43,6 +43,8 @@ impl Asset {
 static STYLESHEET: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("vestibule", "css", "text/css; charset=utf-8", include_bytes!("vestibule.css")));
 static ICON: LazyLock<Asset> = LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_bytes!("icon.svg")));
+static SCRIPT: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("post", "js", "text/javascript; charset=utf-8", include_bytes!("post.js")));
 
 /// The path of the stylesheet, which changes with its content.
 #[must_use]
@@ -56,13 +58,19 @@ pub fn icon_url() -> &'static str {
     &ICON.url
 }
 
+/// The path of the script that sends a form on, which changes with its content.
+#[must_use]
+pub fn script_url() -> &'static str {
+    &SCRIPT.url
+}
+
 /// Serves `/assets/{file}`.
 pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new().route("/assets/{file}", get(asset))
 }
 
 async fn asset(Path(file): Path<String>) -> Response {
-    let Some(asset) = [&*STYLESHEET, &*ICON].into_iter().find(|asset| asset.is_named(&file)) else {
+    let Some(asset) = [&*STYLESHEET, &*ICON, &*SCRIPT].into_iter().find(|asset| asset.is_named(&file)) else {
         return (StatusCode::NOT_FOUND, [(header::CACHE_CONTROL, "no-store")]).into_response();
     };
     let this_version = asset.url.strip_prefix("/assets/") == Some(file.as_str());
@@ -88,7 +96,11 @@ mod tests {
 
     #[tokio::test]
     async fn the_present_version_is_cached_for_ever() {
-        for (url, content_type) in [(stylesheet_url(), "text/css; charset=utf-8"), (icon_url(), "image/svg+xml")] {
+        for (url, content_type) in [
+            (stylesheet_url(), "text/css; charset=utf-8"),
+            (icon_url(), "image/svg+xml"),
+            (script_url(), "text/javascript; charset=utf-8"),
+        ] {
             let answer = get(url).await;
             assert_eq!(answer.status(), StatusCode::OK);
             assert_eq!(answer.headers()[header::CONTENT_TYPE], content_type);
