@@ -28,6 +28,14 @@ pub enum BadSaml {
     Algorithm,
     #[error("no valid certificate of the connection verifies the signature")]
     Signature,
+    #[error("the logout message lacks something that it must have, or says it twice")]
+    LogoutShape,
+    #[error("the logout message is not from the identity provider of this connection (Issuer)")]
+    LogoutIssuer,
+    #[error("the logout message was sent to another address (Destination)")]
+    LogoutDestination,
+    #[error("the logout message is not of now (IssueInstant, NotOnOrAfter): do the clocks agree?")]
+    LogoutTime,
 }
 
 impl BadSaml {
@@ -45,6 +53,10 @@ impl BadSaml {
             Self::Unsigned => "saml_unsigned",
             Self::Algorithm => "saml_algorithm",
             Self::Signature => "saml_signature",
+            Self::LogoutShape => "saml_logout_shape",
+            Self::LogoutIssuer => "saml_logout_issuer",
+            Self::LogoutDestination => "saml_logout_destination",
+            Self::LogoutTime => "saml_logout_time",
         }
     }
 

@@ -18,6 +18,8 @@ mod bad;
 mod certificate;
 mod credential;
 pub mod document;
+mod logout;
+pub mod metadata;
 pub mod preflight;
 mod redirect;
 mod request;
@@ -33,6 +35,7 @@ use crate::model::{Certificate, Connection, Demand, NameId, TenantId};
 pub use bad::{BadSaml, Refusal};
 pub use certificate::{BadCertificate, certificate};
 pub use credential::{BadCredential, new_credential};
+pub use logout::{answer_logout, begin_logout};
 pub use request::begin;
 
 /// The largest message that is read, in bytes: as it is in its binding, and as it is decoded.

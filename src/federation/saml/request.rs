@@ -155,3 +155,128 @@ impl Message<'_> {
         Crypto::sign_xml(with_template, key.private_key.expose_secret()).map_err(|_| BadSaml::CannotSign)
     }
 }
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use url::Url;
+
+    use super::super::document::{Document, MESSAGE, ns};
+    use super::super::{certificate, new_credential};
+    use super::*;
+    use crate::model::{AccountId, ConnectionId, ConnectionState, JitPolicy, MissingClaim, SecondFactor};
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    }
+
+    fn connection(settings: SamlSettings) -> Connection {
+        Connection {
+            id: ConnectionId::new(now()),
+            slug: "adfs".into(),
+            name: "AD FS".into(),
+            state: ConnectionState::Enabled,
+            issuer: "https://idp.example".into(),
+            jit: JitPolicy::Off,
+            missing_claim: MissingClaim::Clear,
+            home_account_id: AccountId::new(now()),
+            contact: None,
+            settings: settings.into(),
+            epoch: 0,
+        }
+    }
+
+    fn settings(binding: SamlBinding) -> SamlSettings {
+        let location = "https://idp.example/sso?a=1&b=2".parse().unwrap();
+        SamlSettings { sso: vec![Endpoint { binding, location, response_location: None }], ..SamlSettings::default() }
+    }
+
+    fn ask(settings: SamlSettings, demand: &Demand, keys: &[Credential]) -> Result<Begun, Refused> {
+        let url = |path: &str| Url::parse(&format!("https://sp.example/sign-in/saml/{path}")).unwrap();
+        let sp = Sp { entity_id: "https://sp.example/<&>", acs: &url("acs"), slo: &url("slo"), keys };
+        begin(&sp, &connection(settings), demand, now(), &mut Trace::default())
+    }
+
+    fn key() -> Credential {
+        new_credential("sp", now(), now() + TimeDelta::days(1)).unwrap()
+    }
+
+    /// The message of a form, and its relay state.
+    fn posted(begun: &Begun) -> (Vec<u8>, String) {
+        let Outgoing::Post(PostForm { action, fields }) = &begun.departure else { panic!("not a form") };
+        assert_eq!(action.as_str(), "https://idp.example/sso?a=1&b=2");
+        let [("SAMLRequest", message), ("RelayState", state)] = &fields[..] else { panic!("{fields:?}") };
+        (STANDARD.decode(message).unwrap(), state.clone())
+    }
+
+    #[test]
+    fn sso_s33_ids_are_long_and_never_the_same() {
+        let ids: std::collections::HashSet<_> = (0..100).map(|_| new_id().unwrap().expose_secret().to_owned()).collect();
+        assert!(ids.len() == 100 && ids.iter().all(|id| id.len() == 41 && id.starts_with('_')));
+    }
+
+    #[test]
+    fn a_request_says_what_is_wanted() {
+        let second = SecondFactor { ask: vec!["https://refeds.org/profile/mfa".into()], ..SecondFactor::default() };
+        let wanted = SamlSettings {
+            sign_requests: false,
+            name_id_format: Some("urn:oasis:names:tc:SAML:2.0:nameid-format:persistent".into()),
+            authn_context: vec!["urn:x:password<".into()],
+            second_factor: second,
+            ..settings(SamlBinding::Post)
+        };
+        for (demand, force, class) in [
+            (Demand::default(), None, "urn:x:password<"),
+            (Demand { is_fresh: true, ..Demand::default() }, Some("true"), "urn:x:password<"),
+            (Demand { acr: Some("urn:vestibule:aal2".into()), ..Demand::default() }, None, "https://refeds.org/profile/mfa"),
+        ] {
+            let begun = ask(wanted.clone(), &demand, &[]).unwrap();
+            let (xml, state) = posted(&begun);
+            assert_eq!(state, begun.relay_state.expose_secret());
+            let document = Document::parse(&xml, &MESSAGE).unwrap();
+            let request = document.root();
+            assert!(request.is(ns::PROTOCOL, "AuthnRequest"));
+            let attribute = |name| request.attribute(name);
+            assert_eq!(attribute("ID"), Some(begun.request_id.expose_secret()));
+            assert_eq!(attribute("Destination"), Some("https://idp.example/sso?a=1&b=2"));
+            assert_eq!(attribute("AssertionConsumerServiceURL"), Some("https://sp.example/sign-in/saml/acs"));
+            assert_eq!((attribute("ForceAuthn"), attribute("IssueInstant")), (force, Some("2027-01-15T08:00:00Z")));
+            assert_eq!(request.only(ns::ASSERTION, "Issuer").unwrap().text(), "https://sp.example/<&>");
+            let asked = request.only(ns::PROTOCOL, "RequestedAuthnContext").unwrap();
+            assert_eq!(asked.only(ns::ASSERTION, "AuthnContextClassRef").unwrap().text(), class);
+            let policy = request.only(ns::PROTOCOL, "NameIDPolicy").unwrap();
+            assert_eq!(policy.attribute("Format"), wanted.name_id_format.as_deref());
+            assert!(request.only(ns::DSIG, "Signature").is_none());
+        }
+    }
+
+    #[test]
+    fn a_request_is_signed_in_the_manner_of_its_binding() {
+        let key = key();
+        let known = certificate(&key.certificate).unwrap();
+        let keys = std::slice::from_ref(&key);
+        let begun = ask(settings(SamlBinding::Redirect), &Demand::default(), keys).unwrap();
+        let Outgoing::Redirect(address) = &begun.departure else { panic!("not an address") };
+        let query = address.query().unwrap();
+        assert!(query.starts_with("a=1&b=2&SAMLRequest="), "{query}");
+        let carried = redirect::verified(query, &[&known]).unwrap();
+        assert_eq!(carried.relay_state.as_deref(), Some(begun.relay_state.expose_secret()));
+        assert!(!String::from_utf8(carried.message).unwrap().contains("Signature"));
+
+        let (xml, _) = posted(&ask(settings(SamlBinding::Post), &Demand::default(), keys).unwrap());
+        let der = samael::crypto::CertificateDer::from(key.certificate.clone());
+        Crypto::verify_signed_xml(&xml, &der, Some("ID")).unwrap();
+        let changed = String::from_utf8(xml).unwrap().replace("sign-in/saml/acs", "sign-in/evil/acs");
+        assert!(Crypto::verify_signed_xml(&changed, &der, Some("ID")).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_refused() {
+        let refused = |settings, keys: &[Credential]| ask(settings, &Demand::default(), keys).unwrap_err();
+        assert_eq!(refused(SamlSettings::default(), &[key()]), BadSaml::NoEndpoint.into());
+        assert_eq!(refused(settings(SamlBinding::Redirect), &[]), BadSaml::CannotSign.into());
+        let broken = Credential { certificate: Vec::new(), private_key: vec![1, 2, 3].into() };
+        for binding in [SamlBinding::Redirect, SamlBinding::Post] {
+            assert_eq!(refused(settings(binding), std::slice::from_ref(&broken)), BadSaml::CannotSign.into());
+        }
+    }
+}
