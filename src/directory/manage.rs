@@ -326,7 +326,7 @@ fn resolve_rule(spec: &RuleSpec<'_>, catalogue: &Catalogue, tree: &Tree) -> Resu
     checked(&draft, catalogue, tree).map_err(|error| named(error.to_string()))
 }
 
-pub(super) fn check_slug(what: &str, slug: &str) -> Result<()> {
+pub(in crate::directory) fn check_slug(what: &str, slug: &str) -> Result<()> {
     let fits = !slug.is_empty()
         && slug.len() <= 63
         && slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')

@@ -15,6 +15,7 @@
 //! | [`appoint::appoint`] | the operator | the catalogue | `assignment.given` |
 //! | [`erase_values`], [`erase_person_key`] | an administrator, the operator | that the person has left | `person.key_erased` |
 //! | [`connections::Connections`] | an administrator | their permission on its home account | `connection.changed` |
+//! | [`connections::SamlConnections`] | an administrator, the operator, the clock | their permission; what is missing; [`connections::certificates`] | `connection.*` |
 //! | [`tenants::Tenants`] | the operator's persons | their permissions in the operator's tenant | `tenant.changed` |
 //! | [`extract::Extract`] | an administrator | its own checks | `permissions.extracted` |
 //! | [`rules::Rules`] | an administrator | the catalogue, for what they may give | `rule.*`, `roles.changed` |

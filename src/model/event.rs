@@ -149,10 +149,22 @@ kinds! {
     /// The key of a person's values in events was destroyed.
     PersonKeyErased = "person.key_erased",
     ConnectionCreated = "connection.created",
-    /// A connection was switched off, or on again.
+    /// A connection was switched off, or on again, or is otherwise something else than before.
     ConnectionChanged = "connection.changed",
     /// An administrator signed in to see what that would come to. Nobody was signed in by it.
     ConnectionTested = "connection.tested",
+    /// A certificate of its identity provider counts from now on.
+    CertificateAdded = "connection.certificate_added",
+    /// It counts no longer.
+    CertificateRemoved = "connection.certificate_removed",
+    /// It ends in 30, 14, 7 days, or in one; once each.
+    CertificateExpiring = "connection.certificate_expiring",
+    /// Its metadata names its identity provider or an endpoint otherwise, which waits for an approval.
+    ConnectionChangeProposed = "connection.change_proposed",
+    /// An administrator approved that.
+    ConnectionChangeApproved = "connection.change_approved",
+    /// We have another key there.
+    ConnectionKeyCreated = "connection.key_created",
     DomainCreated = "domain.created",
     DirectoryCreated = "directory.created",
     DirectoryChanged = "directory.changed",

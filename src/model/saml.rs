@@ -150,7 +150,7 @@ pub enum AttributePreset {
 }
 
 /// A certificate of an identity provider's, parsed. It verifies signatures while it is valid; nothing else of it is looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
     /// As it is (DER).
     pub der: Vec<u8>,
