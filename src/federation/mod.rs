@@ -35,6 +35,9 @@ pub use trace::{Outcome, Step, Trace, TraceEntry};
 pub struct Federation {
     oidc: oidc::RelyingParty,
     net: net::Client,
+    /// Proves what comes from SAML identity providers.
+    #[cfg(feature = "saml")]
+    pub saml: saml::Validator,
 }
 
 /// A sign-in that has begun: where to send the browser, and what [`Federation::finish`] will ask for again.
@@ -91,7 +94,13 @@ impl fmt::Debug for Callback {
 impl Federation {
     #[must_use]
     pub fn new(net: net::Client, clock: Clock) -> Self {
-        Self { oidc: oidc::RelyingParty::new(net.clone(), clock), net }
+        Self {
+            oidc: oidc::RelyingParty::new(net.clone(), clock),
+            net,
+            // As many at a time as there are processors: the work is all theirs.
+            #[cfg(feature = "saml")]
+            saml: saml::Validator::new(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
+        }
     }
 
     /// Begins a sign-in: discovers the identity provider, unless it is known, and makes the authorization request, with what is demanded.

@@ -22,6 +22,8 @@ pub enum Step {
     Token,
     /// Proving the ID token.
     IdToken,
+    /// Proving the SAML assertion.
+    Assertion,
     /// How sure the identity provider is, and whether that is enough.
     Assurance,
 }
@@ -66,6 +68,12 @@ impl Trace {
 
     pub(super) fn refused(&mut self, refused: &Refused) {
         self.push(refused.step(), Outcome::Refused, format!("{}: {refused}", refused.reason()));
+    }
+
+    /// What another trace of the same sign-in says comes next.
+    #[cfg(feature = "saml")]
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
     }
 
     fn push(&mut self, step: Step, outcome: Outcome, detail: String) {

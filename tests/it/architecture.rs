@@ -102,6 +102,9 @@ const NAMES: &[(&str, Places)] = &[
     // Statements are written in the store. What is read from a row derives how.
     ("sqlx", &[("store", &["*"]), ("model", &["Type", "FromRow"]), ("keys", &["Type"])]),
     ("samael", &[("federation::saml", &["*"])]),
+    ("openssl", &[("federation::saml", &["*"])]),
+    ("quick_xml", &[("federation::saml", &["*"])]),
+    ("libxml", &[]),
     // The demo's portal is a relying party of Vestibule's: it stands for somebody else's program.
     ("openidconnect", &[("federation::oidc", &["*"]), ("openid", &["*"]), ("cli::demo::portal", &["*"])]),
     ("chacha20poly1305", &[("keys", &["*"])]),
@@ -301,9 +304,10 @@ fn the_clock_alone_asks_the_time_and_nothing_is_unsafe() {
             let asked = named(clock, &source.tokens).contains(&"now".to_owned());
             assert!(!asked || source.module == ["clock"], "{} asks {clock}::now; take the Clock", source.name);
         }
-        // SAML will need one.
+        // Two functions of the XML signature library that its Rust crate does not offer.
+        let may_be = source.module == ["federation", "saml", "sys"];
         let is_unsafe = source.tokens.iter().any(|token| token.is("unsafe") || token.is("unsafe_code"));
-        assert!(!is_unsafe, "{} is unsafe", source.name);
+        assert_eq!(is_unsafe, may_be, "{} is unsafe, or need not be on the list", source.name);
     }
 }
 

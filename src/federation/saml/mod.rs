@@ -14,16 +14,24 @@
 //!
 //! What is sent is made by `request`, `logout` and `metadata`; `redirect` is the binding by addresses. All of it but `validate` is pure.
 
+mod attributes;
 mod bad;
 mod certificate;
 mod credential;
+mod decrypt;
 pub mod document;
 mod logout;
 pub mod metadata;
 pub mod preflight;
 mod redirect;
 mod request;
+mod response;
+mod sys;
+#[cfg(test)]
+mod tests;
 mod time;
+mod validate;
+pub mod verify;
 mod xml;
 
 use chrono::{DateTime, Utc};
@@ -32,11 +40,13 @@ use url::Url;
 
 use crate::model::{Certificate, Connection, Demand, NameId, TenantId};
 
-pub use bad::{BadSaml, Refusal};
+pub use bad::{BadSaml, Part, Refusal};
 pub use certificate::{BadCertificate, certificate};
 pub use credential::{BadCredential, new_credential};
 pub use logout::{answer_logout, begin_logout};
 pub use request::begin;
+pub use sys::is_ready;
+pub use validate::{Validator, outline};
 
 /// The largest message that is read, in bytes: as it is in its binding, and as it is decoded.
 pub const MAX_MESSAGE: usize = 256 * 1024;
@@ -148,22 +158,4 @@ pub enum Logout {
     },
     /// It answers a request of ours.
     Response { in_response_to: Option<String>, is_success: bool, relay_state: Option<String>, certificate: String },
-}
-
-/// Whether the XML signature library starts, and refuses a document that nobody signed. It is a system library, so a program that was
-/// built well can still meet a machine where it does not start. `vestibule doctor` asks.
-#[must_use]
-pub fn is_ready() -> bool {
-    use samael::crypto::{Crypto, CryptoProvider as _, ReduceMode};
-    // A library that cannot start panics; that is an answer too.
-    let refused = std::panic::catch_unwind(|| Crypto::reduce_xml_to_signed("<nobody/>", &[], ReduceMode::PreDigest).is_err());
-    refused.unwrap_or(false)
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_xml_signature_library_starts_and_refuses_what_nobody_signed() {
-        assert!(super::is_ready());
-    }
 }

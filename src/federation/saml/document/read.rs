@@ -327,9 +327,9 @@ impl<'x, 'l> Builder<'x, 'l> {
         let (at, _) = self.open.last().ok_or(Refusal::Malformed)?;
         let node = &mut self.document.nodes[*at];
         if node.text.is_empty() {
-            node.text = text
+            node.text = text;
         } else {
-            node.text.to_mut().push_str(&text)
+            node.text.to_mut().push_str(&text);
         }
         Ok(())
     }

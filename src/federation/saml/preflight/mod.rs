@@ -14,6 +14,8 @@ use std::collections::HashSet;
 use super::bad::{Refusal, ensure};
 use super::document::{Document, Element, MESSAGE, is_ncname, ns};
 
+pub(super) use signature::base64_of;
+
 /// What a message is: its outermost element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Root {

@@ -167,7 +167,7 @@ fn check_digest(method: Element<'_>, value: Element<'_>) -> Result<(), Refusal> 
 }
 
 /// Base64 with white space between, as XML Signature has it.
-pub(super) fn base64_of(text: &str) -> Option<Vec<u8>> {
+pub(in super::super) fn base64_of(text: &str) -> Option<Vec<u8>> {
     let tight: String = text.chars().filter(|one| !matches!(one, ' ' | '\t' | '\r' | '\n')).collect();
     STANDARD.decode(tight).ok().filter(|bytes| !bytes.is_empty())
 }

@@ -1,0 +1,165 @@
+//! The attributes of an assertion (SAML Core section 2.7.3), as claims: the same names whatever the identity provider calls them, so that
+//! binding pairs and rules read alike for every protocol.
+
+use std::collections::BTreeMap;
+
+use super::document::{Element, ns};
+use crate::model::{AttributePreset, SamlSettings};
+
+/// What is the sign-in's own to say, whatever attributes are called.
+pub(super) const SUB: &str = "sub";
+pub(super) const NAME_ID: &str = "name_id";
+
+type Names = &'static [(&'static str, &'static str)];
+
+const ENTRA: Names = &[
+    ("http://schemas.microsoft.com/identity/claims/objectidentifier", "oid"),
+    ("http://schemas.microsoft.com/identity/claims/tenantid", "tid"),
+    ("http://schemas.microsoft.com/identity/claims/displayname", "name"),
+    ("http://schemas.microsoft.com/identity/claims/identityprovider", "idp"),
+    ("http://schemas.microsoft.com/claims/authnmethodsreferences", "amr"),
+    ("http://schemas.microsoft.com/ws/2008/06/identity/claims/groups", "groups"),
+    ("http://schemas.microsoft.com/ws/2008/06/identity/claims/role", "roles"),
+    ("http://schemas.microsoft.com/ws/2008/06/identity/claims/wids", "wids"),
+    ("http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress", "email"),
+    ("http://schemas.xmlsoap.org/ws/2005/05/identity/claims/givenname", "given_name"),
+    ("http://schemas.xmlsoap.org/ws/2005/05/identity/claims/surname", "family_name"),
+    // By default the user principal name.
+    ("http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name", "preferred_username"),
+    ("http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn", "upn"),
+];
+
+const ADFS: Names = &[
+    ("http://schemas.microsoft.com/claims/authnmethodsreferences", "amr"),
+    ("http://schemas.microsoft.com/ws/2008/06/identity/claims/primarysid", "primary_sid"),
+    ("http://schemas.microsoft.com/ws/2008/06/identity/claims/role", "roles"),
+    ("http://schemas.microsoft.com/ws/2008/06/identity/claims/windowsaccountname", "windows_account_name"),
+    ("http://schemas.xmlsoap.org/claims/CommonName", "cn"),
+    ("http://schemas.xmlsoap.org/claims/Group", "groups"),
+    ("http://schemas.xmlsoap.org/ws/2005/05/identity/claims/emailaddress", "email"),
+    ("http://schemas.xmlsoap.org/ws/2005/05/identity/claims/givenname", "given_name"),
+    ("http://schemas.xmlsoap.org/ws/2005/05/identity/claims/surname", "family_name"),
+    ("http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name", "name"),
+    ("http://schemas.xmlsoap.org/ws/2005/05/identity/claims/privatepersonalidentifier", "ppid"),
+    ("http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn", "upn"),
+];
+
+/// Names that administrators choose there; these are those of the guides.
+const OKTA: Names = &[
+    ("email", "email"),
+    ("Email", "email"),
+    ("firstName", "given_name"),
+    ("FirstName", "given_name"),
+    ("lastName", "family_name"),
+    ("LastName", "family_name"),
+    ("displayName", "name"),
+    ("login", "preferred_username"),
+    ("groups", "groups"),
+    ("Groups", "groups"),
+    ("mobilePhone", "phone_number"),
+];
+
+const GOOGLE: Names = &[
+    ("email", "email"),
+    ("mail", "email"),
+    ("firstName", "given_name"),
+    ("first_name", "given_name"),
+    ("lastName", "family_name"),
+    ("last_name", "family_name"),
+    ("name", "name"),
+    ("groups", "groups"),
+    ("department", "department"),
+];
+
+/// Names of eduPerson and LDAP; their claims are those of the REFEDS mapping for OpenID Connect.
+const SHIBBOLETH: Names = &[
+    ("urn:oasis:names:tc:SAML:attribute:subject-id", "subject_id"),
+    ("urn:oasis:names:tc:SAML:attribute:pairwise-id", "pairwise_id"),
+    ("urn:oid:0.9.2342.19200300.100.1.1", "uid"),
+    ("urn:oid:0.9.2342.19200300.100.1.3", "email"),
+    ("urn:oid:1.3.6.1.4.1.25178.1.2.9", "schac_home_organization"),
+    ("urn:oid:1.3.6.1.4.1.5923.1.1.1.1", "eduperson_affiliation"),
+    ("urn:oid:1.3.6.1.4.1.5923.1.1.1.6", "eduperson_principal_name"),
+    ("urn:oid:1.3.6.1.4.1.5923.1.1.1.7", "eduperson_entitlement"),
+    ("urn:oid:1.3.6.1.4.1.5923.1.1.1.9", "eduperson_scoped_affiliation"),
+    ("urn:oid:1.3.6.1.4.1.5923.1.1.1.10", "eduperson_targeted_id"),
+    ("urn:oid:1.3.6.1.4.1.5923.1.1.1.11", "eduperson_assurance"),
+    ("urn:oid:1.3.6.1.4.1.5923.1.1.1.13", "eduperson_unique_id"),
+    ("urn:oid:1.3.6.1.4.1.5923.1.1.1.16", "eduperson_orcid"),
+    ("urn:oid:1.3.6.1.4.1.5923.1.5.1.1", "groups"),
+    ("urn:oid:2.16.840.1.113730.3.1.3", "employee_number"),
+    ("urn:oid:2.16.840.1.113730.3.1.39", "locale"),
+    ("urn:oid:2.16.840.1.113730.3.1.241", "name"),
+    ("urn:oid:2.5.4.3", "cn"),
+    ("urn:oid:2.5.4.4", "family_name"),
+    ("urn:oid:2.5.4.10", "organization"),
+    ("urn:oid:2.5.4.20", "phone_number"),
+    ("urn:oid:2.5.4.42", "given_name"),
+    ("mail", "email"),
+    ("givenName", "given_name"),
+    ("sn", "family_name"),
+    ("displayName", "name"),
+    ("isMemberOf", "groups"),
+];
+
+const ALL: [Names; 5] = [ENTRA, OKTA, GOOGLE, ADFS, SHIBBOLETH];
+
+/// The claim that a preset makes of an attribute. In the generic one, what two of the others read differently is nobody's.
+fn preset_claim(preset: AttributePreset, name: &str) -> Option<&'static str> {
+    let of = |names: Names| names.iter().find(|(known, _)| *known == name).map(|(_, claim)| *claim);
+    match preset {
+        AttributePreset::Entra => of(ENTRA),
+        AttributePreset::Okta => of(OKTA),
+        AttributePreset::Google => of(GOOGLE),
+        AttributePreset::Adfs => of(ADFS),
+        AttributePreset::Shibboleth => of(SHIBBOLETH),
+        AttributePreset::Generic => {
+            let mut claims = ALL.into_iter().filter_map(of);
+            claims.next().filter(|first| claims.all(|other| other == *first))
+        }
+    }
+}
+
+/// The attributes of an assertion by their names, with all their values in the order in which they stand there. An attribute that stands there
+/// twice has the values of both, and one without values is there all the same.
+pub(super) fn read<'d>(assertion: Element<'d>) -> BTreeMap<&'d str, Vec<&'d str>> {
+    let mut read: BTreeMap<&'d str, Vec<&'d str>> = BTreeMap::new();
+    for attribute in assertion
+        .children_named(ns::ASSERTION, "AttributeStatement")
+        .flat_map(|statement| statement.children_named(ns::ASSERTION, "Attribute"))
+    {
+        if let Some(name) = attribute.attribute("Name").filter(|name| !name.is_empty()) {
+            read.entry(name).or_default().extend(attribute.children_named(ns::ASSERTION, "AttributeValue").filter_map(text));
+        }
+    }
+    read
+}
+
+/// A value that is a text, or a `NameID` as `eduPersonTargetedID` has it. What else has parts says nothing that a rule could read.
+fn text(value: Element<'_>) -> Option<&str> {
+    let is_nil = value.attributes().any(|(namespace, name, value)| {
+        namespace == "http://www.w3.org/2001/XMLSchema-instance" && name == "nil" && value != "false"
+    });
+    let text = value.only_text().or_else(|| value.only(ns::ASSERTION, "NameID")?.only_text());
+    text.filter(|_| !is_nil)
+}
+
+/// The claims that they become: by the connection's own map, else by its preset, else by their own names. Names that are the sign-in's own
+/// are left out.
+pub(super) fn claims(attributes: &BTreeMap<&str, Vec<&str>>, settings: &SamlSettings) -> BTreeMap<String, Vec<String>> {
+    let mut claims: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, values) in attributes {
+        let claim =
+            settings.attributes.get(*name).map(String::as_str).or_else(|| preset_claim(settings.preset, name)).unwrap_or(name);
+        if claim == SUB || claim == NAME_ID {
+            continue;
+        }
+        let known = claims.entry(claim.to_owned()).or_default();
+        for value in values {
+            if !known.iter().any(|one| one == value) {
+                known.push((*value).to_owned());
+            }
+        }
+    }
+    claims
+}

@@ -1,0 +1,137 @@
+//! The signature: which certificate of the connection made it, and which bytes it covers. From then on these bytes alone are read.
+//!
+//! Each certificate is tried by itself. Keys of several kinds stand side by side while an identity provider changes its key, and a list of them
+//! would end at the first that does not fit.
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest as _, Sha256};
+
+use super::bad::{BadSaml, ensure};
+use super::document::{Element, ns};
+use super::preflight::{Carried, Guarded, Root, base64_of, guard_signed, signatures};
+use super::sys;
+use crate::model::Certificate;
+
+/// How many certificates are tried. A connection has five at most.
+const MOST_CERTIFICATES: usize = 8;
+
+/// Bytes that a certificate of the connection has signed. There is no other way to make one than to verify a signature.
+#[derive(Debug)]
+pub struct Signed {
+    xml: String,
+    root: Root,
+    certificate: String,
+}
+
+impl Signed {
+    /// Fingerprint of the certificate that verified them.
+    #[must_use]
+    pub fn certificate(&self) -> &str {
+        &self.certificate
+    }
+
+    /// The bytes that were signed, to the letter.
+    #[must_use]
+    pub fn xml(&self) -> &str {
+        &self.xml
+    }
+
+    /// What they are: the whole message, or its assertion.
+    #[must_use]
+    pub const fn root(&self) -> Root {
+        self.root
+    }
+
+    /// Reads them, by the same rules as the message.
+    ///
+    /// # Errors
+    /// When what was signed is not of the form that the message had.
+    pub fn read(&self) -> Result<Guarded<'_>, BadSaml> {
+        Ok(guard_signed(self.xml.as_bytes(), self.root)?)
+    }
+
+    /// The same bytes: what is read of them is another part.
+    pub(super) fn same(&self) -> Self {
+        Self { xml: self.xml.clone(), root: self.root, certificate: self.certificate.clone() }
+    }
+
+    /// What was found by decrypting a part of these bytes: whoever signed them has signed it too.
+    pub(super) fn decrypted(&self, assertion: String) -> Self {
+        Self { xml: assertion, root: Root::Assertion, certificate: self.certificate.clone() }
+    }
+}
+
+/// Verifies every signature of a message, by one certificate, and answers what they cover: the whole message if it is signed itself, else its
+/// assertion.
+///
+/// # Errors
+/// When nothing is signed, when no certificate of the connection is valid now, or when none of those verifies it.
+pub fn signed(message: &Guarded<'_>, certificates: &[Certificate], now: DateTime<Utc>) -> Result<Signed, BadSaml> {
+    if !sys::is_ready() {
+        return Err(BadSaml::NotReady);
+    }
+    let bearer = bearer(message).ok_or(BadSaml::Unsigned)?;
+    // guard: certificate_valid
+    ensure(certificates.iter().any(|certificate| certificate.is_valid(now)), BadSaml::NoCertificate)?;
+    let certificate = candidates(bearer, certificates, now);
+    let mut tried = certificate.iter().take(MOST_CERTIFICATES);
+    let found = tried.find_map(|one| Some((sys::signed_bytes(message.xml(), &one.der)?, &one.fingerprint)));
+    let (xml, fingerprint) = found.ok_or_else(|| why(bearer, certificates, now))?;
+    let root = if message.outline().is_signed { message.outline().root } else { Root::Assertion };
+    let signed = Signed { xml, root, certificate: fingerprint.clone() };
+    // guard: signed_element
+    ensure(signed.read()?.root().attribute("ID") == bearer.attribute("ID"), BadSaml::Signature)?;
+    Ok(signed)
+}
+
+/// The element whose signature counts.
+fn bearer<'d>(message: &'d Guarded<'_>) -> Option<Element<'d>> {
+    match message.outline().carried {
+        _ if message.outline().is_signed => Some(message.root()),
+        Carried::Plain { is_signed: true } => message.assertion(),
+        Carried::Plain { is_signed: false } | Carried::Encrypted | Carried::Nothing => None,
+    }
+}
+
+/// The certificates that can have made a signature: valid now, and of the kind of key that it names. The one that the signature itself names
+/// comes first, which saves time and means nothing else.
+fn candidates<'c>(bearer: Element<'_>, certificates: &'c [Certificate], now: DateTime<Utc>) -> Vec<&'c Certificate> {
+    let is_ec = algorithm(bearer).is_some_and(|algorithm| algorithm.contains("#ecdsa-"));
+    let fits = |certificate: &&Certificate| certificate.is_valid(now) && certificate.key.starts_with("EC ") == is_ec;
+    let mut candidates: Vec<_> = certificates.iter().filter(fits).collect();
+    if candidates.len() > 1 {
+        let named = named(bearer);
+        candidates.sort_by_key(|certificate| named.as_ref() != Some(&certificate.der));
+    }
+    candidates
+}
+
+fn algorithm(bearer: Element<'_>) -> Option<&str> {
+    let info = signatures(bearer).next()?.only(ns::DSIG, "SignedInfo")?;
+    info.only(ns::DSIG, "SignatureMethod")?.attribute("Algorithm")
+}
+
+/// The certificate that a signature comes with (DER). It is what whoever sent the message says, and proves nothing.
+fn named(bearer: Element<'_>) -> Option<Vec<u8>> {
+    let key = signatures(bearer).next()?.only(ns::DSIG, "KeyInfo")?;
+    base64_of(key.descendants().find(|element| element.is(ns::DSIG, "X509Certificate"))?.only_text()?)
+}
+
+/// What an administrator can do about a signature that is not verified.
+fn why(bearer: Element<'_>, certificates: &[Certificate], now: DateTime<Utc>) -> BadSaml {
+    let Some(named) = named(bearer) else { return BadSaml::Signature };
+    match certificates.iter().find(|certificate| certificate.der == named) {
+        Some(known) if !known.is_valid(now) => BadSaml::CertificateEnded { fingerprint: known.fingerprint.clone() },
+        Some(_) => BadSaml::Signature,
+        None => BadSaml::OtherCertificate { fingerprint: fingerprint(&named) },
+    }
+}
+
+fn fingerprint(der: &[u8]) -> String {
+    use std::fmt::Write as _;
+    Sha256::digest(der).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a text cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
