@@ -163,3 +163,104 @@ pub(super) fn claims(attributes: &BTreeMap<&str, Vec<&str>>, settings: &SamlSett
     }
     claims
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::document::{Document, MESSAGE};
+    use super::*;
+
+    fn claims_of(statement: &str, settings: &SamlSettings) -> BTreeMap<String, Vec<String>> {
+        let xml = format!(
+            r#"<a:Assertion xmlns:a="urn:oasis:names:tc:SAML:2.0:assertion" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><a:AttributeStatement>{statement}</a:AttributeStatement></a:Assertion>"#
+        );
+        let document = Document::parse(xml.as_bytes(), &MESSAGE).unwrap();
+        claims(&read(document.root()), settings)
+    }
+
+    fn attribute(name: &str, values: &[&str]) -> String {
+        let values: Vec<_> = values.iter().map(|value| format!("<a:AttributeValue>{value}</a:AttributeValue>")).collect();
+        format!(r#"<a:Attribute Name="{name}">{}</a:Attribute>"#, values.join(""))
+    }
+
+    fn with(preset: AttributePreset) -> SamlSettings {
+        SamlSettings { preset, ..SamlSettings::default() }
+    }
+
+    #[test]
+    fn presets_name_each_attribute_once_and_never_what_is_the_sign_ins_own() {
+        for names in ALL {
+            let distinct: BTreeSet<_> = names.iter().map(|(name, _)| name).collect();
+            assert_eq!(distinct.len(), names.len());
+            assert!(names.iter().all(|(_, claim)| *claim != SUB && *claim != NAME_ID));
+        }
+    }
+
+    #[test]
+    fn what_everybody_sends_has_one_name_whoever_sends_it() {
+        use AttributePreset::{Adfs, Entra, Generic, Google, Okta, Shibboleth};
+        let xmlsoap = |name: &str| format!("http://schemas.xmlsoap.org/ws/2005/05/identity/claims/{name}");
+        for (preset, name, claim) in [
+            (Entra, xmlsoap("emailaddress"), "email"),
+            (Entra, "http://schemas.microsoft.com/identity/claims/objectidentifier".to_owned(), "oid"),
+            (Entra, "http://schemas.microsoft.com/ws/2008/06/identity/claims/groups".to_owned(), "groups"),
+            (Entra, xmlsoap("name"), "preferred_username"),
+            (Adfs, xmlsoap("name"), "name"),
+            (Adfs, "http://schemas.xmlsoap.org/claims/Group".to_owned(), "groups"),
+            (Okta, "firstName".to_owned(), "given_name"),
+            (Google, "last_name".to_owned(), "family_name"),
+            (Shibboleth, "urn:oid:0.9.2342.19200300.100.1.3".to_owned(), "email"),
+            (Shibboleth, "urn:oid:1.3.6.1.4.1.5923.1.5.1.1".to_owned(), "groups"),
+            (Generic, "urn:oid:2.5.4.42".to_owned(), "given_name"),
+            (Generic, xmlsoap("surname"), "family_name"),
+        ] {
+            let claims = claims_of(&attribute(&name, &["x"]), &with(preset));
+            assert_eq!(claims, BTreeMap::from([(claim.to_owned(), vec!["x".to_owned()])]), "{preset:?}: {name}");
+        }
+        let name = xmlsoap("name");
+        let claims = claims_of(&attribute(&name, &["x"]), &with(Generic));
+        assert!(claims.contains_key(&name), "what two presets read differently keeps its name");
+        let claims = claims_of(&attribute("firstName", &["x"]), &with(Entra));
+        assert!(claims.contains_key("firstName"), "a preset knows its own names alone");
+    }
+
+    #[test]
+    fn the_connections_own_map_goes_first_and_nobody_names_the_subject() {
+        let mut settings = with(AttributePreset::Okta);
+        settings.attributes = [("email", "contact"), ("id", "sub"), ("other", "name_id")]
+            .map(|(name, claim)| (name.to_owned(), claim.to_owned()))
+            .into();
+        let all: String = ["email", "id", "other", "sub", "name_id", "x"].map(|name| attribute(name, &["v"])).concat();
+        let claims = claims_of(&all, &settings);
+        assert_eq!(claims.keys().collect::<Vec<_>>(), ["contact", "x"]);
+    }
+
+    #[test]
+    fn values_are_texts_to_the_letter() {
+        let statement = [
+            attribute("a", &["one", " two\n", "", "one"]),
+            attribute("a", &["three"]),
+            attribute("none", &[]),
+            attribute("nested", &["<a:NameID>id</a:NameID>", "<b>x</b>", "<a:NameID>i</a:NameID><a:NameID>j</a:NameID>"]),
+            r#"<a:Attribute Name="nil"><a:AttributeValue xsi:nil="true"/></a:Attribute>"#.to_owned(),
+            r#"<a:Attribute FriendlyName="nameless"><a:AttributeValue>x</a:AttributeValue></a:Attribute>"#.to_owned(),
+            "<a:EncryptedAttribute/>".to_owned(),
+            attribute("mail", &["x"]),
+            attribute("email", &["x", "y"]),
+        ];
+        let claims = claims_of(&statement.concat(), &SamlSettings::default());
+        let values = |values: &[&str]| values.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let expected = BTreeMap::from(
+            [
+                ("a", values(&["one", " two\n", "", "three"])),
+                ("none", values(&[])),
+                ("nested", values(&["id"])),
+                ("nil", values(&[])),
+                ("email", values(&["x", "y"])),
+            ]
+            .map(|(name, values)| (name.to_owned(), values)),
+        );
+        assert_eq!(claims, expected);
+    }
+}

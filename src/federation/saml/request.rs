@@ -12,7 +12,7 @@ use super::super::{Refused, Step, Trace};
 use super::bad::BadSaml;
 use super::redirect::{self, Parameter};
 use super::xml::{Attribute, Escaped};
-use super::{Begun, Credential, Outgoing, PostForm, Sp, time};
+use super::{Begun, Credential, Outgoing, PostForm, Sp, sys, time};
 use crate::keys::PlainToken;
 use crate::model::{Acr, Connection, Demand, Endpoint, SamlBinding, SamlSettings};
 
@@ -152,6 +152,10 @@ impl Message<'_> {
             STANDARD.encode(&key.certificate),
         );
         let with_template = self.xml.replacen(SIGNATURE, &template, 1);
+        // It is started in one way, whoever needs it first.
+        if !sys::is_ready() {
+            return Err(BadSaml::NotReady);
+        }
         Crypto::sign_xml(with_template, key.private_key.expose_secret()).map_err(|_| BadSaml::CannotSign)
     }
 }

@@ -109,8 +109,13 @@ pub(super) fn response(assertion: &str) -> String {
 
 /// Signs the element with an ID, which begins with its issuer.
 pub(super) fn signed(xml: &str, id: &str, key: &Credential, algorithm: &str) -> String {
+    signed_with(xml, id, key, algorithm, "<ds:SignatureValue/>")
+}
+
+/// The same, with what comes after the signed information.
+pub(super) fn signed_with(xml: &str, id: &str, key: &Credential, algorithm: &str, rest: &str) -> String {
     let signature = format!(
-        r##"<ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:SignedInfo><ds:CanonicalizationMethod Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"/><ds:SignatureMethod Algorithm="{algorithm}"/><ds:Reference URI="#{id}"><ds:Transforms><ds:Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature"/><ds:Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"/></ds:Transforms><ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/><ds:DigestValue/></ds:Reference></ds:SignedInfo><ds:SignatureValue/></ds:Signature>"##
+        r##"<ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:SignedInfo><ds:CanonicalizationMethod Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"/><ds:SignatureMethod Algorithm="{algorithm}"/><ds:Reference URI="#{id}"><ds:Transforms><ds:Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature"/><ds:Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"/></ds:Transforms><ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/><ds:DigestValue/></ds:Reference></ds:SignedInfo>{rest}</ds:Signature>"##
     );
     let at = xml.find("</saml:Issuer>").unwrap() + "</saml:Issuer>".len();
     let whole = format!("{}{signature}{}", &xml[..at], &xml[at..]);

@@ -189,6 +189,37 @@ async fn sso_s23_what_is_not_signed_by_a_valid_certificate_of_the_connection_is_
 }
 
 #[tokio::test]
+async fn a_certificate_that_has_ended_verifies_nothing_beside_one_that_has_not() {
+    let ended = Certificate { not_after: now(), ..certificate(&idp().certificate).unwrap() };
+    let early = Certificate { not_before: now() + TimeDelta::seconds(1), ..certificate(&idp().certificate).unwrap() };
+    for unfit in [ended, early] {
+        let expected =
+            Expected { certificates: vec![unfit, certificate(&own().certificate).unwrap()], ..expected(SamlSettings::default()) };
+        assert_eq!(finish_with(expected, &good()).await.0.unwrap_err().reason(), "saml_signature");
+    }
+}
+
+#[tokio::test]
+async fn the_administrator_is_told_which_certificate_a_signature_comes_with() {
+    let named = |key: &Credential, signer: &Credential| {
+        let info = format!(
+            "<ds:SignatureValue/><ds:KeyInfo><ds:X509Data><ds:X509Certificate>{}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>",
+            STANDARD.encode(&key.certificate)
+        );
+        response(&signed_with(&assertion(), "_a", signer, RSA, &info))
+    };
+    assert!(finish(&named(own(), idp())).await.is_ok(), "what it says of its key counts for nothing");
+    let (ours, theirs) = (certificate(&own().certificate).unwrap(), certificate(&idp().certificate).unwrap());
+    let other = BadSaml::OtherCertificate { fingerprint: ours.fingerprint };
+    assert_eq!(finish(&named(own(), own())).await, Err(other.into()));
+    assert_eq!(reason(&named(idp(), own())).await, "saml_signature");
+    let ended = BadSaml::CertificateEnded { fingerprint: theirs.fingerprint.clone() };
+    let certificates = vec![Certificate { not_after: now(), ..theirs }, certificate(&ec().certificate).unwrap()];
+    let expected = Expected { certificates, ..expected(SamlSettings::default()) };
+    assert_eq!(finish_with(expected, &named(idp(), idp())).await.0, Err(ended.into()));
+}
+
+#[tokio::test]
 async fn sso_s25_two_restrictions_that_both_name_us_are_fine() {
     let restriction = format!("<saml:AudienceRestriction><saml:Audience>{ENTITY}</saml:Audience></saml:AudienceRestriction>");
     let more = "<saml:AudienceRestriction><saml:Audience>x</saml:Audience><saml:Audience>".to_owned()
@@ -237,4 +268,25 @@ async fn a_failure_over_there_is_told_as_one() {
     }
     let of_another_sign_in = failed("Responder", "AuthnFailed").replace("_q", "_x");
     assert_eq!(reason(&of_another_sign_in).await, "saml_response_in_response_to");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    /// Whatever is changed in a message that was signed, it proves nobody else, or nothing at all.
+    #[test]
+    fn a_changed_response_never_proves_somebody_else(
+        at in 0..8000_usize, length in 0..40_usize, to in "[<>&;#/='\" a-zA-Z0-9:!?-]{0,8}", which in 0..2_usize,
+    ) {
+        static BOTH: std::sync::LazyLock<[String; 2]> =
+            std::sync::LazyLock::new(|| [good(), signed(&response(&assertion()), "_r", idp(), RSA)]);
+        let xml = &BOTH[which];
+        let start = at % xml.len();
+        let changed = format!("{}{to}{}", &xml[..start], &xml[(start + length).min(xml.len())..]);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        if let Ok(identity) = runtime.block_on(finish(&changed)) {
+            proptest::prop_assert_eq!(identity.subject.value, "joe-0001");
+            proptest::prop_assert_eq!(identity.claims, runtime.block_on(finish(xml)).unwrap().claims);
+        }
+    }
 }
