@@ -105,7 +105,22 @@ impl App {
             signing: &self.signing,
             teller: self.teller(),
             signing_lifetime: chrono::TimeDelta::from_std(self.settings.keys.signing_lifetime)?,
+            #[cfg(feature = "saml")]
+            refresher: self.refresher(),
         })
+    }
+
+    /// What keeps up to date what is known of SAML identity providers.
+    #[cfg(feature = "saml")]
+    #[must_use]
+    pub fn refresher(&self) -> crate::work::refreshing::Refresher {
+        crate::work::refreshing::Refresher {
+            store: self.store.clone(),
+            sealer: self.sealer.clone(),
+            clock: self.clock.clone(),
+            federation: self.federation.clone(),
+            metrics: self.metrics.clone(),
+        }
     }
 
     /// What portals are told with that sessions are over.

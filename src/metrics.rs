@@ -199,6 +199,7 @@ struct Inner {
     logouts: Family<ToldPortal, Counter>,
     upstream_logouts: Family<Told, Counter>,
     oldest_logout: Gauge,
+    certificate_days: Family<Vec<(String, String)>, Gauge>,
 }
 
 impl Metrics {
@@ -216,6 +217,7 @@ impl Metrics {
             logouts: Family::default(),
             upstream_logouts: Family::default(),
             oldest_logout: Gauge::default(),
+            certificate_days: Family::default(),
         };
         let Inner { registry, requests, request_seconds, coercions, rate_limited, traced_reads_dropped, sign_ins, .. } = &mut inner;
         // The encoder adds `_total`, `_seconds` and `_info`, and a full stop to the help.
@@ -241,6 +243,11 @@ impl Metrics {
             "How long that has waited which a portal is still to be told",
             Unit::Seconds,
             inner.oldest_logout.clone(),
+        );
+        inner.registry.register(
+            "saml_certificate_days_left",
+            "Whole days until the first enabled SAML connection has no valid certificate of its identity provider; below zero, since when",
+            inner.certificate_days.clone(),
         );
         let build = Build { version: env!("CARGO_PKG_VERSION"), saml: cfg!(feature = "saml") };
         inner.registry.register("build", "What is running", Info::new(build));
@@ -291,6 +298,18 @@ impl Metrics {
         self.0.oldest_logout.set(age.num_seconds().max(0));
     }
 
+    /// How long it is until the first enabled SAML connection has no valid certificate; none, where there is no such connection.
+    pub fn certificate_ends(&self, left: Option<TimeDelta>) {
+        match left {
+            Some(left) => {
+                self.0.certificate_days.get_or_create(&Vec::new()).set(left.num_seconds().div_euclid(86_400));
+            }
+            None => {
+                self.0.certificate_days.remove(&Vec::new());
+            }
+        }
+    }
+
     /// Everything in the text format of `OpenMetrics` 1.0; its media type is [`CONTENT_TYPE`].
     #[must_use]
     pub fn render(&self) -> String {
@@ -324,8 +343,10 @@ mod tests {
         metrics.back_channel_logout(Logout::Retried);
         metrics.upstream_logout(UpstreamLogout::Nobody);
         metrics.oldest_back_channel_logout(TimeDelta::seconds(7));
+        metrics.certificate_ends(Some(TimeDelta::hours(49)));
         let text = metrics.render();
         for line in [
+            "vestibule_saml_certificate_days_left 2",
             r#"vestibule_http_requests_total{surface="scim",method="PATCH",status="204"} 2"#,
             r#"vestibule_http_request_duration_seconds_count{surface="scim"} 2"#,
             r#"vestibule_http_request_duration_seconds_bucket{le="0.01",surface="scim"} 1"#,

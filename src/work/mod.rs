@@ -1,12 +1,14 @@
 //! What happens by itself: rows whose time is over go, reads of directories in trace mode are written down, and the database is kept
 //! aware of how its tables grow.
 //!
-//! Every replica does all of it. What one has removed, the next does not find. Only [`sealing`], [`recomputing`] and [`ending`]
-//! are done by one at a time, which holds a lease.
+//! Every replica does all of it. What one has removed, the next does not find. Only [`sealing`], [`recomputing`], [`ending`]
+//! and what is asked of identity providers (`refreshing`) are done by one at a time, which holds a lease.
 
 pub mod delivering;
 pub mod ending;
 pub mod recomputing;
+#[cfg(feature = "saml")]
+pub mod refreshing;
 mod rotating;
 pub mod sealing;
 
@@ -76,11 +78,16 @@ pub struct Tools<'a> {
     pub teller: Teller,
     /// How long a key signs before the next one does.
     pub signing_lifetime: TimeDelta,
+    /// Keeps what is known of SAML identity providers up to date.
+    #[cfg(feature = "saml")]
+    pub refresher: refreshing::Refresher,
 }
 
 /// Begins all work. It ends when what is answered is dropped.
 pub fn start(tools: Tools<'_>) -> Vec<AbortOnDropHandle<()>> {
-    let Tools { store, clock, reads, rules, sessions, signing, teller, signing_lifetime } = tools;
+    let Tools { store, clock, reads, rules, sessions, signing, teller, signing_lifetime, .. } = tools;
+    #[cfg(feature = "saml")]
+    let refreshing = tokio::spawn(refreshing::keep_refreshing(tools.refresher));
     let purging = tokio::spawn(keep_purging(store.clone(), clock.clone(), sessions));
     let writing = tokio::spawn(keep_writing(store.clone(), reads.clone()));
     let looking = tokio::spawn(keep_statistics(store.clone()));
@@ -89,7 +96,10 @@ pub fn start(tools: Tools<'_>) -> Vec<AbortOnDropHandle<()>> {
     let rotating = tokio::spawn(rotating::keep_rotating(signing.clone(), signing_lifetime));
     let ending = tokio::spawn(ending::keep_ending(store.clone(), clock.clone()));
     let delivering = tokio::spawn(delivering::keep_delivering(teller));
-    [purging, writing, looking, sealing, recomputing, rotating, ending, delivering].map(AbortOnDropHandle::new).into()
+    let all = [purging, writing, looking, sealing, recomputing, rotating, ending, delivering];
+    #[cfg(feature = "saml")]
+    let all = all.into_iter().chain([refreshing]);
+    all.into_iter().map(AbortOnDropHandle::new).collect()
 }
 
 async fn keep_purging(store: Store, clock: Clock, sessions: SessionLimits) {

@@ -6,6 +6,7 @@ pub mod keys;
 mod proposal;
 mod ready;
 mod saml;
+pub mod schedule;
 mod take;
 
 use serde_json::json;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use url::{Host, Url};
 
 use crate::directory::{Error, Result};
 use crate::model::{SamlSettings, SubjectSource};
@@ -91,6 +92,9 @@ pub(super) fn checked(settings: &SamlSettings) -> Result<()> {
             "names of attributes, claims, formats and classes have 1 to 1000 characters, none of them a control character",
         );
     }
+    if settings.attributes.values().any(|claim| matches!(claim.as_str(), "sub" | "name_id")) {
+        return wrong("attributes: sub and name_id are what the subject and the NameID are called; no attribute can be either");
+    }
     if settings.attributes.len() > NAMES || settings.authn_context.len() > NAMES {
         return wrong("at most 100 attributes and 100 classes");
     }
@@ -99,10 +103,21 @@ pub(super) fn checked(settings: &SamlSettings) -> Result<()> {
     }
     let endpoints = settings.sso.iter().chain(&settings.slo);
     let mut addresses = endpoints.flat_map(|endpoint| std::iter::once(&endpoint.location).chain(&endpoint.response_location));
-    if !addresses.all(|url| matches!(url.scheme(), "https" | "http") && url.has_host()) {
-        return wrong("sso and slo: an endpoint is an http or https address");
+    if !addresses.all(is_web_address) {
+        return wrong("sso and slo: an endpoint is an https address");
     }
     Ok(())
+}
+
+/// Whether browsers may be sent to an address: over TLS, or on this machine.
+fn is_web_address(url: &Url) -> bool {
+    let is_local = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    (url.scheme() == "https" && url.has_host()) || (url.scheme() == "http" && is_local)
 }
 
 #[cfg(test)]

@@ -75,6 +75,16 @@ pub struct SamlChange {
     pub settings: Option<SamlSettings>,
 }
 
+impl SamlChange {
+    /// Whether nothing is to be changed.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        let Self { name, entity_id, jit, missing_claim, contact, settings } = self;
+        let texts = [name, entity_id, contact].into_iter().all(Option::is_none);
+        texts && jit.is_none() && missing_claim.is_none() && settings.is_none()
+    }
+}
+
 /// All that administrators see of a connection.
 #[derive(Clone, Debug)]
 pub struct ConnectionView {
@@ -102,6 +112,27 @@ impl ConnectionView {
 }
 
 impl SamlConnections<'_> {
+    /// Refuses who may not make a connection with its home there; left out, at the tenant's first account.
+    ///
+    /// # Errors
+    /// When they may not.
+    pub async fn may_create(&self, within: Option<AccountId>) -> Result<()> {
+        let home = match within {
+            Some(account) => account,
+            None => Tree::new(self.store.read(self.tenant).accounts().await?).root()?.id,
+        };
+        self.reach.map_or(Ok(()), |reach| reach.needs(Permission::ManageDirectories, home))
+    }
+
+    /// Refuses who may not change a connection, before anything is done for them that costs something.
+    ///
+    /// # Errors
+    /// When they may not.
+    pub async fn may_change(&self, id: ConnectionId) -> Result<()> {
+        let connection = self.store.read(self.tenant).connection(id).await?.ok_or(Error::NotFound("connection"))?;
+        self.reach.map_or(Ok(()), |reach| may_change(reach, &connection))
+    }
+
     /// Makes a SAML connection, with a key of ours.
     ///
     /// # Errors

@@ -20,12 +20,14 @@ mod certificate;
 mod credential;
 mod decrypt;
 pub mod document;
+mod loaded;
 mod logout;
 pub mod metadata;
 pub mod preflight;
 mod redirect;
 mod request;
 mod response;
+mod setup;
 mod sys;
 #[cfg(test)]
 mod tests;
@@ -43,8 +45,10 @@ use crate::model::{Certificate, Connection, Demand, NameId, TenantId};
 pub use bad::{BadSaml, Part, Refusal};
 pub use certificate::{BadCertificate, certificate};
 pub use credential::{BadCredential, new_credential};
+pub use loaded::{Loaded, Version, loaded, openssl_version};
 pub use logout::{answer_logout, begin_logout};
 pub use request::begin;
+pub use setup::{NoMetadata, fresh_credential};
 pub use sys::is_ready;
 pub use validate::{Validator, outline};
 

@@ -1,0 +1,48 @@
+//! What setting a connection up takes of the network and the processor.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use url::Url;
+
+use super::super::{Federation, Refused};
+use super::metadata::BadMetadata;
+use super::{Credential, metadata, new_credential};
+use crate::model::IdpMetadata;
+
+/// How long the certificate of a key of ours is good. Nobody looks at that but identity providers that think they must.
+const KEY_LIFETIME: TimeDelta = TimeDelta::days(3_650);
+
+/// There is no metadata to be had. The text is for the administrator.
+#[derive(Debug, thiserror::Error)]
+pub enum NoMetadata {
+    #[error("{0}")]
+    Unreachable(#[from] Refused),
+    #[error("{0}")]
+    Bad(#[from] BadMetadata),
+}
+
+impl Federation {
+    /// Fetches the metadata of an identity provider and reads it.
+    ///
+    /// # Errors
+    /// When it cannot be had, or is of no use.
+    pub async fn idp_metadata(&self, url: &Url, now: DateTime<Utc>) -> Result<IdpMetadata, NoMetadata> {
+        Ok(metadata::read(&self.fetch_metadata(url).await?, now)?)
+    }
+}
+
+/// Makes a key of ours for a connection, on a thread that may be busy with it; none, when the library cannot.
+pub async fn fresh_credential(name: String, now: DateTime<Utc>) -> Option<Credential> {
+    // Clocks of identity providers may be behind ours.
+    let made = tokio::task::spawn_blocking(move || new_credential(&name, now - TimeDelta::hours(1), now + KEY_LIFETIME)).await;
+    match made {
+        Ok(Ok(credential)) => Some(credential),
+        Ok(Err(error)) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "a key could not be made");
+            None
+        }
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "a key could not be made");
+            None
+        }
+    }
+}
