@@ -9,6 +9,7 @@
 //! | `/me/logins`, `/me/switch` | their one or two logins: linking, unlinking, switching, see [`logins`] |
 //! | `/me/sessions` | where they are signed in; each can be ended |
 //! | `/admin/people/{person}` | a person with both logins, for administrators |
+//! | `/admin/connections/{connection}` | a connection, for administrators: values to copy, certificates, state, see [`connections`] |
 //! | `/api/v1/…` | administration, see [`admin`] |
 //! | `/access/v1/…`, `/.well-known/authzen-configuration` | decisions for portals |
 //! | `/oauth2/logout` | where they send them to be signed out, see [`logout`] |
@@ -21,6 +22,7 @@
 
 mod admin;
 mod authorize;
+mod connections;
 mod device;
 mod extract;
 mod jwks;
@@ -115,6 +117,7 @@ fn page_surface(app: &App) -> Router<App> {
         .route("/admin/people/{person}", get(people::page))
         .route("/admin/people/{person}/propose", post(people::propose))
         .route("/admin/people/{person}/withdraw", post(people::withdraw))
+        .merge(connections::routes())
         .layer(from_fn_with_state((app.clone(), Surface::Console), layers::measure));
     let portals = Router::new()
         .route("/oauth2/authorize/{handle}", get(authorize::resume).post(authorize::choose).head(layers::wrong_method))

@@ -16,7 +16,10 @@
 //! | `GET /logins/{login}/roles` | what somebody holds on which account, and why |
 //! | `GET /logins/{login}/sessions`; `DELETE /sessions/{session}` | where somebody is signed in; ends it there |
 //! | `GET`, `PUT /session-limits` | how long sessions of the tenant last |
-//! | `PATCH /connections/{connection}` | switches a connection off, or on again |
+//! | `GET`, `POST /connections`; `GET`, `PATCH /connections/{connection}` | the connections; makes one by SAML; one with everything; switches it off or on, or changes it |
+//! | `PUT /connections/{connection}/metadata`, `POST …/approve` | takes metadata in; approves what of it waits for that |
+//! | `POST /connections/{connection}/certificates`, `DELETE …/{certificate}` | lets a certificate of the identity provider count; no longer |
+//! | `POST /connections/{connection}/keys` | publishes the next key of ours |
 //! | `GET`, `POST /people`; `GET`, `PATCH`, `DELETE /people/{login}` | people by their logins; makes, edits and deletes one |
 //! | `POST /people/{login}/deletion` | what its deletion comes to, and what confirms it |
 //! | `POST /people/{login}/deactivate`, `…/reactivate`, `…/invite` | ends its sessions; lets it in again; asks somebody to come |
@@ -52,6 +55,7 @@ mod approvals;
 mod asker;
 mod bulk;
 mod clients;
+mod connections;
 mod directories;
 mod evaluation;
 mod events;
@@ -67,6 +71,8 @@ mod policies;
 mod problem;
 mod roles;
 mod rules;
+#[cfg(feature = "saml")]
+mod saml;
 mod sessions;
 mod tenants;
 mod tokens;
@@ -74,7 +80,7 @@ mod tokens;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{delete, get, patch, post, put};
+use axum::routing::{delete, get, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
@@ -118,7 +124,8 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/logins/{login}/break-glass", put(links::break_glass))
         .route("/sessions/{session}", delete(sessions::end))
         .route("/session-limits", get(sessions::read_limits).put(sessions::change_limits))
-        .route("/connections/{connection}", patch(sessions::switch))
+        .route("/connections", get(connections::list))
+        .route("/connections/{connection}", get(connections::read).patch(connections::change))
         .route("/people", get(people::list).merge(once(post(people::create))))
         .route("/people/{login}", get(people::read).patch(people::edit).delete(people::delete))
         .route("/people/{login}/deletion", post(people::deletion))
@@ -149,6 +156,14 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/tenants/{tenant}", get(tenants::read).patch(tenants::change))
         .route("/directories/{directory}/tokens/{id}", delete(tokens::revoke))
         .route("/directories/{directory}/tokens/{id}/rotate", once(post(tokens::rotate)));
+    #[cfg(feature = "saml")]
+    let routes = routes
+        .route("/connections", once(post(saml::create)))
+        .route("/connections/{connection}/metadata", put(saml::put_metadata))
+        .route("/connections/{connection}/approve", post(saml::approve))
+        .route("/connections/{connection}/certificates", post(saml::add_certificate))
+        .route("/connections/{connection}/certificates/{certificate}", delete(saml::remove_certificate))
+        .route("/connections/{connection}/keys", post(saml::roll_over));
     dressed(routes, app)
 }
 

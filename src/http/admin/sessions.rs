@@ -10,7 +10,6 @@ use super::people::{named, people};
 use super::problem::Problem;
 use crate::app::App;
 use crate::directory::access::Permission;
-use crate::directory::connections::Connections;
 use crate::directory::sessions::{SessionTimes, SessionView, limits, set_limits};
 use crate::http::device::device;
 use crate::http::layers::RequestId;
@@ -95,34 +94,4 @@ fn told(SessionTimes { tenant, effective }: SessionTimes) -> Value {
         "absolute": tenant.session_absolute,
         "in_force": { "idle": minutes(effective.idle), "absolute": minutes(effective.absolute) },
     })
-}
-
-/// The body of `PATCH /connections/{connection}`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Switch {
-    state: Switched,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Switched {
-    Enabled,
-    Disabled,
-}
-
-/// `PATCH /connections/{connection}`: switches it off, or on again.
-pub(super) async fn switch(
-    State(app): State<App>,
-    asker: Asker,
-    id: RequestId,
-    Path(connection): Path<String>,
-    Body(Switch { state }): Body<Switch>,
-) -> Result<Body<Value>, Problem> {
-    let reach = asker.reach_for(Permission::ManageDirectories)?;
-    let caller = id.caller(&app, asker.actor());
-    let connections = Connections { store: &app.store, tenant: asker.tenant(), reach, caller };
-    let connection = connection.parse().map_err(|_| Problem::not_found())?;
-    let done = connections.switch(connection, state == Switched::Enabled).await?;
-    Ok(Body(json!({ "id": done.id, "slug": done.slug, "name": done.name, "state": done.state })))
 }

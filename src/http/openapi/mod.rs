@@ -4,6 +4,7 @@
 //! and none is made up. The same document lies in `docs/openapi.json`.
 
 mod approvals;
+mod connections;
 mod links;
 mod people;
 mod schemas;
@@ -120,12 +121,50 @@ const OPERATIONS: &[Operation] = &[
     (Delete, "/api/v1/sessions/{session}", "Ends a session", None, Done::Nothing),
     (Get, "/api/v1/session-limits", "How long sessions of the tenant last", None, Done::With("SessionTimes")),
     (Put, "/api/v1/session-limits", "Says how long they last", Some("SessionLimits"), Done::With("SessionTimes")),
+    (Get, "/api/v1/connections", "The connections that who asks may see", None, Done::With("Connections")),
+    (Post, "/api/v1/connections", "Makes a SAML connection, as a draft", Some("NewConnection"), Done::Made("MadeConnection")),
+    (Get, "/api/v1/connections/{connection}", "One connection, with everything", None, Done::With("ConnectionWithAll")),
     (
         Patch,
         "/api/v1/connections/{connection}",
-        "Switches a connection off, or on again",
+        "Switches a connection off or on, or changes it",
         Some("ConnectionChange"),
         Done::With("Connection"),
+    ),
+    (
+        Put,
+        "/api/v1/connections/{connection}/metadata",
+        "Takes the identity provider's metadata in",
+        Some("Metadata"),
+        Done::With("ConnectionWithAll"),
+    ),
+    (
+        Post,
+        "/api/v1/connections/{connection}/approve",
+        "Carries out the change that waits for an approval",
+        Some("ProposalApproval"),
+        Done::With("ConnectionWithAll"),
+    ),
+    (
+        Post,
+        "/api/v1/connections/{connection}/certificates",
+        "Lets another certificate of the identity provider count",
+        Some("NewCertificate"),
+        Done::With("ConnectionWithAll"),
+    ),
+    (
+        Delete,
+        "/api/v1/connections/{connection}/certificates/{certificate}",
+        "Lets a certificate count no longer",
+        None,
+        Done::Nothing,
+    ),
+    (
+        Post,
+        "/api/v1/connections/{connection}/keys",
+        "Publishes the next key of ours",
+        Some("NewConnectionKey"),
+        Done::With("ConnectionWithAll"),
     ),
     (Get, "/api/v1/people", "People, by their logins", None, Done::With("People")),
     (Post, "/api/v1/people", "Makes a login by hand", Some("NewPerson"), Done::Made("Person")),
@@ -201,6 +240,7 @@ const OPERATIONS: &[Operation] = &[
 const ONCE: &[&str] = &[
     "/api/v1/accounts",
     "/api/v1/accounts/{account}/assignments",
+    "/api/v1/connections",
     "/api/v1/people",
     "/api/v1/rules",
     "/api/v1/directories/{directory}/tokens",
@@ -230,6 +270,7 @@ const FILTERS: &[(&str, &[&str])] = &[
     ("/api/v1/rules", &["after"]),
     ("/api/v1/tenants", &["after"]),
     ("/api/v1/clients", &["after"]),
+    ("/api/v1/connections", &["after"]),
     ("/api/v1/directories", &["after"]),
     ("/api/v1/jobs", &["after"]),
     ("/api/v1/approvals", &["state", "account", "after"]),
@@ -256,7 +297,8 @@ fn document() -> OpenApi {
         paths = paths.path(*path, PathItem::new(method.http(), described(operation)));
     }
     let mut components = ComponentsBuilder::new();
-    let parts = [schemas::shapes(), people::shapes(), links::shapes(), tenants::shapes(), sessions::shapes()];
+    let parts =
+        [schemas::shapes(), people::shapes(), links::shapes(), tenants::shapes(), sessions::shapes(), connections::shapes()];
     for (name, shape) in parts.into_iter().flatten() {
         components = components.schema(name, shape);
     }

@@ -1,10 +1,9 @@
-//! The shapes of sessions, their limits and connections.
+//! The shapes of sessions and their limits.
 
-use super::schemas::{Shape, between, closed, id, instant, list, number, object, one_of, page, text, text_or_null};
+use super::schemas::{Shape, between, closed, id, instant, list, number, object, page, text, text_or_null};
 
 /// All of them, by name.
 pub(super) fn shapes() -> Vec<(&'static str, Shape)> {
-    let state = || one_of(["enabled", "disabled"]);
     let limit = || between(1, 525_600, true);
     vec![
         (
@@ -31,7 +30,5 @@ pub(super) fn shapes() -> Vec<(&'static str, Shape)> {
                 ("in_force", object(&[("idle", number()), ("absolute", number())])),
             ]),
         ),
-        ("ConnectionChange", closed(&[("state", state())])),
-        ("Connection", object(&[("id", id()), ("slug", text()), ("name", text()), ("state", state())])),
     ]
 }
