@@ -8,7 +8,7 @@ use std::{fmt, io::Write as _, process::ExitCode};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::tokens;
+use super::{certificates, tokens};
 use crate::{
     app,
     clock::Clock,
@@ -125,7 +125,7 @@ pub async fn doctor(settings: Result<&Settings, &config::Error>, json: bool) -> 
     report.add(configuration(settings));
     report.add(clock(&Clock::system(), installed()));
     #[cfg(feature = "saml")]
-    report.add(xml_signatures());
+    report.add(super::doctor_saml::libraries());
     if let Ok(settings) = settings {
         report.add(public_url(settings));
         report.add(keys(settings));
@@ -135,16 +135,6 @@ pub async fn doctor(settings: Result<&Settings, &config::Error>, json: bool) -> 
     }
     report.print(json)?;
     Ok(report.exit_code())
-}
-
-#[cfg(feature = "saml")]
-fn xml_signatures() -> Check {
-    const NAME: &str = "xml-signatures";
-    if crate::federation::saml::is_ready() {
-        Check::ok(NAME, "the XML signature library starts, and refuses what nobody signed")
-    } else {
-        Check::fail(NAME, "the XML signature library does not start", "install libxmlsec1 with its OpenSSL engine")
-    }
 }
 
 /// Opens the database as `serve` would, but changes nothing in it.
@@ -162,9 +152,12 @@ async fn database(settings: &Settings) -> Vec<Check> {
     };
     let state = store.migration_state().await;
     // Another schema has other tables.
-    let tokens = match &state {
-        Ok(MigrationState::Current) => Some(tokens::check(&store, Clock::system().now()).await),
-        _ => None,
+    let of_rows = match &state {
+        Ok(MigrationState::Current) => {
+            let now = Clock::system().now();
+            vec![tokens::check(&store, now).await, certificates::check(&store, now).await]
+        }
+        _ => Vec::new(),
     };
     let migrations = match state {
         Ok(MigrationState::Current) => Check::ok("migrations", "the schema is at this version"),
@@ -179,7 +172,7 @@ async fn database(settings: &Settings) -> Vec<Check> {
         Err(error) => Check::fail("migrations", error.to_string(), "look at the database's log"),
     };
     store.close().await;
-    [Check::ok(NAME, format!("{url} answers")), migrations].into_iter().chain(tokens).collect()
+    [Check::ok(NAME, format!("{url} answers")), migrations].into_iter().chain(of_rows).collect()
 }
 
 fn configuration(settings: Result<&Settings, &config::Error>) -> Check {

@@ -5,8 +5,11 @@
 
 mod audit;
 pub mod bootstrap;
+mod certificates;
 pub mod demo;
 pub mod doctor;
+#[cfg(feature = "saml")]
+mod doctor_saml;
 pub mod manage;
 pub mod serve;
 mod signing_keys;

@@ -6,9 +6,12 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use secrecy::SecretString;
 use serde::Deserialize;
+use url::Url;
 
 use crate::directory::manage::GrantSpec;
-use crate::model::{ClientScopes, JitPolicy, MissingClaim, Pattern, PortalSettings, Scopes, SecondFactor, TokenEndpointAuthMethod};
+use crate::model::{
+    ClientScopes, JitPolicy, MissingClaim, Pattern, PortalSettings, SamlSettings, Scopes, SecondFactor, TokenEndpointAuthMethod,
+};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -56,9 +59,13 @@ pub(super) struct Account {
 pub(super) struct Connection {
     pub(super) slug: String,
     pub(super) name: String,
-    pub(super) issuer: String,
-    pub(super) client_id: String,
+    /// The issuer of OpenID Connect, or the entity id of SAML where there is no metadata.
+    pub(super) issuer: Option<String>,
+    /// It signs in by OpenID Connect.
+    pub(super) client_id: Option<String>,
     pub(super) client_secret: Option<SecretSource>,
+    /// It signs in by SAML: what is known of its identity provider.
+    pub(super) saml: Option<Saml>,
     #[serde(default)]
     pub(super) scopes: Vec<String>,
     #[serde(default)]
@@ -68,6 +75,27 @@ pub(super) struct Connection {
     #[serde(default)]
     pub(super) missing_claim: MissingClaim,
     pub(super) contact: Option<String>,
+}
+
+/// A SAML identity provider: where its metadata is, or what it would say.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(not(feature = "saml"), expect(dead_code, reason = "without SAML it is refused unread"))]
+pub(super) struct Saml {
+    pub(super) metadata_url: Option<Url>,
+    pub(super) metadata_file: Option<PathBuf>,
+    /// PEM, each in a file of its own.
+    #[serde(default)]
+    pub(super) certificate_files: Vec<PathBuf>,
+    #[serde(default)]
+    pub(super) settings: SamlSettings,
+    /// Left out, it is enabled as soon as it is made.
+    #[serde(default = "yes")]
+    pub(super) enabled: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn only_provisioned() -> JitPolicy {

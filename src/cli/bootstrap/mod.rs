@@ -4,6 +4,8 @@
 //! from a file or from the environment; a directory's token that the file leaves out is made and shown once.
 
 mod file;
+#[cfg(feature = "saml")]
+mod saml;
 
 use std::collections::BTreeMap;
 
@@ -208,17 +210,34 @@ async fn ensure_machine(app: &App, tenant: TenantId, spec: &Machine, report: &mu
 }
 
 async fn ensure_connection(app: &App, tenant: TenantId, spec: &Connection, report: &mut Report) -> anyhow::Result<ConnectionId> {
+    match (&spec.saml, &spec.client_id, &spec.issuer) {
+        #[cfg(feature = "saml")]
+        (Some(saml), None, _) => saml::ensure(app, tenant, spec, saml, report).await,
+        #[cfg(not(feature = "saml"))]
+        (Some(_), None, _) => bail!("connection {:?}: this program is built without SAML", spec.slug),
+        (None, Some(client_id), Some(issuer)) => ensure_oidc(app, tenant, spec, (client_id, issuer), report).await,
+        _ => bail!("connection {:?}: it has issuer and client_id (OpenID Connect), or a table saml", spec.slug),
+    }
+}
+
+async fn ensure_oidc(
+    app: &App,
+    tenant: TenantId,
+    spec: &Connection,
+    (client_id, issuer): (&str, &str),
+    report: &mut Report,
+) -> anyhow::Result<ConnectionId> {
     let secret = spec.client_secret.as_ref().map(SecretSource::read).transpose()?;
     let new = ConnectionSpec {
         slug: &spec.slug,
         name: &spec.name,
-        issuer: &spec.issuer,
+        issuer,
         secret: secret.as_ref(),
         jit: spec.jit,
         missing_claim: spec.missing_claim,
         contact: spec.contact.as_deref(),
         settings: OidcSettings {
-            client_id: spec.client_id.clone(),
+            client_id: client_id.to_owned(),
             scopes: spec.scopes.clone(),
             second_factor: spec.second_factor.clone(),
         }
