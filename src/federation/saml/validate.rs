@@ -16,7 +16,7 @@ use super::bad::{BadSaml, Refusal, ensure};
 use super::preflight::{self, Carried, Guarded, Outline, Root};
 use super::response::{self, Rules, Said};
 use super::verify::{self, Signed};
-use super::{Expected, MAX_MESSAGE, attributes, decrypt};
+use super::{Expected, Logout, LogoutExpected, LogoutMessage, MAX_MESSAGE, attributes, decrypt, logout};
 use crate::model::{Assurance, ExternalIdentity, NameId, SamlSettings, SignedAssertion, Subject, SubjectKind, SubjectSource};
 
 /// How many messages may wait for each that is being verified.
@@ -73,6 +73,14 @@ impl Validator {
     #[cfg(test)]
     pub(super) fn is_full(&self) -> bool {
         self.places.available_permits() == 0
+    }
+
+    /// Proves a logout message, and reads what it says. Whether it came before is the caller's to see to.
+    ///
+    /// # Errors
+    /// The first thing in it that is not as it must be; or that too many wait already.
+    pub async fn logout(&self, expected: LogoutExpected, message: LogoutMessage) -> Result<Logout, Refused> {
+        self.run(move || logout::read(&expected, &message)).await?
     }
 
     /// Does work that takes a processor, when it is its turn.

@@ -1,5 +1,9 @@
 //! Single logout (Core section 3.7, Profiles section 4.4): what we ask and answer, and what an identity provider asks and answers.
 
+mod read;
+#[cfg(test)]
+mod tests;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret as _;
 
@@ -12,6 +16,8 @@ use super::xml::{Attribute, Escaped};
 use super::{Begun, Outgoing, Sp, time};
 use crate::keys::PlainToken;
 use crate::model::{Connection, Endpoint, NameId};
+
+pub(super) use read::read;
 
 /// How old a message may be when it comes.
 const LIFETIME: TimeDelta = TimeDelta::minutes(5);
