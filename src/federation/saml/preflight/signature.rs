@@ -108,7 +108,7 @@ fn ensure_nothing_follows(signature: Element<'_>) -> Result<(), Refusal> {
         ensure(key.is(ns::DSIG, "KeyInfo"), Refusal::SignatureShape)?;
         let is_plain = |element: Element<'_>| match element.namespace() {
             ns::DSIG => ELSEWHERE.contains(&element.name()),
-            ns::DSIG11 => matches!(element.name(), "ECKeyValue" | "NamedCurve" | "PublicKey"),
+            ns::DSIG11 => matches!(element.name(), "ECKeyValue" | "NamedCurve" | "PublicKey" | "DEREncodedKeyValue" | "X509Digest"),
             _ => false,
         };
         // guard: key_info
