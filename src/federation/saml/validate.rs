@@ -143,14 +143,13 @@ fn prove(expected: &Expected, message: &[u8], trace: &mut Trace) -> Result<Valid
     let rules = Rules { expected, skew: settings.skew() };
     let message = preflight::guard(message, Root::Response).map_err(BadSaml::from)?;
     let Proved { response, assertion } = verified(&message, expected, settings, &rules, trace)?;
-    if let Some(response) = response {
-        let read = response.read()?;
-        response::check_response(read.root(), true, &rules)?;
-    } else {
-        response::check_response(message.root(), false, &rules)?;
+    let read = assertion.read()?;
+    match response {
+        _ if read.outline().root == Root::Response => response::check_response(read.root(), true, &rules)?,
+        Some(response) => response::check_response(response.read()?.root(), true, &rules)?,
+        None => response::check_response(message.root(), false, &rules)?,
     }
     trace.ok(Step::Assertion, format!("signed by the certificate {}", assertion.certificate()));
-    let read = assertion.read()?;
     let element = read.assertion().ok_or(BadSaml::Form(Refusal::AssertionCount))?;
     let said = response::check_assertion(element, &rules)?;
     trace.ok(Step::Assertion, "issuer, recipient, request, time, conditions, audience and authentication are as they must be");
@@ -183,9 +182,11 @@ fn prove(expected: &Expected, message: &[u8], trace: &mut Trace) -> Result<Valid
     }))
 }
 
-/// What signatures cover: the assertion always, the response if it is signed itself.
+/// What signatures cover.
 struct Proved {
+    /// The response around an encrypted assertion, if it is signed itself.
     response: Option<Signed>,
+    /// The assertion, or the whole response with it.
     assertion: Signed,
 }
 
@@ -205,20 +206,18 @@ fn verified(
     // guard: require_encryption
     ensure(!settings.require_encryption || outline.carried == Carried::Encrypted, BadSaml::NotEncrypted)?;
     let signed = |message: &Guarded<'_>| verify::signed(message, &expected.certificates, expected.now);
-    let response = outline.is_signed.then(|| signed(message)).transpose()?;
-    let assertion = match (&response, outline.carried) {
-        (Some(response), Carried::Encrypted) => {
-            let read = response.read()?;
-            // Encrypted bytes that were signed are what the identity provider sent, whatever they hold; a signature within must be good too.
-            decrypted(&read, expected, settings, trace, |inner| {
-                if inner.outline().is_signed { signed(inner) } else { Ok(response.decrypted(inner.xml().to_owned())) }
-            })?
-        }
-        (None, Carried::Encrypted) => decrypted(message, expected, settings, trace, signed)?,
-        (Some(response), _) => response.same(),
-        (None, _) => signed(message)?,
-    };
-    Ok(Proved { response, assertion })
+    if outline.carried != Carried::Encrypted {
+        return Ok(Proved { response: None, assertion: signed(message)? });
+    }
+    if !outline.is_signed {
+        return Ok(Proved { response: None, assertion: decrypted(message, expected, settings, trace, signed)? });
+    }
+    let response = signed(message)?;
+    // Encrypted bytes that were signed are what the identity provider sent, whatever they hold; a signature within must be good too.
+    let assertion = decrypted(&response.read()?, expected, settings, trace, |inner| {
+        if inner.outline().is_signed { signed(inner) } else { Ok(response.decrypted(inner)) }
+    })?;
+    Ok(Proved { response: Some(response), assertion })
 }
 
 /// Decrypts the assertion of a message and verifies what it held, which goes through the same pre-flight.

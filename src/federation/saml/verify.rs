@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::bad::{BadSaml, ensure};
 use super::document::{Element, ns};
-use super::preflight::{Carried, Guarded, Root, base64_of, guard_signed, signatures};
+use super::preflight::{Carried, Guarded, Outline, Root, base64_of, guard_signed, signatures};
 use super::sys;
 use crate::model::Certificate;
 
@@ -20,6 +20,8 @@ const MOST_CERTIFICATES: usize = 8;
 pub struct Signed {
     xml: String,
     root: Root,
+    /// Of the element that bears the signature.
+    id: String,
     certificate: String,
 }
 
@@ -45,19 +47,18 @@ impl Signed {
     /// Reads them, by the same rules as the message.
     ///
     /// # Errors
-    /// When what was signed is not of the form that the message had.
+    /// When what was signed is not of the form that the message had, or not the element that bears the signature.
     pub fn read(&self) -> Result<Guarded<'_>, BadSaml> {
-        Ok(guard_signed(self.xml.as_bytes(), self.root)?)
-    }
-
-    /// The same bytes: what is read of them is another part.
-    pub(super) fn same(&self) -> Self {
-        Self { xml: self.xml.clone(), root: self.root, certificate: self.certificate.clone() }
+        let read = guard_signed(self.xml.as_bytes(), self.root)?;
+        // guard: signed_element
+        ensure(read.outline().id == self.id, BadSaml::Signature)?;
+        Ok(read)
     }
 
     /// What was found by decrypting a part of these bytes: whoever signed them has signed it too.
-    pub(super) fn decrypted(&self, assertion: String) -> Self {
-        Self { xml: assertion, root: Root::Assertion, certificate: self.certificate.clone() }
+    pub(super) fn decrypted(&self, assertion: &Guarded<'_>) -> Self {
+        let Outline { root, id, .. } = assertion.outline().clone();
+        Self { xml: assertion.xml().to_owned(), root, id, certificate: self.certificate.clone() }
     }
 }
 
@@ -78,10 +79,8 @@ pub fn signed(message: &Guarded<'_>, certificates: &[Certificate], now: DateTime
     let found = tried.find_map(|one| Some((sys::signed_bytes(message.xml(), &one.der)?, &one.fingerprint)));
     let (xml, fingerprint) = found.ok_or_else(|| why(bearer, certificates, now))?;
     let root = if message.outline().is_signed { message.outline().root } else { Root::Assertion };
-    let signed = Signed { xml, root, certificate: fingerprint.clone() };
-    // guard: signed_element
-    ensure(signed.read()?.root().attribute("ID") == bearer.attribute("ID"), BadSaml::Signature)?;
-    Ok(signed)
+    let id = bearer.attribute("ID").unwrap_or_default().to_owned();
+    Ok(Signed { xml, root, id, certificate: fingerprint.clone() })
 }
 
 /// The element whose signature counts.
@@ -134,4 +133,18 @@ fn fingerprint(der: &[u8]) -> String {
         let _ = write!(hex, "{byte:02x}");
         hex
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_signature_covers_is_the_element_that_bears_it() {
+        let xml = r#"<a:Assertion xmlns:a="urn:oasis:names:tc:SAML:2.0:assertion" ID="_a"/>"#;
+        let signed = |root, id: &str| Signed { xml: xml.to_owned(), root, id: id.to_owned(), certificate: String::new() };
+        assert!(signed(Root::Assertion, "_a").read().is_ok());
+        assert_eq!(signed(Root::Assertion, "_b").read().map(|_| ()), Err(BadSaml::Signature));
+        assert!(signed(Root::Response, "_a").read().is_err());
+    }
 }
