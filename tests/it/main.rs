@@ -12,6 +12,7 @@ mod openapi;
 mod openid;
 mod portals;
 mod process;
+mod saml;
 mod scim;
 mod sign_in;
 mod store;
