@@ -3,11 +3,12 @@
 //! | route | what |
 //! |---|---|
 //! | `/scim/v2/{directory}/…` (also without `/v2`) | SCIM 2.0, see [`scim`] |
-//! | `/sign-in` | finds the connection; then `/sign-in/oidc/{connection}` and its `/callback`, see [`signin`] |
+//! | `/sign-in` | finds the connection; then `/sign-in/oidc/{connection}` and its `/callback`, or `/sign-in/saml/{connection}` and its `/acs`, `/slo`, `/metadata`, see [`signin`] |
 //! | `/sign-out` | ends the session |
 //! | `/me` | the signed-in person: accounts and roles of the active login |
 //! | `/me/logins`, `/me/switch` | their one or two logins: linking, unlinking, switching, see [`logins`] |
 //! | `/me/sessions` | where they are signed in; each can be ended |
+//! | `/admin/connections/{connection}/test` | an administrator tries a connection out |
 //! | `/admin/people/{person}` | a person with both logins, for administrators |
 //! | `/admin/connections/{connection}` | a connection, for administrators: values to copy, certificates, state, see [`connections`] |
 //! | `/api/v1/…` | administration, see [`admin`] |
@@ -16,7 +17,7 @@
 //! | `/oauth2/authorize` | where portals send browsers to be signed in, see [`authorize`] |
 //! | `/oauth2/{token,userinfo,introspect,revoke}`, `/.well-known/openid-configuration` | what portals and clients ask by themselves, see [`oauth`] |
 //! | `/oauth2/jwks` | the public keys of what is signed here |
-//! | `/assets/…` | stylesheet and icon |
+//! | `/assets/…` | stylesheet, icon and the one script |
 //!
 //! The operations listener is [`ops`]. Each surface answers errors in its own format, also those of routing, limits and panics.
 
@@ -114,6 +115,7 @@ fn page_surface(app: &App) -> Router<App> {
         .route("/me/sessions", get(sessions::page))
         .route("/me/sessions/end-others", post(sessions::end_all))
         .route("/me/sessions/{session}/end", post(sessions::end))
+        .route("/admin/connections/{connection}/test", post(signin::trial::begin))
         .route("/admin/people/{person}", get(people::page))
         .route("/admin/people/{person}/propose", post(people::propose))
         .route("/admin/people/{person}/withdraw", post(people::withdraw))
@@ -123,12 +125,31 @@ fn page_surface(app: &App) -> Router<App> {
         .route("/oauth2/authorize/{handle}", get(authorize::resume).post(authorize::choose).head(layers::wrong_method))
         .route("/oauth2/logout/confirm", post(logout::confirm))
         .layer(from_fn_with_state((app.clone(), Surface::SignIn), layers::measure));
+    #[cfg(feature = "saml")]
+    let sign_in = sign_in.merge(
+        Router::new()
+            .route("/sign-in/saml/{connection}", get(signin::depart::begin).head(layers::wrong_method))
+            .route("/sign-in/saml/{connection}/metadata", get(signin::saml::metadata))
+            .layer(from_fn_with_state((app.clone(), Surface::SignIn), layers::measure)),
+    );
     // Portals send these from their own sites, as forms too.
     let from_portals = Router::new()
         .route("/oauth2/authorize", get(authorize::begin).post(authorize::by_form).head(layers::wrong_method))
         .route("/oauth2/logout", get(logout::begin).post(authorize::by_form).head(layers::wrong_method))
         .layer(from_fn_with_state((app.clone(), Surface::SignIn), layers::measure))
         .method_not_allowed_fallback(layers::wrong_method);
+    // And so do identity providers.
+    #[cfg(feature = "saml")]
+    let from_portals = from_portals.merge(
+        Router::new()
+            .route("/sign-in/saml/{connection}/acs", post(signin::saml::acs::take))
+            .route(
+                "/sign-in/saml/{connection}/slo",
+                get(signin::saml::slo::by_redirect).post(signin::saml::slo::by_post).head(layers::wrong_method),
+            )
+            .layer(from_fn_with_state((app.clone(), Surface::SignIn), layers::measure))
+            .method_not_allowed_fallback(layers::wrong_method),
+    );
     sign_in
         .merge(console)
         .merge(portals)

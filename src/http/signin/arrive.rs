@@ -11,7 +11,10 @@ use super::super::extract::{SESSION_COOKIE, SIGN_IN_COOKIE, SignedIn, cookie};
 use super::super::layers::RequestId;
 use super::super::pages::Reason;
 use super::super::user_agent::UserAgent;
+#[cfg(feature = "saml")]
+use super::saml;
 use super::stopped::{Stopped, failed, page_reason, switched_off, traced};
+use super::trial::{self, Report};
 use super::{can_begin, oidc};
 use crate::app::App;
 use crate::directory::ending;
@@ -19,19 +22,29 @@ use crate::directory::sign_in::{self, Attempt, Browser, Outcome};
 use crate::federation::{Callback, Refused, Trace};
 use crate::keys::{HashedToken, PlainToken};
 use crate::metrics::{SessionEnd, SignIn};
-use crate::model::{Actor, Connection, ConnectionId, ExternalIdentity, LinkProofId, PendingId, Protocol, Session, TenantId};
+use crate::model::{
+    Actor, Connection, ConnectionId, ExternalIdentity, LinkProofId, PendingId, Protocol, Purpose, Session, TenantId,
+};
 use crate::store::{self, PendingRow};
 
 /// What a browser brought back. Anyone can send these: nothing in them is proved.
 pub(super) enum Brought {
     Oidc(Callback),
+    /// The fields of the form.
+    #[cfg(feature = "saml")]
+    Saml {
+        response: String,
+        relay_state: SecretString,
+    },
 }
 
 impl Brought {
     /// By what the sign-in is found that has begun.
-    fn state_digest(&self) -> Option<HashedToken> {
+    pub(super) fn state_digest(&self) -> Option<HashedToken> {
         match self {
             Self::Oidc(callback) => callback.state_digest(),
+            #[cfg(feature = "saml")]
+            Self::Saml { relay_state, .. } => Some(HashedToken::of(relay_state.expose_secret())),
         }
     }
 }
@@ -65,6 +78,8 @@ enum Arrived {
     SignedIn(SecretString),
     /// They have proved the second login of a link, and stay signed in as they were.
     Proved(LinkProofId),
+    /// An administrator sees what a sign-in would come to.
+    Tested(Box<Report>),
 }
 
 /// Takes what the identity provider sent the browser back with.
@@ -77,6 +92,7 @@ pub(super) async fn arrive(
     jar: CookieJar,
 ) -> Response {
     match try_arrive(app, id, brought, request_id, &comes).await {
+        Ok((_, Arrived::Tested(report), _)) => trial::show(app, comes.before.as_ref(), *report).await,
         Ok((_, Arrived::Proved(link), _)) => Redirect::to(&format!("/me/logins/link/{link}")).into_response(),
         Ok((tenant, Arrived::SignedIn(session), return_to)) => {
             end_foreign(app, comes.before.filter(|session| session.tenant_id != tenant), request_id).await;
@@ -125,8 +141,19 @@ async fn prove_and_apply(
     if !can_begin(&connection, pending.purpose) {
         return Err(switched_off(app, tenant, &connection, request_id).await);
     }
+    if let Purpose::Test { login } = pending.purpose {
+        trial::may_see(app, &connection, login, comes.before.as_ref(), request_id).await?;
+    }
     let mut trace = Trace::default();
     match prove(app, tenant, &connection, pending, brought, &mut trace, request_id).await? {
+        Ok(identity) if matches!(pending.purpose, Purpose::Test { .. }) => {
+            let report = trial::accepted(app, connection, &identity, trace, request_id).await?;
+            Ok(Arrived::Tested(Box::new(report)))
+        }
+        Err(refused) if matches!(pending.purpose, Purpose::Test { .. }) => {
+            let stopped = failed(app, tenant, &connection, &refused, &trace, request_id).await;
+            Ok(Arrived::Tested(Box::new(Report::refused(connection, trace, &stopped))))
+        }
         Ok(identity) => apply(app, &connection, pending, &identity, &trace, request_id, comes).await,
         Err(refused) => Err(failed(app, tenant, &connection, &refused, &trace, request_id).await),
     }
@@ -146,8 +173,12 @@ async fn prove(
         (Protocol::Oidc, Brought::Oidc(callback)) => {
             oidc::prove(app, tenant, connection, pending, &callback, trace, request_id).await
         }
-        // It was another protocol's when the sign-in began.
-        (Protocol::Saml, Brought::Oidc(_)) => Err(Stopped::new(Reason::ConnectionOff, request_id).at(connection)),
+        #[cfg(feature = "saml")]
+        (Protocol::Saml, Brought::Saml { response, .. }) => {
+            saml::prove(app, tenant, connection, pending, response, trace, request_id).await
+        }
+        // It came where another protocol's answers come.
+        _ => Ok(Err(Refused::OtherProtocol)),
     }
 }
 

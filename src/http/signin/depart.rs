@@ -15,9 +15,15 @@ use super::super::authorize::waiting;
 use super::super::extract::{SIGN_IN_COOKIE, SignedIn, browser_marker, cookie};
 use super::super::layers::{RequestId, no_such_page};
 use super::super::pages::{Frame, Leaving, Page};
+#[cfg(feature = "saml")]
+use super::super::pages::{PostFor, PostOn};
+#[cfg(feature = "saml")]
+use super::saml;
 use super::stopped::{Stopped, failed, switched_off};
 use super::{Where, can_begin, is_local, oidc};
 use crate::app::App;
+#[cfg(feature = "saml")]
+use crate::federation::saml::PostForm;
 use crate::federation::{Refused, Trace};
 use crate::keys::{HashedToken, Place};
 use crate::model::{Connection, ConnectionId, Demand, PendingId, Protocol, Purpose, TenantId};
@@ -45,6 +51,9 @@ pub(in crate::http) struct Errand<'a> {
 pub(super) enum Way {
     /// By an address that has the request in it.
     Redirect(Url),
+    /// By a form.
+    #[cfg(feature = "saml")]
+    Post(PostForm),
 }
 
 /// A sign-in that a protocol has begun.
@@ -68,6 +77,8 @@ impl Departure {
     fn at_once(self) -> Response {
         match self.way {
             Way::Redirect(url) => Redirect::to(url.as_str()).into_response(),
+            #[cfg(feature = "saml")]
+            Way::Post(form) => post(Frame::default(), self.connection, form),
         }
     }
 
@@ -77,8 +88,17 @@ impl Departure {
             Way::Redirect(url) => {
                 Page(StatusCode::OK, Leaving { frame, connection: self.connection, href: url.into() }).into_response()
             }
+            #[cfg(feature = "saml")]
+            Way::Post(form) => post(frame, self.connection, form),
         }
     }
+}
+
+/// Has the browser post a request.
+#[cfg(feature = "saml")]
+fn post(frame: Frame, connection: String, form: PostForm) -> Response {
+    let view = PostOn { frame, what: PostFor::SignIn, connection, action: form.action.into(), fields: form.fields };
+    view.respond()
 }
 
 /// Sends the browser to the identity provider.
@@ -161,7 +181,7 @@ pub(in crate::http) async fn depart(
 /// Makes the request, as the connection's protocol has it.
 async fn ask(
     app: &App,
-    _tenant: TenantId,
+    tenant: TenantId,
     connection: &Connection,
     demand: &Demand,
     trace: &mut Trace,
@@ -169,7 +189,10 @@ async fn ask(
 ) -> Result<Result<Begun, Refused>, Stopped> {
     match connection.protocol() {
         Protocol::Oidc => oidc::ask(app, connection, demand, trace, request_id).await,
-        Protocol::Saml => Err(Stopped::new(super::super::pages::Reason::ConnectionOff, request_id).at(connection)),
+        #[cfg(feature = "saml")]
+        Protocol::Saml => saml::ask(app, tenant, connection, demand, trace, request_id).await,
+        #[cfg(not(feature = "saml"))]
+        Protocol::Saml => Err(switched_off(app, tenant, connection, request_id).await),
     }
 }
 

@@ -6,7 +6,10 @@
 mod arrive;
 pub(super) mod depart;
 pub(super) mod oidc;
+#[cfg(feature = "saml")]
+pub(super) mod saml;
 pub(super) mod stopped;
+pub(super) mod trial;
 
 use axum::Form;
 use axum::extract::State;
@@ -108,17 +111,28 @@ async fn connections_of(app: &App, typed: &str) -> store::Result<Vec<Connection>
 
 /// Whether somebody can sign in by a connection now.
 pub(super) fn can_sign_in(connection: &Connection) -> bool {
-    connection.state == ConnectionState::Enabled && connection.protocol() == Protocol::Oidc
+    connection.state == ConnectionState::Enabled && speaks(connection)
 }
 
-/// Whether something may begin by a connection now.
-fn can_begin(connection: &Connection, _purpose: Purpose) -> bool {
-    can_sign_in(connection)
+/// Whether something may begin by a connection now. A draft is tested before anybody signs in by it.
+fn can_begin(connection: &Connection, purpose: Purpose) -> bool {
+    can_sign_in(connection) || (matches!(purpose, Purpose::Test { .. }) && speaks(connection))
+}
+
+/// Whether this program speaks the protocol of a connection.
+fn speaks(connection: &Connection) -> bool {
+    match connection.protocol() {
+        Protocol::Oidc => true,
+        Protocol::Saml => cfg!(feature = "saml"),
+    }
 }
 
 /// Where signing in with a connection begins.
 pub(super) fn start(connection: &Connection, return_to: Option<&str>) -> String {
-    let begin = format!("/sign-in/oidc/{}", connection.id);
+    let begin = match connection.protocol() {
+        Protocol::Oidc => format!("/sign-in/oidc/{}", connection.id),
+        Protocol::Saml => format!("/sign-in/saml/{}", connection.id),
+    };
     match return_to {
         Some(path) => format!("{begin}?{}", return_query(path)),
         None => begin,
@@ -139,21 +153,29 @@ pub(super) fn is_local(path: &str) -> bool {
         && !path.chars().any(char::is_control)
 }
 
-/// Ends the session.
+/// Ends the session, and has the identity provider end its own where it can be asked to.
 pub(super) async fn sign_out(
     State(app): State<App>,
     signed_in: Option<SignedIn>,
     request_id: RequestId,
     jar: CookieJar,
 ) -> Response {
-    let jar = match signed_in {
-        Some(SignedIn(session)) => match end(&app, &session, &request_id, jar).await {
-            Ok(jar) => jar,
-            Err(response) => return *response,
-        },
-        None => jar.add(gone()),
+    let signed_out = Page(StatusCode::OK, pages::SignedOut::default());
+    let Some(SignedIn(session)) = signed_in else { return (jar.add(gone()), signed_out).into_response() };
+    #[cfg(feature = "saml")]
+    let upstream = match saml::slo::upstream_of(&app, &session).await {
+        Ok(upstream) => upstream,
+        Err(error) => return failed(&error),
     };
-    (jar, Page(StatusCode::OK, pages::SignedOut::default())).into_response()
+    let jar = match end(&app, &session, &request_id, jar).await {
+        Ok(jar) => jar,
+        Err(response) => return *response,
+    };
+    #[cfg(feature = "saml")]
+    if let Some(upstream) = upstream {
+        return (jar, upstream.leave(&app).await).into_response();
+    }
+    (jar, signed_out).into_response()
 }
 
 /// Ends the session of a browser, which then has no cookie of it.

@@ -5,6 +5,7 @@ pub(crate) mod evil_idp;
 pub(crate) mod http;
 pub(crate) mod node;
 pub(crate) mod postgres;
+pub(crate) mod saml_idp;
 pub(crate) mod source;
 pub(crate) mod sql;
 pub(crate) mod statements;

@@ -1,0 +1,138 @@
+//! Fresh proof by SAML: linking two logins, switching between them, and what a portal asks for.
+
+use chrono::TimeDelta;
+
+use super::Stage;
+use crate::support::http::{Browser, Visit};
+use crate::support::saml_idp::{Asked, Says};
+use crate::support::world::on_every_engine;
+
+impl Stage {
+    /// What a page that sends the browser away asks the identity provider.
+    fn asked_by(&self, leaving: &Visit) -> Asked {
+        let (_, rest) = leaving.body.split_once("0; url=").unwrap_or_else(|| panic!("no way away: {}", leaving.body));
+        let url = rest.split_once('"').unwrap().0.replace("&#38;", "&");
+        self.idp.by_redirect(&url.parse().unwrap())
+    }
+
+    /// Goes on from such a page as somebody.
+    async fn proves(&self, browser: &mut Browser, leaving: &Visit, says: &Says) -> Visit {
+        let asked = self.asked_by(leaving);
+        assert_eq!(asked.attribute("ForceAuthn").as_deref(), Some("true"), "{asked:?}");
+        self.brings(browser, &asked.acs(), &self.idp.response(&asked, says)).await
+    }
+
+    /// Begins a link, and has the second login sign in as somebody.
+    async fn second(&self, browser: &mut Browser, says: &Says) -> Visit {
+        let connection = self.connection.to_string();
+        let leaving = browser.post(&self.page("/me/logins/link"), &[("connection", &connection)]).await;
+        self.proves(browser, &leaving.expect(200, "On to"), says).await
+    }
+}
+
+on_every_engine! {
+    async fn two_logins_are_linked_by_two_fresh_proofs(engine) {
+        let stage = Stage::new(engine).await;
+        let (joe, gsa) = (stage.foyer.person("joe", &[]).await, stage.foyer.person("joe.gsa", &["Cloud-EMEA-Admins"]).await);
+        let mut browser = stage.signed_in("joe").await;
+        stage.wait(60);
+        browser.visit(&stage.page("/me/logins/link")).await.expect(200, "Sign in again as joe@bluesky.example");
+        let leaving = browser.post(&stage.page("/me/logins/prove"), &[]).await;
+        let back = stage.proves(&mut browser, &leaving, &Says::of("joe", stage.now())).await;
+        back.expect_redirect("/me/logins/link");
+        let back = stage.second(&mut browser, &Says::of("joe.gsa", stage.now())).await;
+        assert_eq!(back.status, 303, "{}", back.body);
+        let review = back.location.unwrap();
+        browser.visit(review.as_str()).await.expect(200, "Link these two logins?");
+        browser.post(review.as_str(), &[]).await.expect_redirect("/me/logins?done=linked");
+        assert_eq!(stage.count("logins where person_id <> born_person_id").await, 1);
+        // Both are signed in there; switching to the other one and back needs nobody else.
+        for login in [gsa, joe] {
+            browser.post(&stage.page("/me/switch"), &[("login", &login.to_string())]).await.expect_redirect("/me");
+        }
+        assert_eq!(stage.count("session_logins where name_id_value in ('joe-for-ever', 'joe.gsa-for-ever')").await, 2);
+    }
+
+    async fn an_old_sign_in_over_there_proves_nothing(engine) {
+        let stage = Stage::new(engine).await;
+        for name in ["joe", "joe.gsa"] {
+            stage.foyer.person(name, &[]).await;
+        }
+        let mut browser = stage.signed_in("joe").await;
+        let hour = stage.now() - TimeDelta::hours(1);
+        let stale = |name| Says { authenticated_at: hour, ..Says::of(name, stage.now()) };
+        let leaving = browser.post(&stage.page("/me/logins/prove"), &[]).await;
+        let page = stage.proves(&mut browser, &leaving, &stale("joe")).await;
+        assert_eq!(page.status, 403, "{}", page.body);
+        assert!(page.body.contains("did not confirm it afresh") && page.body.contains("You are still signed in as"), "{}", page.body);
+        let leaving = browser.post(&stage.page("/me/logins/prove"), &[]).await;
+        stage.proves(&mut browser, &leaving, &Says::of("joe", stage.now())).await.expect_redirect("/me/logins/link");
+        let page = stage.second(&mut browser, &stale("joe.gsa")).await;
+        assert_eq!(page.status, 403, "{}", page.body);
+        assert_eq!(stage.count("sign_in_traces where outcome = 'not_fresh'").await, 2);
+        assert_eq!(stage.count("link_proofs where other_login_id is not null").await, 0);
+    }
+
+    async fn sso_s27_an_assertion_that_was_used_links_nobody(engine) {
+        let stage = Stage::new(engine).await;
+        for name in ["joe", "joe.gsa"] {
+            stage.foyer.person(name, &[]).await;
+        }
+        // The victim has signed in by it elsewhere.
+        let says = Says { assertion_id: Some("_once".into()), ..Says::of("joe.gsa", stage.now()) };
+        stage.sign_in(&mut Browser::new(), &says).await.expect_redirect("/me");
+        let mut browser = stage.signed_in("joe").await;
+        let leaving = browser.post(&stage.page("/me/logins/prove"), &[]).await;
+        let fresh = Says { assertion_id: Some("_proof".into()), ..Says::of("joe", stage.now()) };
+        stage.proves(&mut browser, &leaving, &fresh).await.expect_redirect("/me/logins/link");
+        for used in [&says, &Says { assertion_id: Some("_proof".into()), ..says.clone() }] {
+            let page = stage.second(&mut browser, used).await;
+            assert_eq!(page.status, 400, "{}", page.body);
+            assert!(page.body.contains("You are still signed in as"), "{}", page.body);
+        }
+        assert_eq!(stage.count("sign_in_traces where outcome = 'assertion_used'").await, 2);
+        assert_eq!(stage.count("link_proofs where other_login_id is not null").await, 0);
+        // And one that proved a link signs nobody in.
+        let proof = Says { assertion_id: Some("_second".into()), ..Says::of("joe.gsa", stage.now()) };
+        assert_eq!(stage.second(&mut browser, &proof).await.status, 303);
+        let page = stage.sign_in(&mut Browser::new(), &proof).await;
+        stage.expect_refused(&page, 400, "Please sign in again", "assertion_used").await;
+    }
+
+    async fn a_login_by_openid_connect_is_linked_with_one_by_saml(engine) {
+        let stage = Stage::new(engine).await;
+        for name in ["joe", "joe.gsa"] {
+            stage.foyer.person(name, &[]).await;
+        }
+        stage.foyer.idp.script().claims = serde_json::json!({ "sub": "joe", "auth_time": stage.now().timestamp() });
+        let mut browser = Browser::new();
+        let oidc = stage.foyer.world.sign_in(&stage.foyer.tenant);
+        browser.follow(&oidc, None).await.expect(200, "Your accounts");
+        let leaving = browser.post(&stage.page("/me/logins/prove"), &[]).await;
+        let (_, rest) = leaving.body.split_once("0; url=").unwrap();
+        let away = rest.split_once('"').unwrap().0.replace("&#38;", "&");
+        browser.follow(&away, None).await.expect(200, "asked you just now");
+        let back = stage.second(&mut browser, &Says::of("joe.gsa", stage.now())).await;
+        let review = back.location.unwrap();
+        browser.post(review.as_str(), &[]).await.expect_redirect("/me/logins?done=linked");
+        assert_eq!(stage.count("logins where person_id <> born_person_id").await, 1);
+    }
+
+    async fn a_link_ends_with_the_session_that_either_identity_provider_allows(engine) {
+        let stage = Stage::new(engine).await;
+        for name in ["joe", "joe.gsa"] {
+            stage.foyer.person(name, &[]).await;
+        }
+        let mut browser = stage.signed_in("joe").await;
+        let leaving = browser.post(&stage.page("/me/logins/prove"), &[]).await;
+        stage.proves(&mut browser, &leaving, &Says::of("joe", stage.now())).await.expect_redirect("/me/logins/link");
+        let until = stage.now() + TimeDelta::minutes(15);
+        let says = Says { session_until: Some(until), ..Says::of("joe.gsa", stage.now()) };
+        let review = stage.second(&mut browser, &says).await.location.unwrap();
+        browser.post(review.as_str(), &[]).await.expect_redirect("/me/logins?done=linked");
+        stage.wait(15 * 60 - 1);
+        assert!(stage.is_signed_in(&mut browser).await);
+        stage.wait(1);
+        assert!(!stage.is_signed_in(&mut browser).await);
+    }
+}
