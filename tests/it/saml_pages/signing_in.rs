@@ -51,7 +51,7 @@ on_every_engine! {
         assert_eq!(stage.count("events where kind = 'login.created'").await, 1);
     }
 
-    async fn r10_a_form_from_another_site_is_posted_once_more_and_no_oftener(engine) {
+    async fn sso_r10_a_form_from_another_site_is_posted_once_more_and_no_oftener(engine) {
         let stage = Stage::new(engine).await;
         stage.foyer.person("joe", &[]).await;
         let mut joe = Browser::new();

@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn s31_a_field_comes_once_and_a_form_is_a_form_of_bounded_length() {
+    async fn sso_s31_a_field_comes_once_and_a_form_is_a_form_of_bounded_length() {
         let names = &["SAMLResponse", "RelayState"];
         let of = async |kind: &'static str, body: String| {
             form(Request::post("/").header(CONTENT_TYPE, kind).body(body.into()).unwrap(), names).await
