@@ -1,7 +1,7 @@
 //! The attributes of an assertion (SAML Core section 2.7.3), as claims: the same names whatever the identity provider calls them, so that
 //! binding pairs and rules read alike for every protocol.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::document::{Element, ns};
 use crate::model::{AttributePreset, SamlSettings};
@@ -148,18 +148,15 @@ fn text(value: Element<'_>) -> Option<&str> {
 /// are left out.
 pub(super) fn claims(attributes: &BTreeMap<&str, Vec<&str>>, settings: &SamlSettings) -> BTreeMap<String, Vec<String>> {
     let mut claims: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut known = HashSet::new();
     for (name, values) in attributes {
         let claim =
             settings.attributes.get(*name).map(String::as_str).or_else(|| preset_claim(settings.preset, name)).unwrap_or(name);
         if claim == SUB || claim == NAME_ID {
             continue;
         }
-        let known = claims.entry(claim.to_owned()).or_default();
-        for value in values {
-            if !known.iter().any(|one| one == value) {
-                known.push((*value).to_owned());
-            }
-        }
+        let kept = claims.entry(claim.to_owned()).or_default();
+        kept.extend(values.iter().filter(|value| known.insert((claim, **value))).map(|value| (*value).to_owned()));
     }
     claims
 }

@@ -277,7 +277,7 @@ pub enum Refusal {
     TooDeep,
     #[error("the message has more than 6000 elements")]
     TooManyElements,
-    #[error("an element of the message has more than 64 attributes")]
+    #[error("an element of the message has more than 64 attributes, or all have more than 16000")]
     TooManyAttributes,
     #[error("the message has more than 64 namespaces in scope")]
     TooManyNamespaces,

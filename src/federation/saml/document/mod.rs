@@ -42,6 +42,8 @@ pub struct Limits {
     pub depth: usize,
     /// Of one element, declarations of namespaces among them.
     pub attributes: usize,
+    /// Of all elements together.
+    pub all_attributes: usize,
     /// In scope at one place.
     pub namespaces: usize,
     /// Whether comments may stand in it. They are skipped, and a text that one stands in is refused.
@@ -49,12 +51,26 @@ pub struct Limits {
 }
 
 /// A message that somebody sends us (R1).
-pub const MESSAGE: Limits =
-    Limits { bytes: 256 * 1024, elements: 6_000, depth: 48, attributes: 64, namespaces: 64, comments: false };
+pub const MESSAGE: Limits = Limits {
+    bytes: 256 * 1024,
+    elements: 6_000,
+    depth: 48,
+    attributes: 64,
+    all_attributes: 16_000,
+    namespaces: 64,
+    comments: false,
+};
 
 /// Metadata, which an administrator gives us or names the address of. Nothing in it is proved by a signature, and people write into it.
-pub const METADATA: Limits =
-    Limits { bytes: 1024 * 1024, elements: 20_000, depth: 48, attributes: 64, namespaces: 64, comments: true };
+pub const METADATA: Limits = Limits {
+    bytes: 1024 * 1024,
+    elements: 20_000,
+    depth: 48,
+    attributes: 64,
+    all_attributes: 60_000,
+    namespaces: 64,
+    comments: true,
+};
 
 /// A document that was read.
 #[derive(Debug)]

@@ -202,6 +202,8 @@ struct Builder<'x, 'l> {
     open: Vec<(usize, usize)>,
     /// The namespaces in scope: the prefix, and its place in the document's list.
     scope: Vec<(&'x str, usize)>,
+    /// How many attributes there were so far, declarations of namespaces among them.
+    all_attributes: usize,
     /// The attributes of the tag that is being read, as they are written.
     fields: Vec<(&'x str, &'x str, &'x str)>,
 }
@@ -214,7 +216,14 @@ impl<'x, 'l> Builder<'x, 'l> {
     fn new(limits: &'l Limits) -> Self {
         let namespaces = vec![Cow::Borrowed(""), Cow::Borrowed(XML)];
         let document = Document { nodes: Vec::with_capacity(64), attributes: Vec::with_capacity(64), namespaces };
-        Self { limits, document, open: Vec::with_capacity(16), scope: Vec::with_capacity(16), fields: Vec::with_capacity(16) }
+        Self {
+            limits,
+            document,
+            open: Vec::with_capacity(16),
+            scope: Vec::with_capacity(16),
+            all_attributes: 0,
+            fields: Vec::with_capacity(16),
+        }
     }
 
     fn open(&mut self, tag: &'x str) -> Result<(), Refusal> {
@@ -249,6 +258,9 @@ impl<'x, 'l> Builder<'x, 'l> {
             ensure(is_new, Refusal::DuplicateAttribute)?;
             self.fields.push((prefix, local, value));
         }
+        self.all_attributes += self.fields.len();
+        // guard: all_attributes
+        ensure(self.all_attributes <= self.limits.all_attributes, Refusal::TooManyAttributes)?;
         Ok(())
     }
 

@@ -42,7 +42,8 @@ fn what_is_not_of_the_subset_is_refused() {
             |from: usize| (from..from + count / 2).map(|at| format!("xmlns:a{at}='urn:a'")).collect::<Vec<_>>().join(" ");
         format!("<r {}><a {}/></r>", declared(0), declared(count / 2))
     };
-    for good in [deep(48), wide(6000), attributes(64), namespaces(64)] {
+    let all_attributes = |count: usize| format!("<r>{}</r>", "<a b='' c='' d='' e=''/>".repeat(count / 4));
+    for good in [deep(48), wide(6000), attributes(64), namespaces(64), all_attributes(16_000)] {
         assert!(parse(&good).is_ok(), "{good:.40}");
     }
     let table: Vec<(String, Refusal)> = [
@@ -127,6 +128,7 @@ fn what_is_not_of_the_subset_is_refused() {
         (deep(49), Refusal::TooDeep),
         (wide(6001), Refusal::TooManyElements),
         (attributes(65), Refusal::TooManyAttributes),
+        (all_attributes(16_004), Refusal::TooManyAttributes),
         (namespaces(66), Refusal::TooManyNamespaces),
         (format!("<a>{}</a>", " ".repeat(256 * 1024)), Refusal::TooLarge),
     ])
