@@ -5,7 +5,7 @@
 //     php -S 127.0.0.1:PORT -t /usr/share/simplesamlphp/www …/tests/parts/simplesamlphp/router.php
 //
 // FOLDER holds settings.json ("base", its address with a slash at its end; "users", as in tests/parts/saml/idp.py; "signing" and "next", names of
-// keys; "encrypt", whether assertions are), its keys (NAME.key and NAME.crt), sp.xml (the metadata of the service provider), and the folders log,
+// keys; "encrypt", whether assertions are), its keys (NAME.key and NAME.crt), sp.xml (the metadata of the service provider, once there is one), and the folders log,
 // data and tmp. All of it is read anew for each request. Everybody's password is their name.
 //
 // SimpleSAMLphp's pages are files with something behind them (/module.php/core/…), for which PHP's own server looks in vain.

@@ -1,6 +1,10 @@
 <?php
 $folder = getenv('IDP_FOLDER');
 $settings = json_decode(file_get_contents("$folder/settings.json"), true);
+$sources = [['type' => 'flatfile']];
+if (is_file("$folder/sp.xml")) {
+    $sources[] = ['type' => 'xml', 'file' => "$folder/sp.xml"];
+}
 $config = [
     'baseurlpath' => $settings['base'],
     'certdir' => "$folder/",
@@ -8,7 +12,7 @@ $config = [
     'datadir' => "$folder/data/",
     'tempdir' => "$folder/tmp",
     'metadatadir' => dirname(__DIR__) . '/metadata',
-    'metadata.sources' => [['type' => 'flatfile'], ['type' => 'xml', 'file' => "$folder/sp.xml"]],
+    'metadata.sources' => $sources,
     'secretsalt' => 'nobody keeps a secret here',
     'auth.adminpassword' => 'nobody signs in as the administrator',
     'technicalcontact_email' => 'na@example.org',
