@@ -346,7 +346,7 @@ mod tests {
         metrics.certificate_ends(Some(TimeDelta::hours(49)));
         let text = metrics.render();
         for line in [
-            "vestibule_saml_certificate_days_left 2",
+            "vestibule_saml_certificate_days_left{} 2",
             r#"vestibule_http_requests_total{surface="scim",method="PATCH",status="204"} 2"#,
             r#"vestibule_http_request_duration_seconds_count{surface="scim"} 2"#,
             r#"vestibule_http_request_duration_seconds_bucket{le="0.01",surface="scim"} 1"#,

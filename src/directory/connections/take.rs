@@ -89,11 +89,16 @@ impl SamlConnections<'_> {
         problem: &str,
         due_at: impl Fn(i64) -> DateTime<Utc>,
     ) -> Result<()> {
-        let mut writer = self.store.write(self.tenant).await?;
-        let Some(row) = writer.connection_metadata(id).await?.filter(|row| row.url.as_deref() == Some(url)) else { return Ok(()) };
-        let failures = row.failures + 1;
-        writer.metadata_failed(id, failures, problem, due_at(failures)).await?;
-        Ok(writer.commit().await?)
+        retry(|| async {
+            let mut writer = self.store.write(self.tenant).await?;
+            // Somebody has given another address meanwhile.
+            let row = writer.connection_metadata(id).await?.filter(|row| row.url.as_deref() == Some(url));
+            let Some(row) = row else { return Ok(()) };
+            let failures = row.failures + 1;
+            writer.metadata_failed(id, failures, problem, due_at(failures)).await?;
+            Ok(writer.commit().await?)
+        })
+        .await
     }
 
     /// Carries out a change that waits for an approval, if it is the one that was looked at. Whoever is signed in by another entity is signed in

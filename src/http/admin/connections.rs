@@ -105,6 +105,7 @@ pub(super) async fn whole(app: &App, connections: &Connections<'_>, id: Connecti
 }
 
 /// The same, for who has just changed it.
+#[cfg(feature = "saml")]
 pub(super) async fn changed(app: &App, asker: &Asker, id: &RequestId, connection: ConnectionId) -> Result<Body<Value>, Problem> {
     whole(app, &connections(app, asker, id, Permission::ManageDirectories)?, connection).await
 }

@@ -12,16 +12,18 @@ use axum_extra::extract::Query;
 use http::StatusCode;
 use serde::Deserialize;
 
+pub(super) use self::values::{Certified, certified, reply_addresses};
 #[cfg(feature = "saml")]
-pub(super) use self::values::our_key;
-pub(super) use self::values::{Certified, addresses, certified, reply_addresses};
+pub(super) use self::values::{addresses, our_key};
 use super::extract::SignedIn;
 use super::layers::{RequestId, no_such_page, trouble};
 use super::me::{Seen, seen};
 use super::pages::{self, ConnectionPage, Page, Wrong};
 use crate::app::App;
 use crate::directory::access::{self, Reach};
-use crate::directory::connections::{Connections, SamlConnections};
+use crate::directory::connections::Connections;
+#[cfg(feature = "saml")]
+use crate::directory::connections::SamlConnections;
 use crate::directory::{self, Error};
 use crate::model::{Actor, ConnectionId, Session};
 
@@ -174,7 +176,7 @@ fn connections<'a>(app: &'a App, session: &'a Session, id: &'a RequestId, reach:
     Connections { store: &app.store, tenant: session.tenant_id, reach, caller }
 }
 
-#[cfg_attr(not(feature = "saml"), expect(dead_code, reason = "only SAML connections have forms of their own"))]
+#[cfg(feature = "saml")]
 fn saml_connections<'a>(app: &'a App, session: &'a Session, id: &'a RequestId, reach: &'a Reach) -> SamlConnections<'a> {
     let caller = id.caller(app, Actor::Login { login: session.active_login_id });
     SamlConnections { store: &app.store, sealer: &app.sealer, tenant: session.tenant_id, reach: Some(reach), caller }

@@ -130,7 +130,7 @@ pub(super) fn page(app: &App, frame: Frame, view: &ConnectionView, can_change: b
         can_test: connection.saml().is_some() && missing.is_empty(),
         values,
         facts,
-        missing: missing.iter().map(|missing| step(*missing)).collect(),
+        missing: steps(missing),
         certificates: certificates.collect(),
         metadata: metadata.as_ref().and_then(|row| {
             Some(MetadataView {
@@ -153,8 +153,13 @@ pub(super) fn page(app: &App, frame: Frame, view: &ConnectionView, can_change: b
     }
 }
 
-fn step(missing: Missing) -> String {
-    super::sentence(&missing.to_string())
+/// What is missing, as steps: its metadata, where that is all of it.
+fn steps(missing: &[Missing]) -> Vec<String> {
+    let of_metadata = [Missing::EntityId, Missing::Endpoint, Missing::Certificate];
+    let is_all = of_metadata.iter().all(|one| missing.contains(one));
+    let whole = "Give us the identity provider’s metadata: its entity ID, where people sign in, and its certificate.";
+    let others = missing.iter().filter(|one| !(is_all && of_metadata.contains(one))).map(|one| super::sentence(&one.to_string()));
+    is_all.then(|| whole.to_owned()).into_iter().chain(others).collect()
 }
 
 fn fact(name: &'static str, value: &str, hint: &'static str) -> Value {

@@ -222,6 +222,10 @@ fn sign_out_pages() -> Vec<(String, askama::Result<String>)> {
     pages
 }
 
+fn rendered<T: Template>(views: Vec<(String, T)>) -> impl Iterator<Item = (String, askama::Result<String>)> {
+    views.into_iter().map(|(name, view)| (name, view.render()))
+}
+
 /// Every page in every state, by name.
 fn every_page() -> Vec<(String, String)> {
     let choice = |name: &str| Choice { name: name.into(), href: "/sign-in/oidc/0198".into() };
@@ -313,18 +317,8 @@ fn every_page() -> Vec<(String, String)> {
     }
     pages.extend(logins_pages());
     let frame = Frame { visitor: Some(joe()), ..bluesky() };
-    for (name, view) in person::examples(&frame, &accounts()) {
-        pages.push((name, view.render()));
-    }
-    for (name, view) in connection::examples(&frame) {
-        pages.push((name, view.render()));
-    }
-    for (name, view) in post::examples(&bluesky()) {
-        pages.push((name, view.render()));
-    }
-    for (name, view) in connection_test::examples(&frame) {
-        pages.push((name, view.render()));
-    }
+    pages.extend(rendered(person::examples(&frame, &accounts())).chain(rendered(connection::examples(&frame))));
+    pages.extend(rendered(post::examples(&bluesky())).chain(rendered(connection_test::examples(&frame))));
     let href = "about:blank#later".into();
     pages.push(("signing_out".into(), SigningOut { frame: bluesky(), connection: "Anchor".into(), href }.render()));
     pages.into_iter().map(|(name, html)| (name, html.unwrap())).collect()
@@ -400,9 +394,7 @@ fn the_tree_shows_roles_with_their_causes_and_escapes_names() {
         children: vec![AccountNode { name: "<s>".into(), ..AccountNode::default() }],
     };
     let html = signed_in(vec![evil]).render().unwrap();
-    for tag in ["<img src=x>", "<b>", "<i>", "<u>", "<s>"] {
-        assert!(!html.contains(tag), "{tag}");
-    }
+    assert!(["<img src=x>", "<b>", "<i>", "<u>", "<s>"].iter().all(|tag| !html.contains(tag)), "{html}");
     assert!(html.contains("&#60;img src=x&#62;"));
 }
 
