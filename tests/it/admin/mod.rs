@@ -8,6 +8,8 @@ mod asking;
 mod authzen;
 mod bulk;
 mod clients;
+#[cfg(feature = "saml")]
+mod connections;
 mod events;
 mod idempotency;
 mod jobs;
@@ -21,6 +23,8 @@ mod roles;
 mod rules;
 mod schemathesis;
 mod sessions;
+#[cfg(feature = "saml")]
+mod upkeep;
 
 use chrono::{DateTime, Utc};
 use reqwest::Method;
