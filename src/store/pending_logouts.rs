@@ -11,7 +11,7 @@ use crate::model::{ConnectionId, PendingLogoutId};
 pub struct NewPendingLogout<'a> {
     pub id: PendingLogoutId,
     pub connection_id: ConnectionId,
-    /// Digest of its RelayState.
+    /// Digest of its `RelayState`.
     pub state: &'a HashedToken,
     /// The id of our request, which the answer names.
     pub request_id: &'a str,

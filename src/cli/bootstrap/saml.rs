@@ -19,13 +19,12 @@ pub(super) async fn ensure(
     report: &mut Report,
 ) -> anyhow::Result<ConnectionId> {
     let there = app.store.read(tenant).connections().await?.into_iter().find(|connection| connection.slug == spec.slug);
-    let id = match there {
-        Some(connection) => connection.id,
-        None => {
-            let id = make(app, tenant, spec, saml).await.with_context(|| format!("connection {:?}", spec.slug))?;
-            report.made(true, || format!("connection {}", spec.slug));
-            id
-        }
+    let id = if let Some(connection) = there {
+        connection.id
+    } else {
+        let id = make(app, tenant, spec, saml).await.with_context(|| format!("connection {:?}", spec.slug))?;
+        report.made(true, || format!("connection {}", spec.slug));
+        id
     };
     let at = |what: &str| app.settings.server.public_url.at(&format!("/sign-in/saml/{id}/{what}"));
     report.say(format!("  entity ID and metadata of us for {}: {}", spec.slug, at("metadata")));

@@ -26,8 +26,10 @@ use crate::model::Certificate;
 
 const RSA_SHA256: &str = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256";
 
+type Digest = fn() -> MessageDigest;
+
 /// Signature algorithms, each with its kind of key and digest. No other is taken.
-const ALGORITHMS: &[(&str, Id, fn() -> MessageDigest)] = &[
+const ALGORITHMS: &[(&str, Id, Digest)] = &[
     (RSA_SHA256, Id::RSA, MessageDigest::sha256),
     ("http://www.w3.org/2001/04/xmldsig-more#rsa-sha384", Id::RSA, MessageDigest::sha384),
     ("http://www.w3.org/2001/04/xmldsig-more#rsa-sha512", Id::RSA, MessageDigest::sha512),

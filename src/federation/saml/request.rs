@@ -75,11 +75,11 @@ fn authn_request(
     now: DateTime<Utc>,
 ) -> String {
     let asked = if demand.class() > Some(Acr::Aal1) { &settings.second_factor.ask } else { &settings.authn_context };
-    let classes: String =
-        asked.iter().map(|class| format!("<saml:AuthnContextClassRef>{}</saml:AuthnContextClassRef>", Escaped(class))).collect();
-    let context = if classes.is_empty() {
+    let class = |class: &String| format!("<saml:AuthnContextClassRef>{}</saml:AuthnContextClassRef>", Escaped(class));
+    let context = if asked.is_empty() {
         String::new()
     } else {
+        let classes = asked.iter().map(class).collect::<Vec<_>>().concat();
         format!("<samlp:RequestedAuthnContext Comparison=\"exact\">{classes}</samlp:RequestedAuthnContext>")
     };
     format!(

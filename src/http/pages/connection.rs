@@ -118,6 +118,7 @@ impl ConnectionPage {
 }
 
 #[cfg(test)]
+#[expect(clippy::too_many_lines, reason = "a page for each case")]
 pub(super) fn examples(frame: &Frame) -> Vec<(String, ConnectionPage)> {
     let at = |hours| DateTime::UNIX_EPOCH + chrono::TimeDelta::hours(hours);
     let value = |name, value: &str, hint| Value { name, value: value.into(), hint };

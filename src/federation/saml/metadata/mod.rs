@@ -173,13 +173,12 @@ pub fn write(sp: &Sp<'_>, settings: &SamlSettings) -> String {
             STANDARD.encode(certificate)
         )
     };
-    let methods: String = ENCRYPTION.iter().map(|method| format!("<md:EncryptionMethod Algorithm=\"{method}\"/>")).collect();
+    let methods = ENCRYPTION.map(|method| format!("<md:EncryptionMethod Algorithm=\"{method}\"/>")).concat();
     let signing: String = sp.keys.iter().map(|one| key("signing", "", &one.certificate)).collect();
     let encryption: String = sp.keys.iter().map(|one| key("encryption", &methods, &one.certificate)).collect();
-    let slo: String = [SamlBinding::Redirect, SamlBinding::Post]
-        .iter()
+    let slo = [SamlBinding::Redirect, SamlBinding::Post]
         .map(|binding| format!("<md:SingleLogoutService Binding=\"{}\" Location=\"{}\"/>", binding.uri(), Escaped(sp.slo.as_str())))
-        .collect();
+        .concat();
     let format = settings.name_id_format.as_deref();
     let format = format.map(|format| format!("<md:NameIDFormat>{}</md:NameIDFormat>", Escaped(format))).unwrap_or_default();
     format!(
