@@ -131,7 +131,7 @@ mod tests {
             b"AAAA",
             b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----",
             &[0x30; 64],
-            &vec![b'A'; MAX_BYTES + 1],
+            "A".repeat(MAX_BYTES + 1).as_bytes(),
         ] {
             assert_eq!(certificate(none), Err(BadCertificate::Malformed));
         }
