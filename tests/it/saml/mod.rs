@@ -3,26 +3,27 @@
 
 mod algorithms;
 mod conditions;
-mod cost;
+pub(crate) mod cost;
 mod encrypt;
 mod encrypted;
-mod keys;
+pub(crate) mod keys;
 mod limits;
-mod message;
-mod mutation;
+pub(crate) mod logouts;
+pub(crate) mod message;
+pub(crate) mod mutation;
 mod parsers;
-mod property;
+pub(crate) mod property;
 mod requests;
 mod shapes;
 mod sign;
 mod traced;
-mod vector;
+pub(crate) mod vector;
 mod wrapping;
 
 use vector::Vector;
 
 /// The vectors of every story.
-fn all() -> Vec<(&'static str, Vec<Vector>)> {
+pub(crate) fn all() -> Vec<(&'static str, Vec<Vector>)> {
     vec![
         ("s01_xsw1", wrapping::xsw1()),
         ("s02_xsw2", wrapping::xsw2()),

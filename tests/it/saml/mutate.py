@@ -1,4 +1,4 @@
-"""Makes every guard of a copy of src/federation/saml one that a variable of the environment takes away; script/mutate-saml runs it.
+"""Makes every guard of a copy of src/federation/saml one that can be taken away while the program runs; script/mutate-saml runs it.
 
 A line `// guard: name` stands above one of: an `if` that refuses, a statement that ends in `?;`, an arm of a `match` that refuses and behind which
 another lets pass. The names are printed, each with its place.
@@ -13,11 +13,16 @@ MARK = re.compile(r"^\s*// guard: ([a-z0-9_]+)\s*$")
 SWITCH = '''
 /// Which guard is taken away.
 pub mod mutated {
-    static GONE: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| std::env::var("VESTIBULE_MUTANT").unwrap_or_default());
+    static GONE: std::sync::RwLock<String> = std::sync::RwLock::new(String::new());
 
     /// Whether a guard stands.
     pub fn on(name: &str) -> bool {
-        *GONE != name
+        GONE.read().is_ok_and(|gone| *gone != name)
+    }
+
+    /// Takes a guard away, and puts the last one back.
+    pub fn take_away(name: &str) {
+        *GONE.write().unwrap() = name.to_owned();
     }
 }
 '''
