@@ -121,7 +121,8 @@ pub(super) fn verified(raw_query: &str, certificates: &[&Certificate]) -> Result
     let signature = base64(&decoded(value(signature))?)?;
     let by = verify(signed.as_bytes(), &algorithm, &signature, certificates)?;
     let deflated = base64(&decoded(value(message))?)?;
-    let relay_state = query.relay_state.map(|part| decoded(value(part))).transpose()?;
+    // Identity providers write it as browsers write forms, where a plus is a space.
+    let relay_state = query.relay_state.map(|part| decoded(&value(part).replace('+', " "))).transpose()?;
     Ok(Carried { parameter, message: inflated(&deflated)?, relay_state, certificate: by })
 }
 

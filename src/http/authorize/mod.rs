@@ -371,14 +371,29 @@ async fn refuse(app: &App, asked: &Asked, refusal: Refusal) -> Response {
 }
 
 /// Tells the portal behind a return address why it gets no code, if a request waits there for this browser, and uses the request up.
-pub(super) async fn tell(app: &App, return_to: Option<&str>, jar: &CookieJar, refusal: Refusal) -> store::Result<Option<Response>> {
+pub(super) async fn tell(
+    app: &App,
+    return_to: Option<&str>,
+    jar: &CookieJar,
+    refusal: Refusal,
+    is_posted: bool,
+) -> store::Result<Option<Response>> {
     let Some(waiting) = waiting::behind(app, return_to, jar).await? else { return Ok(None) };
     if !waiting::consume(app, waiting.id).await? {
         return Ok(None);
     }
     let waiting::Waiting { portal, request, .. } = waiting;
     tracing::info!(client_id = portal.client_id, error = refusal.code.as_str(), "a portal's request was refused");
-    Ok(Some(back(app, &portal, &request.redirect_uri, request.state.as_deref(), Answer::Refused(refusal), false)))
+    Ok(Some(back(app, &portal, &request.redirect_uri, request.state.as_deref(), Answer::Refused(refusal), is_posted)))
+}
+
+/// Goes on to a path of ours after a form. A portal's request may lead to the portal, where no redirect after a form of ours may lead.
+pub(super) async fn after_a_form(app: &App, path: &str, jar: &CookieJar) -> store::Result<Response> {
+    if !path.starts_with("/oauth2/") {
+        return Ok(Redirect::to(path).into_response());
+    }
+    let waiting = waiting::behind(app, Some(path), jar).await?;
+    Ok(onward(path, waiting.as_ref().map_or("the application", |waiting| waiting.portal.name.as_str()), true))
 }
 
 /// Sends the browser back to the portal, to an address that was proved.

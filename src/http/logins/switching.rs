@@ -2,11 +2,11 @@
 
 use axum::Form;
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::Response;
 use axum_extra::extract::CookieJar;
 use serde::Deserialize;
 
-use super::super::authorize::{onward, waiting};
+use super::super::authorize::after_a_form;
 use super::super::extract::SignedIn;
 use super::super::layers::RequestId;
 use super::super::signin::is_local;
@@ -39,23 +39,15 @@ pub(in crate::http) async fn switch(
     // What is no login is no different from somebody else's.
     let Ok(to) = asked.login.parse() else { return refused(&app, &session, Refusal::NotLinked, back, &request_id).await };
     match linking::switch(own(&app, &session, &request_id), to).await {
-        Ok(Ok(Switch::Done)) => on(&app, return_to.unwrap_or("/me"), &jar).await,
+        Ok(Ok(Switch::Done)) => match after_a_form(&app, return_to.unwrap_or("/me"), &jar).await {
+            Ok(response) => response,
+            Err(error) => failed(&error),
+        },
         Ok(Ok(Switch::SignIn { connection, is_fresh })) => {
             let proving = Proving { connection, purpose: Purpose::Login { login: to }, is_fresh, return_to };
             leave(&app, &session, proving, &request_id, jar).await
         }
         Ok(Err(refusal)) => refused(&app, &session, refusal, back, &request_id).await,
-        Err(error) => failed(&error),
-    }
-}
-
-/// Goes on after switching. A portal's request may lead to the portal, where no redirect after a form of ours may lead.
-async fn on(app: &App, path: &str, jar: &CookieJar) -> Response {
-    if !path.starts_with("/oauth2/") {
-        return Redirect::to(path).into_response();
-    }
-    match waiting::behind(app, Some(path), jar).await {
-        Ok(waiting) => onward(path, waiting.as_ref().map_or("the application", |waiting| waiting.portal.name.as_str()), true),
         Err(error) => failed(&error),
     }
 }

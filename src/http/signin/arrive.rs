@@ -7,6 +7,7 @@ use axum_extra::extract::CookieJar;
 use chrono::TimeDelta;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::super::authorize::after_a_form;
 use super::super::extract::{SESSION_COOKIE, SIGN_IN_COOKIE, SignedIn, cookie};
 use super::super::layers::RequestId;
 use super::super::pages::Reason;
@@ -39,6 +40,15 @@ pub(super) enum Brought {
 }
 
 impl Brought {
+    /// Whether it came in a form, which ends where no redirect may lead to another site.
+    fn is_posted(&self) -> bool {
+        match self {
+            Self::Oidc(_) => false,
+            #[cfg(feature = "saml")]
+            Self::Saml { .. } => true,
+        }
+    }
+
     /// By what the sign-in is found that has begun.
     pub(super) fn state_digest(&self) -> Option<HashedToken> {
         match self {
@@ -91,15 +101,23 @@ pub(super) async fn arrive(
     comes: Comes,
     jar: CookieJar,
 ) -> Response {
+    let is_posted = brought.is_posted();
     match try_arrive(app, id, brought, request_id, &comes).await {
         Ok((_, Arrived::Tested(report), _)) => trial::show(app, comes.before.as_ref(), *report).await,
         Ok((_, Arrived::Proved(link), _)) => Redirect::to(&format!("/me/logins/link/{link}")).into_response(),
         Ok((tenant, Arrived::SignedIn(session), return_to)) => {
             end_foreign(app, comes.before.filter(|session| session.tenant_id != tenant), request_id).await;
             let jar = jar.add(cookie(SESSION_COOKIE, session.expose_secret().to_owned()));
-            (jar, Redirect::to(return_to.as_deref().unwrap_or("/me"))).into_response()
+            let place = return_to.as_deref().unwrap_or("/me");
+            if !is_posted {
+                return (jar, Redirect::to(place)).into_response();
+            }
+            match after_a_form(app, place, &jar).await {
+                Ok(response) => (jar, response).into_response(),
+                Err(error) => (jar, Stopped::internal(&error, request_id).into_page()).into_response(),
+            }
         }
-        Err(stopped) => stopped.into_answer(app, &jar, comes.before.as_ref()).await,
+        Err(stopped) => stopped.into_answer(app, &jar, comes.before.as_ref(), is_posted).await,
     }
 }
 

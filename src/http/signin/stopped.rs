@@ -64,12 +64,19 @@ impl Stopped {
         Self { reference: reference.to_string(), ..self }
     }
 
-    /// The portal that waits is told, once, if it can do something about it; otherwise there is a page.
-    pub(in crate::http) async fn into_answer(self, app: &App, jar: &CookieJar, session: Option<&Session>) -> Response {
+    /// The portal that waits is told, once, if it can do something about it; otherwise there is a page. After a form (`is_posted`) no redirect
+    /// leads to the portal.
+    pub(in crate::http) async fn into_answer(
+        self,
+        app: &App,
+        jar: &CookieJar,
+        session: Option<&Session>,
+        is_posted: bool,
+    ) -> Response {
         // What was to be proved of the login that the portal has is for the portal to know. Whoever switches is asked by a page of ours.
         let active = session.map(|session| Purpose::Login { login: session.active_login_id });
         if let Some(refusal) = self.told.filter(|_| self.purpose == Purpose::SignIn || active == Some(self.purpose)) {
-            match authorize::tell(app, self.return_to.as_deref(), jar, refusal).await {
+            match authorize::tell(app, self.return_to.as_deref(), jar, refusal, is_posted).await {
                 Ok(Some(response)) => return response,
                 Ok(None) => {}
                 Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "a portal could not be told"),

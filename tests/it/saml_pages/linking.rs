@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 
 use super::Stage;
+use crate::openid::CALLBACK;
 use crate::support::http::{Browser, Visit};
 use crate::support::saml_idp::{Asked, Says};
 use crate::support::world::on_every_engine;
@@ -30,7 +31,55 @@ impl Stage {
     }
 }
 
+impl Stage {
+    /// A portal asks for somebody. The browser goes as far as the identity provider; answers what that is asked.
+    async fn asked_for_a_portal(&self, browser: &mut Browser, more: &[(&str, &str)]) -> Asked {
+        let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("response_type", "code"), ("client_id", "portal"), ("redirect_uri", CALLBACK), ("scope", "openid")])
+            .extend_pairs([("state", "s"), ("code_challenge", challenge), ("code_challenge_method", "S256")])
+            .extend_pairs(more)
+            .finish();
+        let until = self.idp.sso();
+        let visit = browser.follow(&self.page(&format!("/oauth2/authorize?{query}")), Some(until.as_str())).await;
+        self.idp.by_redirect(&visit.location.unwrap_or_else(|| panic!("not sent away: {}", visit.body)))
+    }
+}
+
+/// Where a page that goes on by itself leads. No redirect may lead to a portal behind the form that brought the response.
+fn leads_on(page: &Visit) -> String {
+    assert_eq!(page.status, 200, "{}", page.body);
+    let (_, rest) = page.body.split_once("0; url=").unwrap_or_else(|| panic!("no way on: {}", page.body));
+    rest.split_once('"').unwrap().0.replace("&#38;", "&")
+}
+
 on_every_engine! {
+    async fn a_portal_gets_whom_it_asks_for_and_anew_if_it_wants_that(engine) {
+        let stage = Stage::new(engine).await;
+        stage.foyer.person("joe", &["Cloud-EMEA-Admins"]).await;
+        let mut browser = stage.signed_in("joe").await;
+        stage.wait(60);
+        let anew = [("prompt", "login")];
+        let asked = stage.asked_for_a_portal(&mut browser, &anew).await;
+        assert_eq!(asked.attribute("ForceAuthn").as_deref(), Some("true"), "{asked:?}");
+        let stale = Says { authenticated_at: stage.now() - TimeDelta::hours(1), ..Says::of("joe", stage.now()) };
+        let page = stage.brings(&mut browser, &asked.acs(), &stage.idp.response(&asked, &stale)).await;
+        let told = leads_on(&page);
+        assert!(told.starts_with(CALLBACK) && told.contains("error=login_required"), "{told}");
+        let asked = stage.asked_for_a_portal(&mut browser, &anew).await;
+        stage.wait(5);
+        let says = Says::of("joe", stage.now());
+        stage.wait(1);
+        let page = stage.brings(&mut browser, &asked.acs(), &stage.idp.response(&asked, &says)).await;
+        let on = leads_on(&page);
+        assert!(on.starts_with("/oauth2/authorize/"), "{on}");
+        let end = browser.follow(&stage.page(&on), Some("https://portal.example/")).await;
+        let back = end.location.unwrap_or_else(|| panic!("not back: {}", end.body));
+        assert!(back.as_str().starts_with(CALLBACK) && back.query_pairs().any(|(name, _)| name == "code"), "{back}");
+        // It is the session from before.
+        assert_eq!(stage.count("sessions").await, 1);
+    }
+
     async fn two_logins_are_linked_by_two_fresh_proofs(engine) {
         let stage = Stage::new(engine).await;
         let (joe, gsa) = (stage.foyer.person("joe", &[]).await, stage.foyer.person("joe.gsa", &["Cloud-EMEA-Admins"]).await);

@@ -81,7 +81,7 @@ async fn unasked(app: &App, id: ConnectionId, brought: Brought, request_id: &Req
         Ok(place) => return Redirect::to(&place).into_response(),
         Err(stopped) => stopped,
     };
-    stopped.into_answer(app, jar, None).await
+    stopped.into_answer(app, jar, None, true).await
 }
 
 /// Where to begin instead.
