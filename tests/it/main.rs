@@ -13,6 +13,7 @@ mod openid;
 mod portals;
 mod process;
 mod saml;
+mod saml_idps;
 mod saml_pages;
 mod scim;
 mod sign_in;

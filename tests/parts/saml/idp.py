@@ -251,7 +251,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         session |= {"sp": request.issuer.text, "index": index}
         fields = {"SAMLResponse": base64.b64encode(answer.encode()).decode(), "RelayState": asked.get("RelayState", "")}
         hidden = "".join(f'<input type=hidden name="{name}" value="{html.escape(value)}">' for name, value in fields.items())
-        form = f'<form method=post action="{html.escape(where)}">{hidden}</form><script>document.forms[0].submit()</script>'
+        form = f'<form method=post action="{html.escape(where)}">{hidden}<button>Continue</button></form><script>document.forms[0].submit()</script>'
         status, _, out = page(form)
         return status, headers, out
 
