@@ -137,6 +137,12 @@ impl Writer {
         sql!(self, execute("delete from sessions where tenant_id = $1 and id in {ids $2}", Json(sessions)))
     }
 
+    /// Lets a session end no later than this.
+    pub async fn shorten_session(&mut self, id: SessionId, until: DateTime<Utc>) -> Result<()> {
+        sql!(self, execute("update sessions set expires_at = $3 where tenant_id = $1 and id = $2 and expires_at > $3", id, until))?;
+        Ok(())
+    }
+
     /// Ends the part of logins in sessions that go on by another login: they are signed in there no longer.
     pub async fn end_parts(&mut self, sids: &[Sid], now: DateTime<Utc>) -> Result<()> {
         if sids.is_empty() {

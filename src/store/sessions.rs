@@ -234,12 +234,6 @@ impl Writer {
         if renewed == 1 { Ok(true) } else { Err(super::Error::Raced) }
     }
 
-    /// Lets a session end no later than this.
-    pub async fn shorten_session(&mut self, id: SessionId, until: DateTime<Utc>) -> Result<()> {
-        sql!(self, execute("update sessions set expires_at = $3 where tenant_id = $1 and id = $2 and expires_at > $3", id, until))?;
-        Ok(())
-    }
-
     /// Notes that a session is in use, to the minute.
     pub async fn touch_session(&mut self, id: SessionId, now: DateTime<Utc>) -> Result<()> {
         sql!(

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn s30_the_policy_names_the_one_origin_that_the_form_goes_to_and_its_values_are_escaped() {
+    fn sso_s30_the_policy_names_the_one_origin_that_the_form_goes_to_and_its_values_are_escaped() {
         for (name, page) in examples(&Frame::default()) {
             let html = page.clone().render().unwrap();
             assert!(!html.contains("<script>") && !html.contains("\"><"), "{name}: {html}");
