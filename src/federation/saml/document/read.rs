@@ -109,14 +109,20 @@ pub(in super::super) fn is_ncname(name: &str) -> bool {
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
 }
 
-/// Whether it is the name of a namespace that means the same wherever it stands: absolute, and of printable ASCII.
+/// Whether it is the name of a namespace that means the same wherever it stands: absolute, and an address to the letter for every parser (RFC 3986),
+/// of the letters that names of namespaces are made of. Percent signs, brackets, ports and users are none of them.
 fn is_absolute(uri: &str) -> bool {
-    uri.split_once(':').is_some_and(|(scheme, rest)| {
-        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
-            && !rest.is_empty()
-            && rest.bytes().all(|byte| byte.is_ascii_graphic())
-    })
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?@!$&'()*+,;=".contains(&byte);
+    let Some((scheme, rest)) = uri.split_once(':') else { return false };
+    let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
+    let host = rest.strip_prefix("//").map(|rest| rest.split(['/', '?']).next().unwrap_or_default());
+    scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+        && host.is_none_or(|host| {
+            !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+        })
+        && !rest.is_empty()
+        && rest.bytes().chain(fragment.bytes()).all(is_letter)
 }
 
 /// The attributes within a tag, as they are written.
