@@ -67,11 +67,6 @@ impl Vector {
         })
     }
 
-    /// The message, if the form field is base64.
-    pub(crate) fn message(&self) -> Vec<u8> {
-        STANDARD.decode(&self.field).unwrap_or_default()
-    }
-
     pub(crate) fn expected(&self) -> Expected {
         let mut expected = expected();
         (self.scene)(&mut expected);

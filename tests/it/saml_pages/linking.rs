@@ -8,17 +8,17 @@ use crate::support::http::{Browser, Visit};
 use crate::support::saml_idp::{Asked, Says};
 use crate::support::world::on_every_engine;
 
-impl Stage {
-    /// What a page that sends the browser away asks the identity provider.
-    fn asked_by(&self, leaving: &Visit) -> Asked {
-        let (_, rest) = leaving.body.split_once("0; url=").unwrap_or_else(|| panic!("no way away: {}", leaving.body));
-        let url = rest.split_once('"').unwrap().0.replace("&#38;", "&");
-        self.idp.by_redirect(&url.parse().unwrap())
-    }
+/// What a page that sends the browser away asks the identity provider.
+fn asked_by(leaving: &Visit) -> Asked {
+    let (_, rest) = leaving.body.split_once("0; url=").unwrap_or_else(|| panic!("no way away: {}", leaving.body));
+    let url = rest.split_once('"').unwrap().0.replace("&#38;", "&");
+    Asked::by_redirect(&url.parse().unwrap())
+}
 
+impl Stage {
     /// Goes on from such a page as somebody.
     async fn proves(&self, browser: &mut Browser, leaving: &Visit, says: &Says) -> Visit {
-        let asked = self.asked_by(leaving);
+        let asked = asked_by(leaving);
         assert_eq!(asked.attribute("ForceAuthn").as_deref(), Some("true"), "{asked:?}");
         self.brings(browser, &asked.acs(), &self.idp.response(&asked, says)).await
     }
@@ -42,7 +42,7 @@ impl Stage {
             .finish();
         let until = self.idp.sso();
         let visit = browser.follow(&self.page(&format!("/oauth2/authorize?{query}")), Some(until.as_str())).await;
-        self.idp.by_redirect(&visit.location.unwrap_or_else(|| panic!("not sent away: {}", visit.body)))
+        Asked::by_redirect(&visit.location.unwrap_or_else(|| panic!("not sent away: {}", visit.body)))
     }
 }
 

@@ -38,13 +38,13 @@ impl Stage {
             }
         }
     }
+}
 
-    /// What an answer of ours, in whichever binding, tells the identity provider.
-    fn told(&self, visit: &Visit) -> Asked {
-        match &visit.location {
-            Some(location) => self.idp.by_redirect(location),
-            None => self.idp.by_form(&visit.body),
-        }
+/// What an answer of ours, in whichever binding, tells the identity provider.
+fn told(visit: &Visit) -> Asked {
+    match &visit.location {
+        Some(location) => Asked::by_redirect(location),
+        None => Asked::by_form(&visit.body),
     }
 }
 
@@ -57,7 +57,7 @@ on_every_engine! {
             let mut ann = stage.in_session("ann", Some("s-1")).await;
             // One session of two, by its index; no cookie is needed for it.
             let answer = stage.ends(&stage.idp, binding, "joe", &["s-1", "s-9"]).await;
-            let told = stage.told(&answer);
+            let told = told(&answer);
             assert_eq!((told.to.clone(), told.relay_state.as_deref()), (stage.idp.slo(), Some("their state")), "{told:?}");
             assert!(told.xml.contains(":LogoutResponse ") && told.xml.contains("status:Success"), "{told:?}");
             assert_eq!(told.issuer, stage.at("/metadata"));
@@ -72,7 +72,7 @@ on_every_engine! {
             assert!(stage.is_signed_in(&mut ann).await);
             assert_eq!(stage.count(ended).await, 3);
             // Whoever is signed in nowhere is signed out: the others wait for the answer.
-            assert!(stage.told(&stage.ends(&stage.idp, binding, "joe", &[]).await).xml.contains("status:Success"));
+            assert!(told(&stage.ends(&stage.idp, binding, "joe", &[]).await).xml.contains("status:Success"));
             assert_eq!(stage.count("sessions").await, 1);
         }
     }
@@ -141,9 +141,9 @@ on_every_engine! {
                 let asked = match binding {
                     SamlBinding::Redirect => {
                         let (_, rest) = page.body.split_once("0; url=").unwrap();
-                        stage.idp.by_redirect(&rest.split_once('"').unwrap().0.replace("&#38;", "&").parse().unwrap())
+                        Asked::by_redirect(&rest.split_once('"').unwrap().0.replace("&#38;", "&").parse().unwrap())
                     }
-                    SamlBinding::Post => stage.idp.by_form(&page.body),
+                    SamlBinding::Post => Asked::by_form(&page.body),
                 };
                 assert_eq!((asked.to.clone(), asked.text("NameID").as_deref()), (stage.idp.slo(), Some("joe-for-ever")));
                 assert_eq!(asked.text("SessionIndex").as_deref(), Some("s-1"));
@@ -164,7 +164,7 @@ on_every_engine! {
         for browser in &mut browsers {
             let page = browser.post(&stage.page("/sign-out"), &[]).await.expect(200, "You are signed out here");
             let (_, rest) = page.body.split_once("0; url=").unwrap();
-            asked.push(stage.idp.by_redirect(&rest.split_once('"').unwrap().0.replace("&#38;", "&").parse().unwrap()));
+            asked.push(Asked::by_redirect(&rest.split_once('"').unwrap().0.replace("&#38;", "&").parse().unwrap()));
         }
         let answer = stage.idp.logout_response(&asked[0], "Success", stage.now());
         for state in [asked[1].relay_state.as_deref(), Some("https://evil.example/"), None] {

@@ -72,7 +72,7 @@ impl Stage {
     async fn asked(&self, browser: &mut Browser) -> Asked {
         let visit = browser.visit(&self.at("")).await;
         assert_eq!(visit.status, 303, "{}", visit.body);
-        self.idp.by_redirect(&visit.location.unwrap())
+        Asked::by_redirect(&visit.location.unwrap())
     }
 
     /// A page of the identity provider's has the browser post a form to us, which then posts it again itself. Answers the end.

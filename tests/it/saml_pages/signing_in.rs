@@ -6,7 +6,7 @@ use vestibule::model::SamlBinding;
 use super::{SESSION, SIGN_IN, Stage, connect, posts};
 use crate::openid::noon;
 use crate::support::http::Browser;
-use crate::support::saml_idp::{SamlIdp, Says, form};
+use crate::support::saml_idp::{Asked, SamlIdp, Says, form};
 use crate::support::sql;
 use crate::support::world::on_every_engine;
 
@@ -173,7 +173,7 @@ on_every_engine! {
         let page = browser.visit(&stage.at("")).await.expect(200, "On to Anchor &#38; &#60;Sons&#62;");
         let policy = page.headers["content-security-policy"].to_str().unwrap();
         assert!(policy.contains("form-action 'self' https://idp.example;"), "{policy}");
-        let asked = stage.idp.by_form(&page.body);
+        let asked = Asked::by_form(&page.body);
         assert_eq!(asked.to, stage.idp.sso());
         let response = stage.idp.response(&asked, &Says::of("joe", stage.now()));
         stage.brings(&mut browser, &asked.acs(), &response).await.expect_redirect("/me");

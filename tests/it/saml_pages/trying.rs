@@ -22,7 +22,7 @@ impl Stage {
         let page = browser.post(&self.page(&format!("/admin/connections/{}/test", self.connection)), &[]).await;
         let page = page.expect(200, "On to Anchor");
         let (_, rest) = page.body.split_once("0; url=").unwrap();
-        self.idp.by_redirect(&rest.split_once('"').unwrap().0.replace("&#38;", "&").parse().unwrap())
+        Asked::by_redirect(&rest.split_once('"').unwrap().0.replace("&#38;", "&").parse().unwrap())
     }
 
     /// What a test changes: nothing of these.

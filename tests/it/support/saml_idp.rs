@@ -15,6 +15,7 @@ use openssl::sign::Signer;
 use secrecy::ExposeSecret as _;
 use url::Url;
 use vestibule::federation::saml;
+use vestibule::keys::PlainToken;
 
 const ASSERTION: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
 const PROTOCOL: &str = "urn:oasis:names:tc:SAML:2.0:protocol";
@@ -45,7 +46,28 @@ pub(crate) struct Asked {
 impl Asked {
     fn new(to: Url, xml: String, relay_state: Option<String>) -> Self {
         let (id, issuer) = (attribute(&xml, "ID").unwrap(), text(&xml, "Issuer").unwrap());
-        Self { to, id, issuer, relay_state, xml }
+        Self { to, xml, id, issuer, relay_state }
+    }
+
+    /// Reads a request or an answer that a browser was sent with by an address.
+    pub(crate) fn by_redirect(url: &Url) -> Self {
+        let query: HashMap<_, _> = url.query_pairs().into_owned().collect();
+        let message =
+            query.get("SAMLRequest").or_else(|| query.get("SAMLResponse")).unwrap_or_else(|| panic!("no message in {url}"));
+        let mut xml = String::new();
+        flate2::read::DeflateDecoder::new(&STANDARD.decode(message).unwrap()[..]).read_to_string(&mut xml).unwrap();
+        let mut to = url.clone();
+        to.set_query(None);
+        Self::new(to, xml, query.get("RelayState").cloned())
+    }
+
+    /// Reads one that a page posts.
+    pub(crate) fn by_form(page: &str) -> Self {
+        let (action, fields) = form(page);
+        let field = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone());
+        let message = field("SAMLRequest").or_else(|| field("SAMLResponse")).expect("a message");
+        let xml = String::from_utf8(STANDARD.decode(message).unwrap()).unwrap();
+        Self::new(action.parse().unwrap(), xml, field("RelayState"))
     }
 
     /// An attribute of the message.
@@ -118,27 +140,6 @@ impl SamlIdp {
         format!("{}/slo", self.entity_id).parse().unwrap()
     }
 
-    /// Reads a request or an answer that a browser was sent with by an address.
-    pub(crate) fn by_redirect(&self, url: &Url) -> Asked {
-        let query: HashMap<_, _> = url.query_pairs().into_owned().collect();
-        let message =
-            query.get("SAMLRequest").or_else(|| query.get("SAMLResponse")).unwrap_or_else(|| panic!("no message in {url}"));
-        let mut xml = String::new();
-        flate2::read::DeflateDecoder::new(&STANDARD.decode(message).unwrap()[..]).read_to_string(&mut xml).unwrap();
-        let mut to = url.clone();
-        to.set_query(None);
-        Asked::new(to, xml, query.get("RelayState").cloned())
-    }
-
-    /// Reads one that a page posts.
-    pub(crate) fn by_form(&self, page: &str) -> Asked {
-        let (action, fields) = form(page);
-        let field = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone());
-        let message = field("SAMLRequest").or_else(|| field("SAMLResponse")).expect("a message");
-        let xml = String::from_utf8(STANDARD.decode(message).unwrap()).unwrap();
-        Asked::new(action.parse().unwrap(), xml, field("RelayState"))
-    }
-
     /// The form that a browser posts to us after somebody has signed in.
     pub(crate) fn response(&self, asked: &Asked, says: &Says) -> Fields {
         let in_response_to = asked.id.clone();
@@ -154,15 +155,11 @@ impl SamlIdp {
         let index = says.session_index.as_ref().map(|index| format!(" SessionIndex=\"{}\"", escaped(index))).unwrap_or_default();
         let ends = says.session_until.map(|at| format!(" SessionNotOnOrAfter=\"{}\"", instant(at))).unwrap_or_default();
         let (authenticated, class, name) = (instant(says.authenticated_at), escaped(&says.class), escaped(&says.name_id));
-        let attributes: String = says
-            .attributes
-            .iter()
-            .map(|(name, values)| {
-                let values: String =
-                    values.iter().map(|value| format!("<saml:AttributeValue>{}</saml:AttributeValue>", escaped(value))).collect();
-                format!("<saml:Attribute Name=\"{}\">{values}</saml:Attribute>", escaped(name))
-            })
-            .collect();
+        let attribute = |(name, values): &(String, Vec<String>)| {
+            let values = joined(values, |value| format!("<saml:AttributeValue>{}</saml:AttributeValue>", escaped(value)));
+            format!("<saml:Attribute Name=\"{}\">{values}</saml:Attribute>", escaped(name))
+        };
+        let attributes = joined(&says.attributes, attribute);
         let statement = if attributes.is_empty() {
             String::new()
         } else {
@@ -191,8 +188,7 @@ impl SamlIdp {
             instant(at + TimeDelta::minutes(5)),
             self.entity_id
         );
-        let indexes: String =
-            indexes.iter().map(|index| format!("<samlp:SessionIndex>{}</samlp:SessionIndex>", escaped(index))).collect();
+        let indexes = joined(indexes, |index| format!("<samlp:SessionIndex>{}</samlp:SessionIndex>", escaped(index)));
         let rest = format!(
             r#"<saml:NameID xmlns:saml="{ASSERTION}" Format="{PERSISTENT}">{}</saml:NameID>{indexes}</samlp:LogoutRequest>"#,
             escaped(name_id)
@@ -306,6 +302,11 @@ fn instant(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
+/// Parts one after the other.
+fn joined<T>(all: impl IntoIterator<Item = T>, part: impl Fn(T) -> String) -> String {
+    all.into_iter().map(part).collect::<Vec<_>>().concat()
+}
+
 fn new_id() -> String {
-    format!("_{}", uuid::Uuid::now_v7().simple())
+    format!("_{}", PlainToken::bare().reveal().expose_secret())
 }
