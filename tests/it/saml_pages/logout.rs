@@ -57,10 +57,10 @@ on_every_engine! {
             let mut ann = stage.in_session("ann", Some("s-1")).await;
             // One session of two, by its index; no cookie is needed for it.
             let answer = stage.ends(&stage.idp, binding, "joe", &["s-1", "s-9"]).await;
-            let told = told(&answer);
-            assert_eq!((told.to.clone(), told.relay_state.as_deref()), (stage.idp.slo(), Some("their state")), "{told:?}");
-            assert!(told.xml.contains(":LogoutResponse ") && told.xml.contains("status:Success"), "{told:?}");
-            assert_eq!(told.issuer, stage.at("/metadata"));
+            let said = told(&answer);
+            assert_eq!((said.to.clone(), said.relay_state.as_deref()), (stage.idp.slo(), Some("their state")), "{said:?}");
+            assert!(said.xml.contains(":LogoutResponse ") && said.xml.contains("status:Success"), "{said:?}");
+            assert_eq!(said.issuer, stage.at("/metadata"));
             assert!(!stage.is_signed_in(&mut first).await && stage.is_signed_in(&mut second).await);
             assert!(stage.is_signed_in(&mut ann).await, "the index is not hers alone");
             let ended = "events where kind = 'session.ended' and details ->> 'reason' = 'identity_provider'";
