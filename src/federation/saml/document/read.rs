@@ -110,9 +110,9 @@ pub(in super::super) fn is_ncname(name: &str) -> bool {
 }
 
 /// Whether it is the name of a namespace that means the same wherever it stands: absolute, and an address to the letter for every parser (RFC 3986),
-/// of the letters that names of namespaces are made of. Percent signs, brackets, ports and users are none of them.
+/// of the letters that names of namespaces are made of. Ampersands, percent signs, brackets, ports and users are none of them.
 fn is_absolute(uri: &str) -> bool {
-    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?@!$&'()*+,;=".contains(&byte);
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?@!$'()*+,;=".contains(&byte);
     let Some((scheme, rest)) = uri.split_once(':') else { return false };
     let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
     let host = rest.strip_prefix("//").map(|rest| rest.split(['/', '?']).next().unwrap_or_default());
