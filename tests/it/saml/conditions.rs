@@ -102,6 +102,8 @@ pub(crate) fn times_and_places() -> Vec<Vector> {
     refuse("confirmed until a minute ago, which is the skew", &confirmed(|it| it.not_on_or_after = some("2026-03-01T11:59:00Z")));
     refuse("confirmed without an end", &confirmed(|it| it.not_on_or_after = None));
     refuse("confirmed from later on", &confirmed(|it| it.not_before = some("2026-03-01T12:01:01Z")));
+    let twice = vec![Confirmation::default(), Confirmation::default()];
+    refuse("confirmed twice, and well both times", &Assertion { confirmations: twice, ..Assertion::default() });
     refuse("valid until long ago", &conditioned(|it| it.not_on_or_after = some("2026-03-01T11:00:00Z")));
     refuse("valid until a minute ago, which is the skew", &conditioned(|it| it.not_on_or_after = some("2026-03-01T11:59:00Z")));
     refuse("valid from a minute and a second on", &conditioned(|it| it.not_before = some("2026-03-01T12:01:01Z")));

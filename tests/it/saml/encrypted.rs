@@ -124,6 +124,10 @@ pub(crate) fn unproved() -> Vec<Vector> {
 pub(crate) fn undecryptable() -> Vec<Vector> {
     let signed = signed();
     let sealed = || Sealed::new(signed.as_bytes(), &OURS, Block::Gcm(128), Transport::OaepPlain);
+    let method = r#"rsa-oaep-mgf1p"></xenc:EncryptionMethod>"#;
+    let label = r#"rsa-oaep-mgf1p"><xenc:OAEPparams>bGFiZWw=</xenc:OAEPparams></xenc:EncryptionMethod>"#;
+    let labelled = sealed().text().replacen(method, label, 1);
+    assert!(labelled.contains("OAEPparams"));
     let mut vectors = vec![
         Vector::refused("RSA 1.5", around(&encrypted(&signed, &OURS, Block::Gcm(128), Transport::Rsa15))),
         Vector::refused("Triple DES", around(&encrypted(&signed, &OURS, Block::TripleDes, Transport::OaepPlain)))
@@ -135,6 +139,7 @@ pub(crate) fn undecryptable() -> Vec<Vector> {
         ),
         Vector::refused("without a key of ours", around(&encrypted(&signed, &OURS, Block::Gcm(128), Transport::OaepPlain)))
             .when(|expected| expected.keys.clear()),
+        Vector::refused("a label of OAEP", around(&labelled)),
     ];
     for block in CHAINED {
         let message = around(&encrypted(&signed, &OURS, block, Transport::OaepPlain));

@@ -144,6 +144,11 @@ pub(crate) fn namespaces() -> Vec<Vector> {
     let around = |text: &str| unsigned(&Response::default().around(text));
     let rebound = signed.replacen(XMLNS_P, &format!(r#"{XMLNS_P} xmlns:ds="urn:example:none""#), 1);
     let xsw = |wrapper: &str, end: &str| around(&format!("{wrapper}{assertion}{end}{evil}"));
+    let extended =
+        |text: &str| signed.replacen("<samlp:Status>", &format!("<samlp:Extensions>{text}</samlp:Extensions><samlp:Status>"), 1);
+    let prefixes = |name: &str| -> String {
+        (0..40).map(|number| format!(r#" xmlns:{name}{number}="urn:example:{number}""#)).collect::<Vec<_>>().concat()
+    };
     let mut vectors = vec![
         Vector::accepted("a prefix of signatures that means something else outside", rebound),
         // The namespace of the wrapper is that of the protocol, its prefix is not.
@@ -174,6 +179,19 @@ pub(crate) fn namespaces() -> Vec<Vector> {
             signed.replacen(XMLNS_P, &format!(r#"{XMLNS_P} xmlns:q="http://www.w3.org/2000/xmlns/""#), 1),
         ),
         Vector::refused("a prefix that is undone", signed.replacen(XMLNS_P, &format!(r#"{XMLNS_P} xmlns:q="""#), 1)),
+        Vector::refused(
+            "one attribute by two prefixes",
+            signed.replacen(
+                XMLNS_P,
+                &format!(r#"{XMLNS_P} xmlns:q="urn:example:any" xmlns:r="urn:example:any" q:x="1" r:x="2""#),
+                1,
+            ),
+        ),
+        Vector::refused("an ID that is no name", extended(r#"<q ID="1 2"></q>"#)),
+        Vector::refused(
+            "eighty prefixes, forty in each of two",
+            extended(&format!("<q{}><r{}></r></q>", prefixes("a"), prefixes("b"))),
+        ),
     ];
     for relative in ["x", "../x", "//example.com/x", "?x", "#x", "1:x", "urn", "://x", " urn:x"] {
         let message = signed.replacen(XMLNS_P, &format!(r#"{XMLNS_P} xmlns:q="{relative}""#), 1);
