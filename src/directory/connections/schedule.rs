@@ -20,7 +20,7 @@ pub fn after_taking(metadata: &IdpMetadata, now: DateTime<Utc>) -> DateTime<Utc>
 /// After that has failed so many times in a row: an hour, two, four, at most a day.
 #[must_use]
 pub fn after_failing(failures: i64, now: DateTime<Utc>) -> DateTime<Utc> {
-    let doublings = u32::try_from(failures - 1).unwrap_or_default().min(5);
+    let doublings = u32::try_from(failures.saturating_sub(1).clamp(0, 5)).unwrap_or_default();
     now + (SOONEST * 2_i32.pow(doublings)).min(LATEST)
 }
 
