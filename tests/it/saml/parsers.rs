@@ -131,8 +131,7 @@ pub(crate) fn disagreements() -> Vec<Vector> {
     ] {
         vectors.push(Vector::refused(name, message));
     }
-    let mark = declared("\u{feff}");
-    vectors.push(Vector::refused("a mark of UTF-8", mark));
+    vectors.push(Vector::refused("a mark of UTF-8", declared("\u{feff}")));
     vectors
 }
 
@@ -146,9 +145,7 @@ pub(crate) fn namespaces() -> Vec<Vector> {
     let xsw = |wrapper: &str, end: &str| around(&format!("{wrapper}{assertion}{end}{evil}"));
     let extended =
         |text: &str| signed.replacen("<samlp:Status>", &format!("<samlp:Extensions>{text}</samlp:Extensions><samlp:Status>"), 1);
-    let prefixes = |name: &str| -> String {
-        (0..40).map(|number| format!(r#" xmlns:{name}{number}="urn:example:{number}""#)).collect::<Vec<_>>().concat()
-    };
+    let forty = |name: &str| (0..40).map(|at| format!(r#" xmlns:{name}{at}="urn:example:{at}""#)).collect::<Vec<_>>().concat();
     let mut vectors = vec![
         Vector::accepted("a prefix of signatures that means something else outside", rebound),
         // The namespace of the wrapper is that of the protocol, its prefix is not.
@@ -188,10 +185,7 @@ pub(crate) fn namespaces() -> Vec<Vector> {
             ),
         ),
         Vector::refused("an ID that is no name", extended(r#"<q ID="1 2"></q>"#)),
-        Vector::refused(
-            "eighty prefixes, forty in each of two",
-            extended(&format!("<q{}><r{}></r></q>", prefixes("a"), prefixes("b"))),
-        ),
+        Vector::refused("eighty prefixes, forty in each of two", extended(&format!("<q{}><r{}></r></q>", forty("a"), forty("b")))),
     ];
     for relative in ["x", "../x", "//example.com/x", "?x", "#x", "1:x", "urn", "://x", " urn:x"] {
         let message = signed.replacen(XMLNS_P, &format!(r#"{XMLNS_P} xmlns:q="{relative}""#), 1);
