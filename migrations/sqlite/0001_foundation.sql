@@ -80,7 +80,7 @@ create table connections (
   constraint connections_slug unique (tenant_id, slug),
   constraint connections_home foreign key (tenant_id, home_account_id) references accounts (tenant_id, id),
   constraint connections_protocol check (protocol in ('oidc', 'saml')),
-  constraint connections_settings check (settings ->> 'protocol' = protocol),
+  constraint connections_settings check (coalesce(settings ->> 'protocol', '') = protocol),
   constraint connections_state check (state in ('draft', 'enabled', 'disabled')),
   constraint connections_jit check (jit in ('off', 'if-provisioned', 'on')),
   constraint connections_missing_claim check (missing_claim in ('clear', 'keep', 'deny'))

@@ -141,7 +141,7 @@ on_every_engine! {
         foyer.asserts(&json!({ "acr": "phr", "amr": ["otp"] }));
         let told = foyer.visits(&mut browser, &sure).await;
         assert_eq!((error(&foyer, &told).as_str(), foyer.idp.seen().token), ("unmet_authentication_requirements", tokens));
-        let map = r#"{"client_id":"vestibule","second_factor":{"amr":["otp"],"ask":["phr"]}}"#;
+        let map = r#"{"protocol":"oidc","client_id":"vestibule","second_factor":{"amr":["otp"],"ask":["phr"]}}"#;
         crate::support::sql::change(&foyer.world.database.url, &format!("update connections set settings = '{map}'")).await;
         assert_eq!(error(&foyer, &foyer.visits(&mut browser, &silent).await), "interaction_required");
         // It says nothing that counts.
