@@ -29,11 +29,13 @@ pub(crate) fn sizes() -> Vec<Vector> {
         let extensions = format!("<samlp:Extensions>{}</samlp:Extensions><samlp:Status>", "<x></x>".repeat(count));
         message.replacen("<samlp:Status>", &extensions, 1)
     };
-    let attributes = |count: usize| {
+    let many_attributes = |elements: usize, count: usize| {
         let attributes = (0..count).map(|number| format!(" a{number}=\"\"")).collect::<Vec<_>>().concat();
-        let message = assertion_signed(&Response::default(), &Assertion::default());
-        message.replacen("<samlp:Status>", &format!("<samlp:Extensions><x{attributes}></x></samlp:Extensions><samlp:Status>"), 1)
+        let extensions =
+            format!("<samlp:Extensions>{}</samlp:Extensions><samlp:Status>", format!("<x{attributes}></x>").repeat(elements));
+        assertion_signed(&Response::default(), &Assertion::default()).replacen("<samlp:Status>", &extensions, 1)
     };
+    let attributes = |count: usize| many_attributes(1, count);
     let namespaces = |count: usize| {
         let declared = (0..count).map(|number| format!(" xmlns:n{number}=\"urn:example:{number}\"")).collect::<Vec<_>>().concat();
         let message = assertion_signed(&Response::default(), &Assertion::default());
@@ -56,6 +58,7 @@ pub(crate) fn sizes() -> Vec<Vector> {
         Vector::accepted("60 attributes of an element", attributes(60)),
         Vector::refused("65 attributes of an element", attributes(65)),
         Vector::refused("10 000 attributes of an element", attributes(10_000)),
+        Vector::refused("16 200 attributes, 60 of each element", many_attributes(270, 60)),
         Vector::refused("65 namespaces of an element", namespaces(65)),
         Vector::refused("5 000 namespaces of an element", namespaces(5_000)),
     ];
