@@ -16,17 +16,20 @@ use crate::saml::vector::{certificate, instant};
 
 pub(crate) struct Judge {
     certificates: Vec<Certificate>,
-    other: DsigContext,
+    /// One for each certificate: all signatures of a message have to be by the same.
+    others: [DsigContext; 2],
 }
 
 impl Judge {
     pub(crate) fn new() -> Self {
-        let mut keys = KeysManager::new();
-        for key in [&*RSA, &*EC] {
+        let keys: [&Key; 2] = [&*RSA, &*EC];
+        let context = |key: &Key| {
             let public = key.certificate.public_key().unwrap().public_key_to_der().unwrap();
+            let mut keys = KeysManager::new();
             keys.add_key(bergshamra::keys::loader::load_spki_der(&public).unwrap());
-        }
-        Self { certificates: [&*RSA, &*EC].map(|key: &Key| certificate(key)).into(), other: DsigContext::new(keys) }
+            DsigContext::new(keys)
+        };
+        Self { certificates: keys.map(certificate).into(), others: keys.map(context) }
     }
 
     /// Whether it passes the pre-flight; if so, libxml2 has to see the same elements, attributes and texts in it.
@@ -52,8 +55,9 @@ impl Judge {
         if matches!(ours, Err(BadSaml::Unsigned)) {
             return Ok(false);
         }
-        let theirs = bergshamra::verify_all(&self.other, text);
-        let is_theirs = theirs.as_ref().is_ok_and(|all| all.iter().all(bergshamra::VerifyResult::is_valid));
+        let theirs = [0, 1].map(|key| bergshamra::verify_all(&self.others[key], text));
+        let is_theirs =
+            theirs.iter().any(|found| found.as_ref().is_ok_and(|all| all.iter().all(bergshamra::VerifyResult::is_valid)));
         if ours.is_ok() == is_theirs { Ok(is_theirs) } else { Err(format!("two verdicts\nours:   {ours:?}\ntheirs: {theirs:?}")) }
     }
 }
