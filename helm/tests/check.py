@@ -90,6 +90,7 @@ def main() -> None:
     check("render", renders)
     with tempfile.TemporaryDirectory() as folder:
         check("package", render.package, pathlib.Path(folder))
+    check("notes", render.notes)
     check("old clusters", render.old_clusters_are_refused)
     check("schemas", objects.schemas_are_kept, made)
     check("restricted", objects.pods_are_restricted, made)

@@ -42,7 +42,7 @@ def rules_are_well_formed(rendered: dict[str, list[dict[str, Any]]]) -> str:
         run_promtool(["check", "rules"], f"{name}.yaml", {"groups": made})
         for rule in rules(made):
             outside = [text for text in re.findall(r'job="[^"]*"[^}]*', rule["expr"]) if 'namespace="' not in text or 'service="' not in text]
-            if outside or 'job="' not in rule["expr"]:
+            if outside or 'job="' not in rule["expr"] or not {"namespace", "service"} <= rule["labels"].keys():
                 raise AssertionError(f"{name}: {rule['alert']} looks at more than its release: {rule['expr']}")
     return f"{len(rules(groups))} rules are well-formed, also as the chart makes them for {', '.join(rendered)}"
 

@@ -80,6 +80,18 @@ def package(folder: pathlib.Path) -> str:
     return f"helm package makes {made.name}, which makes the same objects"
 
 
+def notes() -> str:
+    """By Helm 4 alone: Helm 3 asks a cluster before it says any."""
+    for name in SETS:
+        done = run(HELMS[1], "install", f"vestibule-{name}", CHART, "--dry-run=client", "--namespace", NAMESPACE, "--values", values_of(name))
+        said = done.stdout.partition("\nNOTES:\n")[2]
+        wanted = [yaml.safe_load(values_of(name).read_text())["publicUrl"], "rollout status deployment/", "vestibule doctor", "Back", "-ops, port 9090"]
+        missing = [text for text in wanted if text not in said]
+        if done.returncode != 0 or missing:
+            raise AssertionError(f"values {name}: the notes do not say {missing}: {done.stderr}{said}")
+    return "the notes say the address, how to wait, what to ask the doctor, what to back up and where the metrics are"
+
+
 def old_clusters_are_refused() -> str:
     for helm in HELMS:
         done = run(helm, "template", "v", CHART, "--values", values_of("default"), "--kube-version", "1.27.9")
