@@ -210,12 +210,20 @@ def table() -> str:
         if value.is_leaf:
             continue
         out += [f"### `{value.name}`\n", f"{value.description}\n", "| value | default | meaning |", "|---|---|---|"]
-        for leaf in leaves(value.children):
-            out.append(row(leaf))
-        out.append("")
+        out += [*rows(value.children), ""]
     single = ["### Single values\n", "| value | default | meaning |", "|---|---|---|"]
     single += [row(value) for value in read() if value.is_leaf]
     return "\n".join([*out, *single]) + "\n"
+
+
+def rows(values: list[Value]) -> Iterator[str]:
+    """A value that only holds others has a row for what these have in common."""
+    for value in values:
+        if value.is_leaf:
+            yield row(value)
+        else:
+            yield f"| **`{value.name}`** | | {value.description} |"
+            yield from rows(value.children)
 
 
 def row(value: Value) -> str:
