@@ -85,9 +85,10 @@ def alerts_fire_and_keep_quiet() -> str:
                     "alert_rule_test": [{"eval_time": case[how]["at"], "alertname": case["alert"], "exp_alerts": expected}],
                 }
             )
-            if how == "fires" and "for" in rule:
-                soon = {"eval_time": f"{minutes(rule['for']) - 1}m", "alertname": case["alert"], "exp_alerts": []}
-                tests[-1]["alert_rule_test"].insert(0, soon)
+            if how == "fires" and ("for" in rule) != ("not_yet" in case[how]):
+                raise AssertionError(f"{case['alert']}: what has to last needs a time, not_yet, at which it does not fire though it is so already")
+            if "not_yet" in case[how]:
+                tests[-1]["alert_rule_test"].insert(0, {"eval_time": case[how]["not_yet"], "alertname": case["alert"], "exp_alerts": []})
             if sum(name == case["alert"] for name, _ in by_name) > 1:
                 tests[-1]["only"] = key[1]
     missing = {f"{name} ({severity})" for name, severity in by_name} - {f"{name} ({severity})" for name, severity in fires & quiet}
@@ -104,10 +105,6 @@ def alerts_fire_and_keep_quiet() -> str:
             if done.returncode != 0:
                 raise AssertionError(f"promtool test rules:\n{done.stdout}{done.stderr}")
     return f"{len(by_name)} alerts fire when they must, and do not when they must not ({len(tests)} tests)"
-
-
-def minutes(duration: str) -> int:
-    return int(duration[:-1]) * {"m": 1, "h": 60, "d": 1440}[duration[-1]]
 
 
 def whole(series: str) -> str:
