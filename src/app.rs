@@ -12,6 +12,7 @@ use crate::directory::reads::ReadLog;
 use crate::directory::{Caller, RuleBook};
 use crate::federation::Federation;
 use crate::http::limits::Limits;
+use crate::http::load::Load;
 use crate::keys::{KeyRing, Sealer};
 use crate::metrics::Metrics;
 use crate::model::{Actor, SessionLimits};
@@ -37,6 +38,8 @@ pub struct App {
     pub catalogues: Arc<[Arc<Catalogue>]>,
     pub rules: RuleBook,
     pub limits: Limits,
+    /// Requests that are under way.
+    pub load: Load,
     /// Reads of directories in trace mode that wait to be logged.
     pub reads: ReadLog,
 }
@@ -59,6 +62,9 @@ impl App {
             Engine::Sqlite => store.migrate().await.context("cannot bring the database's schema to this version")?,
             Engine::Postgres => match store.migration_state().await.context("cannot read the state of the database's schema")? {
                 MigrationState::Current => {}
+                MigrationState::Ahead(version) => {
+                    tracing::warn!(version, "the database's schema is a newer program's; this one can work with it");
+                }
                 MigrationState::Pending(_) => {
                     bail!("the database's schema is older than this program: run `vestibule migrate` first")
                 }
@@ -82,6 +88,7 @@ impl App {
             federation: Federation::new(client.clone(), clock.clone()),
             net: client,
             limits: Limits::new(clock.clone()),
+            load: Load::new(settings.server.max_requests),
             clock,
             metrics: Metrics::new(),
             rules: RuleBook::new(catalogues.clone()),

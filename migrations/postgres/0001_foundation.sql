@@ -1066,6 +1066,9 @@ $$;
 create trigger events_append_only before update or delete on events for each row execute function refuse_change();
 create trigger event_seals_append_only before update or delete on event_seals for each row execute function refuse_change();
 
+-- Programs that know the schema's version 1, or later ones, can work with it. A version that takes something away from them raises this.
+insert into marks (key, value) values ('serves_from', '1');
+
 -- The operator's own tenant: who runs Vestibule, apart from every customer.
 insert into tenants (tenant_id, slug, name, catalogue, reserved, state, epoch, created_at)
 values ('00000000-0000-7000-8000-000000000001', 'operator', 'Operator', 'operator', true, 'active', 0, '1970-01-01T00:00:00Z');

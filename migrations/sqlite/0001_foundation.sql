@@ -1071,6 +1071,9 @@ create trigger event_seals_not_deleted before delete on event_seals begin
   select raise(abort, 'event_seals are append-only');
 end;
 
+-- Programs that know the schema's version 1, or later ones, can work with it. A version that takes something away from them raises this.
+insert into marks (key, value) values ('serves_from', '1');
+
 -- The operator's own tenant: who runs Vestibule, apart from every customer.
 insert into tenants (tenant_id, slug, name, catalogue, reserved, state, epoch, created_at)
 values (x'00000000000070008000000000000001', 'operator', 'Operator', 'operator', true, 'active', 0, '1970-01-01T00:00:00+00:00');

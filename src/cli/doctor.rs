@@ -153,7 +153,7 @@ async fn database(settings: &Settings) -> Vec<Check> {
     let state = store.migration_state().await;
     // Another schema has other tables.
     let of_rows = match &state {
-        Ok(MigrationState::Current) => {
+        Ok(state) if state.is_served() => {
             let now = Clock::system().now();
             vec![tokens::check(&store, now).await, certificates::check(&store, now).await]
         }
@@ -161,6 +161,9 @@ async fn database(settings: &Settings) -> Vec<Check> {
     };
     let migrations = match state {
         Ok(MigrationState::Current) => Check::ok("migrations", "the schema is at this version"),
+        Ok(MigrationState::Ahead(version)) => {
+            Check::ok("migrations", format!("the schema has version {version}, a newer program's, and this one can work with it"))
+        }
         Ok(MigrationState::Pending(versions)) => {
             Check::fail("migrations", format!("{} to apply", versions.len()), "run `vestibule migrate`")
         }

@@ -15,6 +15,7 @@ use crate::directory::catalogue::Catalogue;
 use crate::directory::{Caller, erase_person_key};
 use crate::model::{Actor, PersonId};
 use crate::scim::fold::fold;
+use crate::store::MigrationState;
 
 /// Brings the database's schema to this version. Several at once are safe: they wait for one another.
 ///
@@ -30,7 +31,8 @@ pub async fn migrate(settings: Settings) -> anyhow::Result<ExitCode> {
         "{}: {}",
         settings.database.url,
         match before {
-            crate::store::MigrationState::Current => "the schema was at this version already",
+            MigrationState::Current => "the schema was at this version already",
+            MigrationState::Ahead(_) => "the schema is a newer program's, and stays so: this one can work with it",
             _ => "the schema is at this version now",
         }
     )?;

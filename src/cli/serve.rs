@@ -1,19 +1,20 @@
 //! `vestibule serve`: build everything once, listen, and end well.
 //!
-//! The end: at the first SIGTERM or SIGINT the public listener closes, so that new connections are refused, and requests in
-//! flight go on. The operations listener stays until they are done, so that probes and scrapes see the end. When
-//! `server.shutdown_grace` is over, or at a second signal, what is left is cut off by the end of the process.
+//! The end: from the first SIGTERM or SIGINT `/readyz` says so. For `server.shutdown_delay` everything is still taken and answered, so that whoever
+//! sends requests here has time to learn of it. Then the public listener closes, so that new connections are refused, and requests in flight go on.
+//! The operations listener stays until they are done, so that probes and scrapes see the end. When `server.shutdown_grace` is over, or at a second
+//! signal, what is left is cut off by the end of the process.
 
 use std::{future::Future, io, net::SocketAddr, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, bail};
-use axum::{Router, serve::ListenerExt as _};
+use axum::Router;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::demo;
 use crate::{
@@ -22,9 +23,9 @@ use crate::{
     config::Settings,
     http::{
         self,
+        listener::{self, Bounds, End},
         ops::{self, NotReady},
     },
-    store::MigrationState,
     telemetry, work,
 };
 
@@ -51,7 +52,9 @@ pub async fn serve(settings: Settings) -> anyhow::Result<ExitCode> {
 pub async fn serve_app(app: App, listener: TcpListener, ops_listener: TcpListener, signals: &Signals) -> anyhow::Result<ExitCode> {
     let public_url = &app.settings.server.public_url;
     tracing::info!(listen = %listener.local_addr()?, %public_url, ops = %ops_listener.local_addr()?, "serving");
-    let grace = app.settings.server.shutdown_grace;
+    let server = &app.settings.server;
+    let patience = Patience { delay: server.shutdown_delay, grace: server.shutdown_grace };
+    let bounds = Bounds::new(server.max_connections);
     let _working = work::start(app.tools()?);
     let (store, stopping) = (app.store.clone(), signals.seen());
     let ready = move || {
@@ -61,7 +64,7 @@ pub async fn serve_app(app: App, listener: TcpListener, ops_listener: TcpListene
                 return Err(NotReady::Stopping);
             }
             match store.migration_state().await {
-                Ok(MigrationState::Current) => Ok(()),
+                Ok(state) if state.is_served() => Ok(()),
                 Ok(_) => Err(NotReady::Migrations),
                 Err(_) => Err(NotReady::Database),
             }
@@ -69,9 +72,9 @@ pub async fn serve_app(app: App, listener: TcpListener, ops_listener: TcpListene
     };
     let ops_router = ops::router(app.metrics.clone(), ready);
     let (store, reads) = (app.store.clone(), app.reads.clone());
-    let served = run(listener, http::router(app), ops_listener, ops_router, grace, signals.count(1));
+    let served = run((listener, http::router(app), bounds), (ops_listener, ops_router), patience, signals.count(1));
     let ended = tokio::select! {
-        ended = served => ended.context("the listener failed")?,
+        ended = served => ended,
         () = signals.count(2) => Ended::Cut,
     };
     match ended {
@@ -101,43 +104,49 @@ pub enum Ended {
     Cut,
 }
 
-/// Serves `router` on `listener` until `shutdown` is ready, then closes the listener and waits for the requests in flight, for at
-/// most `grace`. `ops_router` is served until this returns. Handlers can ask for `ConnectInfo<SocketAddr>`.
+/// How long the end may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For how long everything is still taken.
+    pub delay: Duration,
+    /// For how long requests in flight may go on afterwards.
+    pub grace: Duration,
+}
+
+/// Serves `router` on `listener` until `shutdown` is ready, goes on so for `patience.delay`, then closes the listener and waits for the requests in
+/// flight, for at most `patience.grace`. `ops_router` is served until this returns. Handlers can ask for `ConnectInfo<SocketAddr>`.
 ///
 /// Each connection is a task of the runtime: whoever gets [`Ended::Cut`] ends the runtime without waiting for it.
 pub async fn run(
-    listener: TcpListener,
-    router: Router,
-    ops_listener: TcpListener,
-    ops_router: Router,
-    grace: Duration,
+    (listener, router, bounds): (TcpListener, Router, Bounds),
+    (ops_listener, ops_router): (TcpListener, Router),
+    patience: Patience,
     shutdown: impl Future<Output = ()>,
-) -> io::Result<Ended> {
-    let stopping = CancellationToken::new();
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let public = axum::serve(listener.tap_io(without_delay), service).with_graceful_shutdown(stopping.clone().cancelled_owned());
+) -> Ended {
+    let end = End::default();
+    let public = listener::serve(listener, router, bounds, end.clone());
     let ops = AbortOnDropHandle::new(tokio::spawn(axum::serve(ops_listener, ops_router).into_future()));
     let deadline = async {
         shutdown.await;
-        tracing::info!(grace = grace.as_secs(), "ending: no new connections, requests in flight go on for at most `grace` seconds");
-        stopping.cancel();
+        let Patience { delay, grace } = patience;
+        tracing::info!(
+            delay = delay.as_secs(),
+            grace = grace.as_secs(),
+            "ending: not ready any more, and no new connections after `delay`"
+        );
+        end.draining.cancel();
+        tokio::time::sleep(delay).await;
+        end.closing.cancel();
         tokio::time::sleep(grace).await;
     };
     let ended = tokio::select! {
         // In this order a server that finished in the last moment has finished.
         biased;
-        ended = public => ended.map(|()| Ended::Finished),
-        () = deadline => Ok(Ended::Cut),
+        () = public => Ended::Finished,
+        () = deadline => Ended::Cut,
     };
     drop(ops);
     ended
-}
-
-/// Answers are small and written whole, so there is nothing to wait for.
-fn without_delay(stream: &mut TcpStream) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot set TCP_NODELAY");
-    }
 }
 
 /// Counts SIGTERM and SIGINT.
@@ -189,6 +198,7 @@ mod tests {
     use axum::{extract::ConnectInfo, routing::get};
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpStream,
         sync::{Notify, oneshot},
         task::JoinHandle,
     };
@@ -202,10 +212,10 @@ mod tests {
         began: Arc<Notify>,
         let_go: Arc<Notify>,
         stop: oneshot::Sender<()>,
-        ended: JoinHandle<io::Result<Ended>>,
+        ended: JoinHandle<Ended>,
     }
 
-    async fn start(grace: Duration) -> Served {
+    async fn start(delay: Duration, grace: Duration) -> Served {
         let (began, let_go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (begin, go) = (began.clone(), let_go.clone());
         let slow = async move || {
@@ -222,7 +232,8 @@ mod tests {
         let shutdown = async {
             let _ = stopped.await;
         };
-        let ended = tokio::spawn(run(listener, router, ops_listener, ops_router, grace, shutdown));
+        let patience = Patience { delay, grace };
+        let ended = tokio::spawn(run((listener, router, Bounds::new(9)), (ops_listener, ops_router), patience, shutdown));
         Served { public, ops, began, let_go, stop, ended }
     }
 
@@ -254,7 +265,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_in_flight_is_finished_and_a_new_connection_refused() {
-        let served = start(Duration::from_mins(1)).await;
+        let served = start(Duration::ZERO, Duration::from_mins(1)).await;
         assert!(get_page(served.public, "/peer").await.unwrap().ends_with("127.0.0.1"));
         let idle = TcpStream::connect(served.public).await.unwrap();
         let slow = tokio::spawn(get_page(served.public, "/slow"));
@@ -267,27 +278,39 @@ mod tests {
 
         served.let_go.notify_one();
         assert!(slow.await.unwrap().unwrap().ends_with("done"));
-        assert_eq!(served.ended.await.unwrap().unwrap(), Ended::Finished);
+        assert_eq!(served.ended.await.unwrap(), Ended::Finished);
         refused(served.ops).await;
         drop(idle);
     }
 
     #[tokio::test]
+    async fn during_the_delay_everything_is_taken_and_no_connection_is_kept() {
+        let served = start(Duration::from_hours(1), Duration::from_hours(1)).await;
+        assert!(!get_page(served.public, "/peer").await.unwrap().contains("connection: close"));
+        served.stop.send(()).unwrap();
+        while !get_page(served.public, "/peer").await.unwrap().contains("connection: close") {
+            tokio::task::yield_now().await;
+        }
+        assert!(get_page(served.public, "/peer").await.unwrap().ends_with("127.0.0.1"), "new connections are taken");
+        assert!(!served.ended.is_finished());
+    }
+
+    #[tokio::test]
     async fn the_deadline_ends_a_request_that_is_stuck() {
-        let served = start(Duration::from_millis(1)).await;
+        let served = start(Duration::ZERO, Duration::from_millis(1)).await;
         let stuck = tokio::spawn(get_page(served.public, "/slow"));
         served.began.notified().await;
         served.stop.send(()).unwrap();
-        assert_eq!(served.ended.await.unwrap().unwrap(), Ended::Cut);
+        assert_eq!(served.ended.await.unwrap(), Ended::Cut);
         refused(served.public).await;
         assert!(!stuck.is_finished());
     }
 
     #[tokio::test]
     async fn nothing_in_flight_ends_at_once() {
-        let served = start(Duration::from_hours(1)).await;
+        let served = start(Duration::ZERO, Duration::from_hours(1)).await;
         served.stop.send(()).unwrap();
-        assert_eq!(served.ended.await.unwrap().unwrap(), Ended::Finished);
+        assert_eq!(served.ended.await.unwrap(), Ended::Finished);
     }
 
     #[tokio::test]

@@ -49,7 +49,10 @@ pub struct Server {
     pub public_url: PublicUrl,
     /// Address and port of `/livez`, `/readyz` and `/metrics`; not for the public.
     pub ops_listen: SocketAddr,
-    /// How long requests in flight may go on after a signal to end.
+    /// For how long everything is still taken after a signal to end.
+    #[serde(with = "value::duration")]
+    pub shutdown_delay: Duration,
+    /// How long requests in flight may go on after that.
     #[serde(with = "value::duration")]
     pub shutdown_grace: Duration,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -58,6 +61,12 @@ pub struct Server {
     /// Largest request body, in bytes.
     #[serde(deserialize_with = "value::number")]
     pub body_limit: usize,
+    /// Connections of the public listener at a time.
+    #[serde(deserialize_with = "value::number")]
+    pub max_connections: usize,
+    /// Requests at a time, of people and of machines each; more are refused at once.
+    #[serde(deserialize_with = "value::number")]
+    pub max_requests: usize,
 }
 
 impl Default for Server {
@@ -67,9 +76,12 @@ impl Default for Server {
             listen,
             public_url: PublicUrl::local(listen.port()),
             ops_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)),
+            shutdown_delay: Duration::ZERO,
             shutdown_grace: Duration::from_secs(20),
             trusted_proxies: Vec::new(),
             body_limit: 2 * 1024 * 1024,
+            max_connections: 2_048,
+            max_requests: 256,
         }
     }
 }

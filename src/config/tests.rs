@@ -64,7 +64,7 @@ fn what_nobody_knows_is_refused_by_name() {
     let table = [
         (
             refusal("[server]\nlisen = 'x'", &[]),
-            "v.toml: unknown key `lisen` in section [server]; its keys are body_limit, listen, ops_listen, public_url, shutdown_grace, trusted_proxies",
+            "v.toml: unknown key `lisen` in section [server]; its keys are body_limit, listen, max_connections, max_requests, ops_listen, public_url, shutdown_delay, shutdown_grace, trusted_proxies",
         ),
         (
             refusal("[sever]\nlisten = 'x'", &[]),
@@ -76,7 +76,7 @@ fn what_nobody_knows_is_refused_by_name() {
         ),
         (
             refusal("server = 'x'", &[]),
-            "v.toml: `server` is a section and takes no value; its keys are body_limit, listen, ops_listen, public_url, shutdown_grace, trusted_proxies",
+            "v.toml: `server` is a section and takes no value; its keys are body_limit, listen, max_connections, max_requests, ops_listen, public_url, shutdown_delay, shutdown_grace, trusted_proxies",
         ),
         (
             refusal("", &[("VESTIBULE__LOG__FROMAT", "json")]),

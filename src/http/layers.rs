@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use opentelemetry::propagation::Extractor;
 use tower_http::csrf::ProtectionError;
@@ -24,6 +24,8 @@ use crate::scim::message::ScimError;
 /// The header that carries the id of a request, in and out.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// After how many seconds a request may come again for which there was no place, or no database.
+pub(super) const RETRY_SECONDS: u64 = 5;
 /// What a SCIM request may take. Long enough for ten thousand members; what is not done by then is rolled back.
 const SCIM_DEADLINE: Duration = Duration::from_mins(1);
 /// What a request of the administration API may take.
@@ -99,17 +101,29 @@ impl Extractor for Headers<'_> {
     }
 }
 
-/// Counts a request of a surface, and tells [`identify`] which route it met.
+/// Gives a request of a surface its place, counts it, and tells [`identify`] which route it met.
 pub(super) async fn measure(State((app, surface)): State<(App, Surface)>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let began = Instant::now();
-    let mut response = next.run(request).await;
+    let mut response = match app.load.enter(surface) {
+        Some(_place) => next.run(request).await,
+        None => overloaded(surface),
+    };
     app.metrics.http_request(surface, &method, response.status().as_u16(), began.elapsed());
     if let Some(route) = route {
         response.extensions_mut().insert(route);
     }
     response
+}
+
+/// Refuses a request for which there is no place, in the words of its surface.
+fn overloaded(surface: Surface) -> Response {
+    match surface {
+        Surface::Scim => ScimFailure(ScimError::new(503, "the service is busy; send the request again later")).into_response(),
+        Surface::Api => Problem::new(Kind::Unavailable).into_response(),
+        Surface::SignIn | Surface::Console | Surface::Other => trouble(Wrong::Unavailable),
+    }
 }
 
 /// Ends a SCIM request that takes too long. Its transaction is rolled back.
@@ -183,6 +197,9 @@ pub(super) async fn wrong_method() -> Response {
 /// Says that something is wrong; [`as_page`] makes the page of it.
 pub(super) fn trouble(wrong: Wrong) -> Response {
     let mut response = wrong.status().into_response();
+    if wrong == Wrong::Unavailable {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
+    }
     response.extensions_mut().insert(wrong);
     response
 }
@@ -197,10 +214,10 @@ pub(super) async fn as_page(id: RequestId, request: Request, next: Next) -> Resp
         let wrong = response.extensions().get::<Wrong>().copied().unwrap_or_else(|| Wrong::of(status));
         let page = Page(status, Trouble { frame: Frame::default(), wrong, reference: Some(id.0) });
         // What the former answer said of itself goes with its body, but for what is true of the address.
-        let allow = response.headers_mut().remove(ALLOW);
+        let kept = [ALLOW, RETRY_AFTER].map(|name| response.headers_mut().remove(&name).map(|value| (name, value)));
         let route = response.extensions_mut().remove::<MatchedPath>();
         response = page.into_response();
-        response.headers_mut().extend(allow.map(|allow| (ALLOW, allow)));
+        response.headers_mut().extend(kept.into_iter().flatten());
         if let Some(route) = route {
             response.extensions_mut().insert(route);
         }

@@ -29,6 +29,8 @@ mod extract;
 mod jwks;
 mod layers;
 pub mod limits;
+pub mod listener;
+pub mod load;
 mod logins;
 mod logout;
 mod me;

@@ -81,6 +81,9 @@ impl Constraint {
     }
 }
 
+/// What codes of PostgreSQL begin with that say that it cannot be asked now.
+const UNAVAILABLE: [&str; 7] = ["08", "25006", "25P03", "53", "55P03", "57014", "57P"];
+
 /// The primary result code of an error of SQLite, whose codes may say more in their upper bytes.
 fn sqlite_code(error: &dyn DatabaseError) -> Option<i32> {
     let code = error.try_downcast_ref::<SqliteError>()?.code()?.parse::<i32>().ok()?;
@@ -126,8 +129,9 @@ impl From<sqlx::Error> for Error {
                 let unavailable = match sqlite_code(database.as_ref()) {
                     // Input and output failed, the disk is full, the file cannot be opened.
                     Some(code) => matches!(code, 10 | 13 | 14),
-                    // Connection exceptions, lacking resources, the server going down or coming up (PostgreSQL appendix A).
-                    None => database.code().is_some_and(|code| ["08", "53", "57P"].iter().any(|class| code.starts_with(class))),
+                    // Connection exceptions, a standby, lacking resources, a statement that took too long, the server going down or coming up
+                    // (PostgreSQL appendix A).
+                    None => database.code().is_some_and(|code| UNAVAILABLE.iter().any(|class| code.starts_with(class))),
                 };
                 if unavailable { Self::Unavailable(error) } else { Self::Unexpected(error) }
             }

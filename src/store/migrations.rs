@@ -37,16 +37,34 @@ pub enum MigrationState {
     Current,
     /// These versions are still to be applied.
     Pending(Vec<i64>),
+    /// A newer program has been here, and left the schema so that this one can work with it: the time of a rolling upgrade, and of a way back.
+    Ahead(i64),
     /// A newer program has been here; this one must not touch it.
     Newer(i64),
 }
 
+impl MigrationState {
+    /// Whether this program can work with the schema.
+    #[must_use]
+    pub const fn is_served(&self) -> bool {
+        matches!(self, Self::Current | Self::Ahead(_))
+    }
+}
+
+/// The mark that says which programs can work with the schema: those whose own newest version is this one or a later one. A migration that takes
+/// something away, or means something else by what was there, raises it in its own text.
+const SERVES_FROM: &str = "serves_from";
+
 impl Store {
-    /// Applies what is pending. Safe to call from several replicas at once: PostgreSQL holds an advisory lock meanwhile.
+    /// Applies what is pending; what a newer program has applied stays. Safe to call from several replicas at once: PostgreSQL holds an advisory lock
+    /// meanwhile.
     ///
     /// # Errors
     /// When a migration fails or differs from the one that was applied; each is a transaction, so nothing is half done.
     pub async fn migrate(&self) -> Result<()> {
+        if let MigrationState::Ahead(_) = self.migration_state().await? {
+            return Ok(());
+        }
         let engine = self.engine();
         let migrations = MIGRATIONS
             .iter()
@@ -64,7 +82,15 @@ impl Store {
         let migrator = Migrator::with_migrations(migrations);
         let done = match self {
             Self::Sqlite { writer, .. } => migrator.run(writer).await,
-            Self::Postgres(pool) => migrator.run(pool).await,
+            Self::Postgres(pool) => {
+                let mut connection = pool.acquire().await?;
+                // A migration takes as long as it takes.
+                sqlx::raw_sql("set statement_timeout = 0; set lock_timeout = 0").execute(&mut *connection).await?;
+                let done = migrator.run(&mut *connection).await;
+                // Its limits are for nobody else.
+                connection.close().await?;
+                done
+            }
         };
         done.map_err(|error| match error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => Error::from(error),
@@ -94,7 +120,9 @@ impl Store {
         };
         let newest = MIGRATIONS.last().map_or(0, |version| version.number);
         if let Some(newer) = applied.last().filter(|version| **version > newest) {
-            return Ok(MigrationState::Newer(*newer));
+            let serves_from = self.doors().mark(SERVES_FROM).await?.and_then(|number| number.parse().ok());
+            let is_served = serves_from.is_some_and(|from: i64| from <= newest);
+            return Ok(if is_served { MigrationState::Ahead(*newer) } else { MigrationState::Newer(*newer) });
         }
         let pending: Vec<i64> =
             MIGRATIONS.iter().map(|version| version.number).filter(|number| !applied.contains(number)).collect();

@@ -51,6 +51,7 @@ mod retry;
 mod roles;
 mod seals;
 mod secrets;
+mod server;
 mod session_logins;
 mod sessions;
 mod signing_keys;
@@ -64,7 +65,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
@@ -139,13 +139,7 @@ impl Store {
     /// When the URL names neither engine, or the database does not answer.
     pub async fn open(url: &str, max_connections: u32) -> Result<Self> {
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let options = PgConnectOptions::from_str(url)?.application_name("vestibule").disable_statement_logging();
-            let pool = PgPoolOptions::new()
-                .max_connections(max_connections)
-                .acquire_timeout(ACQUIRE_TIMEOUT)
-                .connect_with(options)
-                .await?;
-            return Ok(Self::Postgres(pool));
+            return Ok(Self::Postgres(server::open(url, max_connections).await?));
         }
         let options = SqliteConnectOptions::from_str(url)?
             .create_if_missing(true)

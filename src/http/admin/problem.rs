@@ -11,7 +11,7 @@ use http::{HeaderValue, StatusCode};
 use serde_json::json;
 
 use crate::directory;
-use crate::http::layers::RequestId;
+use crate::http::layers::{RETRY_SECONDS, RequestId};
 use crate::http::limits::TooMany;
 use crate::store;
 
@@ -60,6 +60,11 @@ impl Kind {
             other if other.is_client_error() => Self::Invalid,
             _ => Self::Internal,
         }
+    }
+
+    /// Seconds after which the same request may come again, where nobody knows better.
+    const fn retry_after(self) -> Option<u64> {
+        if matches!(self, Self::Unavailable) { Some(RETRY_SECONDS) } else { None }
     }
 
     /// Status, name in `type`, `title`, and the `detail` when nobody said more.
@@ -141,11 +146,11 @@ pub(in crate::http) struct Problem {
 impl Problem {
     /// With the detail of its kind.
     pub(in crate::http) const fn new(kind: Kind) -> Self {
-        Self { kind, detail: None, retry_after: None }
+        Self { kind, detail: None, retry_after: kind.retry_after() }
     }
 
     pub(super) fn with(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: Some(detail.into()), retry_after: None }
+        Self { kind, detail: Some(detail.into()), retry_after: kind.retry_after() }
     }
 
     /// A parameter or a member of the body is not as it must be. Says which.

@@ -29,7 +29,7 @@ use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::layers::{self, RequestId};
+use super::layers::{self, RETRY_SECONDS, RequestId};
 use crate::app::App;
 use crate::directory;
 use crate::metrics::Surface;
@@ -132,9 +132,12 @@ impl IntoResponse for Refused {
         if let Self::Client = self {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"vestibule\""));
         }
-        if let Self::TooMany(seconds) = self {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-        }
+        let seconds = match self {
+            Self::TooMany(seconds) => Some(seconds),
+            Self::Unavailable => Some(RETRY_SECONDS),
+            _ => None,
+        };
+        response.headers_mut().extend(seconds.map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds))));
         response
     }
 }

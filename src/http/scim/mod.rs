@@ -25,6 +25,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use self::client::Client;
 pub(super) use self::client::{authenticate, bearer, touch};
+use super::layers::RETRY_SECONDS;
 use crate::app::App;
 use crate::model::DirectoryId;
 use crate::provisioning::Failure;
@@ -100,7 +101,7 @@ impl IntoResponse for ScimFailure {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+                headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
             }
             _ => {}
         }

@@ -6,8 +6,10 @@ mod demo;
 mod jobs;
 mod main_job;
 mod operations;
+mod outage;
 mod replicas;
 mod revocation;
+mod rolling;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};

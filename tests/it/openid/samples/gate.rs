@@ -45,7 +45,7 @@ async fn reached(State(api): State<Api>, request: Request<Body>) -> &'static str
     "the API"
 }
 
-fn nginx() -> PathBuf {
+pub(crate) fn nginx() -> PathBuf {
     // Debian has it where not everybody's path leads.
     let found = std::env::var_os("PATH").into_iter().flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
     let place = found.chain(["/usr/sbin".into()]).map(|folder| folder.join("nginx")).find(|program| program.exists());

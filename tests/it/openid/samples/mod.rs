@@ -2,7 +2,7 @@
 
 pub(crate) mod chain;
 mod docs;
-mod gate;
+pub(crate) mod gate;
 mod logout_tokens;
 mod op;
 
@@ -83,7 +83,7 @@ fn python(program: &str) -> Start {
 }
 
 /// Waits until somebody listens at a port of this machine.
-fn wait_for(port: u16, mut is_alive: impl FnMut() -> bool, log: &Path) {
+pub(crate) fn wait_for(port: u16, mut is_alive: impl FnMut() -> bool, log: &Path) {
     let until = Instant::now() + PATIENCE;
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         let said = || std::fs::read_to_string(log).unwrap_or_default();
