@@ -126,7 +126,7 @@ fn builder(bounds: Bounds) -> Builder<TokioExecutor> {
 /// Ready when nothing was asked in time. Until it knows which HTTP is spoken, hyper has no timer of its own.
 async fn silent(asked: CancellationToken, patience: Duration) {
     if tokio::time::timeout(patience, asked.cancelled()).await.is_ok() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

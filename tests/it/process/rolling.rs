@@ -52,7 +52,7 @@ impl Proxy {
 }
 
 fn configured(port: u16, replicas: &[u16]) -> String {
-    let servers: String = replicas.iter().map(|port| format!("server 127.0.0.1:{port};")).collect();
+    let servers = replicas.iter().map(|port| format!("server 127.0.0.1:{port};")).collect::<Vec<_>>().join(" ");
     format!(
         "worker_processes 1; pid nginx.pid; events {{ worker_connections 1024; }}
          http {{
