@@ -66,8 +66,9 @@ impl Told {
 
     #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "figures for people")]
     pub(crate) fn within(&self, share: f64) -> f64 {
-        let rank = ((self.took.len() as f64 * share).ceil() as usize).clamp(1, self.took.len());
-        self.took[rank - 1]
+        let Some(last) = self.took.len().checked_sub(1) else { return f64::NAN };
+        let rank = (self.took.len() as f64 * share).ceil() as usize;
+        self.took[rank.saturating_sub(1).min(last)]
     }
 }
 
@@ -194,22 +195,19 @@ impl Door {
         self.post(&cookie, &relay_state, &response).await == Some(StatusCode::SEE_OTHER)
     }
 
-    /// Whether a forged response is refused.
+    /// Whether a forged response is refused for what it is, and not because there was no time for it.
     async fn forge(&self, flood: Flood, number: usize) -> bool {
-        let status = if flood == Flood::Begun {
+        if flood == Flood::Begun {
             let Some((cookie, relay_state, id)) = self.begin().await else { return false };
             let response = self.respond(&id, "person-1", true);
-            self.post(&cookie, &relay_state, &response).await
+            // What an identity provider would not have sent.
+            self.post(&cookie, &relay_state, &response).await == Some(StatusCode::BAD_GATEWAY)
         } else {
             let relay_state = format!("nobody-knows-{number}");
-            self.post(
-                "__Host-vestibule-sign-in=nobody-nobody-nobody-nobody-nobody-nobody-n",
-                &relay_state,
-                &self.forged[number % self.forged.len()],
-            )
-            .await
-        };
-        status.is_some_and(|status| status.is_client_error())
+            let cookie = "__Host-vestibule-sign-in=nobody-nobody-nobody-nobody-nobody-nobody-n";
+            let status = self.post(cookie, &relay_state, &self.forged[number % self.forged.len()]).await;
+            status.is_some_and(|status| status.is_client_error())
+        }
     }
 }
 

@@ -49,6 +49,9 @@ struct Arguments {
     /// How many forged messages come in a second.
     #[arg(long, default_value_t = 500)]
     forged: u32,
+    /// How many forgers a second begin a sign-in of their own, to have a signature looked at: it takes a request more, and a signature of ours.
+    #[arg(long, default_value_t = 100)]
+    begun: u32,
     /// How many good people sign in in a second.
     #[arg(long, default_value_t = 20)]
     sign_ins: u32,
@@ -86,7 +89,8 @@ async fn main() {
         let house = House::build(keys).await;
         let mut told = Vec::new();
         for flood in [Flood::None, Flood::Strangers, Flood::Begun] {
-            told.push(house.measure(flood, arguments.forged, arguments.sign_ins, time).await);
+            let forged = if flood == Flood::Begun { arguments.begun } else { arguments.forged };
+            told.push(house.measure(flood, forged, arguments.sign_ins, time).await);
         }
         report.flood(&told);
     }

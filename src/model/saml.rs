@@ -37,7 +37,8 @@ pub struct SamlSettings {
     /// The authentication context classes that every sign-in asks for (`RequestedAuthnContext`, exact).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub authn_context: Vec<String>,
-    /// What of its words counts as a second factor: `acr` are authentication context classes, `amr` stays empty.
+    /// What of its words counts as a second factor: `acr` are authentication context classes, `amr` values of the attribute that
+    /// becomes the claim `amr`.
     pub second_factor: SecondFactor,
     /// How far its clock may differ from ours, in seconds; never more than 300.
     pub skew_seconds: u16,
@@ -158,13 +159,19 @@ pub struct Certificate {
     pub fingerprint: String,
     /// Its subject, for people.
     pub subject: String,
-    /// Its key, for people: `RSA 2048`, `EC P-256`.
+    /// Its key: `RSA 2048`, `EC P-256`. People read it, and [`Certificate::is_ec`] does.
     pub key: String,
     pub not_before: DateTime<Utc>,
     pub not_after: DateTime<Utc>,
 }
 
 impl Certificate {
+    /// Whether its key signs with ECDSA.
+    #[must_use]
+    pub fn is_ec(&self) -> bool {
+        self.key.starts_with("EC ")
+    }
+
     /// Whether it may verify signatures now.
     #[must_use]
     pub fn is_valid(&self, now: DateTime<Utc>) -> bool {

@@ -108,6 +108,7 @@ const NAMES: &[(&str, Places)] = &[
     // The demo's portal is a relying party of Vestibule's: it stands for somebody else's program.
     ("openidconnect", &[("federation::oidc", &["*"]), ("openid", &["*"]), ("cli::demo::portal", &["*"])]),
     ("chacha20poly1305", &[("keys", &["*"])]),
+    ("getrandom", &[("keys", &["*"])]),
     // The demo's identity provider makes a signing key of its own: it stands for somebody else's program.
     ("aws_lc_rs", &[("keys", &["*"]), ("cli::demo::idp", &["*"])]),
 ];

@@ -20,6 +20,9 @@ pub(super) async fn ensure(
 ) -> anyhow::Result<ConnectionId> {
     let there = app.store.read(tenant).connections().await?.into_iter().find(|connection| connection.slug == spec.slug);
     let id = if let Some(connection) = there {
+        if connection.saml().is_none() {
+            bail!("connection {:?} is there already, by OpenID Connect: give this one another slug", spec.slug);
+        }
         connection.id
     } else {
         let id = make(app, tenant, spec, saml).await.with_context(|| format!("connection {:?}", spec.slug))?;

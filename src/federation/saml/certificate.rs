@@ -47,16 +47,21 @@ pub fn certificate(text_or_der: &[u8]) -> Result<Certificate, BadCertificate> {
     let x509 = parse(text_or_der)?;
     let der = x509.to_der()?;
     Ok(Certificate {
-        fingerprint: Sha256::digest(&der).iter().fold(String::with_capacity(64), |mut hex, byte| {
-            // Writing to a text cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        }),
+        fingerprint: fingerprint(&der),
         subject: subject(&x509),
         key: kind_of_key(&*x509.public_key()?)?,
         not_before: instant(x509.not_before())?,
         not_after: instant(x509.not_after())?,
         der,
+    })
+}
+
+/// By what certificates are told apart: SHA-256 of the DER, in hexadecimal digits.
+pub(super) fn fingerprint(der: &[u8]) -> String {
+    Sha256::digest(der).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a text cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
     })
 }
 

@@ -12,6 +12,7 @@ use openssl::x509::{X509, X509NameBuilder};
 use secrecy::{ExposeSecret as _, SecretSlice};
 
 use super::Credential;
+use crate::keys::random;
 
 /// RSA, because it also has to decrypt (XML Encryption section 5.5.2), and because some identity providers take nothing else.
 const BITS: u32 = 2_048;
@@ -32,8 +33,7 @@ pub fn new_credential(name: &str, now: DateTime<Utc>, until: DateTime<Utc>) -> R
     // A common name has 64 letters at most (X.520).
     common_name.append_entry_by_text("CN", &name.chars().take(64).collect::<String>())?;
     let common_name = common_name.build();
-    let mut serial = [0; 16];
-    openssl::rand::rand_bytes(&mut serial)?;
+    let mut serial = random::<16>();
     serial[0] &= 0x7f;
     let mut made = X509::builder()?;
     made.set_version(2)?;

@@ -13,8 +13,10 @@ use zeroize::Zeroizing;
 
 use super::Credential;
 use super::bad::{BadSaml, ensure};
+use super::credential::BadCredential;
 use super::document::{Element, ns};
 use super::preflight::base64_of;
+use crate::keys::random;
 
 /// How a content is encrypted.
 struct Content {
@@ -101,7 +103,7 @@ pub(super) fn open(encrypted: Element<'_>, keys: &[Credential], allow_cbc: bool)
     let oaep = Oaep::of(wrapped.only(ns::XENC, "EncryptionMethod").ok_or(BadSaml::EncryptionAlgorithm)?)?;
     let (sealed, wrapped) = (bytes(data)?, bytes(wrapped)?);
     let unwrapped = keys.iter().find_map(|key| oaep.unwrap(key, &wrapped, content.key_bytes));
-    let key = unwrapped.map_or_else(|| unknown_key(content.key_bytes), Ok)?;
+    let key = unwrapped.unwrap_or_else(|| unknown_key(content.key_bytes));
     let plain = if content.is_gcm { content.open_gcm(&key, &sealed) } else { content.open_cbc(&key, &sealed) };
     let assertion = plain.and_then(|plain| String::from_utf8(plain).ok()).ok_or(BadSaml::Decryption)?;
     Ok(Opened { assertion, content: content.name, is_authentic: content.is_gcm })
@@ -113,10 +115,11 @@ fn bytes(part: Element<'_>) -> Result<Vec<u8>, BadSaml> {
     value.and_then(Element::only_text).and_then(base64_of).ok_or(BadSaml::Decryption)
 }
 
-fn unknown_key(length: usize) -> Result<Zeroizing<Vec<u8>>, BadSaml> {
-    let mut key = Zeroizing::new(vec![0; length]);
-    getrandom::fill(&mut key).map_err(|_| BadSaml::Decryption)?;
-    Ok(key)
+/// A key of so many bytes, 32 at most.
+fn unknown_key(length: usize) -> Zeroizing<Vec<u8>> {
+    let mut key = Zeroizing::new(random::<32>().to_vec());
+    key.truncate(length);
+    key
 }
 
 /// How the key of the content is encrypted (XML Encryption section 5.5.2). Nothing else than OAEP is taken.
@@ -148,9 +151,8 @@ impl Oaep {
 
     /// The key, if ours opens it and it is of the length that the content needs.
     fn unwrap(&self, credential: &Credential, wrapped: &[u8], length: usize) -> Option<Zeroizing<Vec<u8>>> {
-        let unwrap = || -> Result<Vec<u8>, ErrorStack> {
-            // What a key is made of cannot be wrong; that it cannot be read is told as what it comes to.
-            let key = credential.key().map_err(|_| ErrorStack::get())?;
+        let unwrap = || -> Result<Vec<u8>, BadCredential> {
+            let key = credential.key()?;
             let mut context = PkeyCtx::new(&key)?;
             context.decrypt_init()?;
             context.set_rsa_padding(Padding::PKCS1_OAEP)?;

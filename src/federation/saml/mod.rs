@@ -4,7 +4,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | `preflight` | reads the bytes as a stream and lets nothing pass that a SAML message does not need |
+//! | `preflight` | reads the bytes, with limits, and lets nothing pass that a SAML message does not need |
 //! | `verify` | the signature, certificate by certificate; answers the bytes that were signed |
 //! | `decrypt` | encrypted assertions, which go through `preflight` and `verify` again |
 //! | `document` | a tree of bytes that passed |
@@ -12,7 +12,8 @@
 //! | `attributes` | what they say of somebody, as claims |
 //! | `validate` | all of that, on threads of their own |
 //!
-//! What is sent is made by `request`, `logout` and `metadata`; `redirect` is the binding by addresses. All of it but `validate` is pure.
+//! What is sent is made by `request`, `logout` and `metadata`; `redirect` is the binding by addresses. `setup` and `credential` make what a connection
+//! begins with, `sys` and `loaded` look at the libraries below. What reads messages does no IO: `validate` gives it threads, `setup` the network.
 
 mod attributes;
 mod bad;

@@ -13,7 +13,7 @@ use super::bad::BadSaml;
 use super::redirect::{self, Parameter};
 use super::xml::{Attribute, Escaped};
 use super::{Begun, Credential, Outgoing, PostForm, Sp, sys, time};
-use crate::keys::PlainToken;
+use crate::keys::{PlainToken, random};
 use crate::model::{Acr, Connection, Demand, Endpoint, SamlBinding, SamlSettings};
 
 /// Makes the request that a person's browser carries to the identity provider, with what is demanded.
@@ -42,7 +42,7 @@ pub fn begin(
 fn make(sp: &Sp<'_>, connection: &Connection, demand: &Demand, now: DateTime<Utc>) -> Result<Begun, Refused> {
     let settings = connection.saml().ok_or(Refused::OtherProtocol)?;
     let endpoint = settings.sso.first().ok_or(BadSaml::NoEndpoint)?;
-    let (relay_state, request_id) = (PlainToken::bare().reveal(), new_id()?);
+    let (relay_state, request_id) = (PlainToken::bare().reveal(), new_id());
     let request = authn_request(sp, settings, endpoint, demand, request_id.expose_secret(), now);
     let key = settings.sign_requests.then(|| sp.keys.first().ok_or(BadSaml::CannotSign)).transpose()?;
     let departure = Message { parameter: Parameter::Request, xml: &request, id: request_id.expose_secret() }.outgoing(
@@ -54,16 +54,14 @@ fn make(sp: &Sp<'_>, connection: &Connection, demand: &Demand, now: DateTime<Utc
 }
 
 /// An id that nobody guesses: 160 bits, and a letter before them, because an `xs:ID` begins with one (Core section 1.3.4).
-pub(super) fn new_id() -> Result<SecretString, BadSaml> {
-    let mut bytes = [0; 20];
-    getrandom::fill(&mut bytes).map_err(|_| BadSaml::CannotSign)?;
+pub(super) fn new_id() -> SecretString {
     let mut id = String::with_capacity(41);
     id.push('_');
-    for byte in bytes {
+    for byte in random::<20>() {
         // Writing to a text cannot fail.
         let _ = write!(id, "{byte:02x}");
     }
-    Ok(id.into())
+    id.into()
 }
 
 fn authn_request(
@@ -214,7 +212,7 @@ mod tests {
 
     #[test]
     fn sso_s33_ids_are_long_and_never_the_same() {
-        let ids: std::collections::HashSet<_> = (0..100).map(|_| new_id().unwrap().expose_secret().to_owned()).collect();
+        let ids: std::collections::HashSet<_> = (0..100).map(|_| new_id().expose_secret().to_owned()).collect();
         assert!(ids.len() == 100 && ids.iter().all(|id| id.len() == 41 && id.starts_with('_')));
     }
 

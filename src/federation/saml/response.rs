@@ -1,4 +1,4 @@
-//! What a response and its assertion must say (SAML Core section 2, Profiles section 4.1.4): each check is a function of its own (R3).
+//! What a response and its assertion must say (SAML Core section 2, Profiles section 4.1.4), check by check (R3).
 //!
 //! The assertion is read from bytes that were signed, and from nothing else. The response around it is read from them too where it is
 //! signed itself; where it is not, it is only held against what is expected, and nothing is taken from it.
@@ -61,7 +61,7 @@ pub(super) fn check_assertion(assertion: Element<'_>, rules: &Rules<'_>) -> Resu
     // guard: assertion_version
     ensure_version(assertion, Part::Assertion)?;
     // guard: assertion_issuer
-    ensure_assertion_issuer(assertion, rules)?;
+    ensure_issuer(assertion, Part::Assertion, rules)?;
     // guard: assertion_issue_instant
     ensure_issued_lately(assertion, Part::Assertion, rules)?;
     let subject = assertion.only(ns::ASSERTION, "Subject").ok_or(BadSaml::SubjectMissing)?;
@@ -132,10 +132,6 @@ fn ensure_response_issuer(response: Element<'_>, rules: &Rules<'_>) -> Result<()
     if is_there { ensure_issuer(response, Part::Response, rules) } else { Ok(()) }
 }
 
-fn ensure_assertion_issuer(assertion: Element<'_>, rules: &Rules<'_>) -> Result<(), BadSaml> {
-    ensure_issuer(assertion, Part::Assertion, rules)
-}
-
 /// Profiles section 4.1.4.2: the issuer is the identity provider's entity id, to the letter.
 fn ensure_issuer(element: Element<'_>, of: Part, rules: &Rules<'_>) -> Result<(), BadSaml> {
     let issuer = element.only(ns::ASSERTION, "Issuer").ok_or(BadSaml::IssuerMissing { of })?;
@@ -163,21 +159,26 @@ fn status_code(status: Option<Element<'_>>) -> String {
     if names.is_empty() { "no status".to_owned() } else { names.join("/") }
 }
 
-/// What an element calls a subject (SAML Core section 2.2.3), to the letter.
-pub(super) fn name_id(element: Element<'_>) -> Result<NameId, BadSaml> {
-    let value = element.only_text().ok_or(BadSaml::SubjectMissing)?;
+/// The subject of an assertion, which has to be a name that can be compared.
+fn name_id(element: Element<'_>) -> Result<NameId, BadSaml> {
+    let named = named(element).ok_or(BadSaml::SubjectMissing)?;
     // guard: name_id_letters
-    ensure(is_fit(value), BadSaml::NameId)?;
+    ensure(is_fit(&named.value), BadSaml::NameId)?;
+    Ok(named)
+}
+
+/// What an element calls a subject (SAML Core section 2.2.3), to the letter. An empty attribute says nothing.
+pub(super) fn named(element: Element<'_>) -> Option<NameId> {
     let attribute = |name: &str| element.attribute(name).filter(|value| !value.is_empty()).map(ToOwned::to_owned);
-    Ok(NameId {
-        value: value.to_owned(),
+    Some(NameId {
+        value: element.only_text()?.to_owned(),
         format: attribute("Format"),
         name_qualifier: attribute("NameQualifier"),
         sp_name_qualifier: attribute("SPNameQualifier"),
     })
 }
 
-/// Whether a text can be the name of a subject: compared byte for byte, so that nothing may be in it that people do not see.
+/// Whether a text can be the name of a subject: compared byte for byte, so that no blanks may be around it, and no control characters in it.
 pub(super) fn is_fit(value: &str) -> bool {
     !value.is_empty()
         && value.trim() == value
@@ -197,11 +198,8 @@ fn confirmation(subject: Element<'_>) -> Result<Element<'_>, BadSaml> {
 
 /// A bearer confirmation should not say from when it is valid. One that does means it.
 fn ensure_not_too_early(confirmation: Element<'_>, rules: &Rules<'_>) -> Result<(), BadSaml> {
-    if confirmation.attribute("NotBefore").is_none() {
-        return Ok(());
-    }
-    let has_begun = instant(confirmation, "NotBefore").is_some_and(|from| has_come(from, rules));
-    ensure(has_begun, BadSaml::ConfirmationNotYetValid)
+    let has_begun = |text| time::instant(text).is_some_and(|from| has_come(from, rules));
+    ensure(confirmation.attribute("NotBefore").is_none_or(has_begun), BadSaml::ConfirmationNotYetValid)
 }
 
 /// Core section 2.5.1: whoever does not understand a condition must not take the assertion. `OneTimeUse` holds for all of them here, and

@@ -34,15 +34,6 @@ impl Federation {
 pub async fn fresh_credential(name: String, now: DateTime<Utc>) -> Option<Credential> {
     // Clocks of identity providers may be behind ours.
     let made = tokio::task::spawn_blocking(move || new_credential(&name, now - TimeDelta::hours(1), now + KEY_LIFETIME)).await;
-    match made {
-        Ok(Ok(credential)) => Some(credential),
-        Ok(Err(error)) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "a key could not be made");
-            None
-        }
-        Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "a key could not be made");
-            None
-        }
-    }
+    let failed = |error: &(dyn std::error::Error + 'static)| tracing::error!(error, "a key could not be made");
+    made.inspect_err(|error| failed(error)).ok()?.inspect_err(|error| failed(error)).ok()
 }

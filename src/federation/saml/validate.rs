@@ -61,7 +61,7 @@ impl Validator {
         let (result, told) = self
             .run(move || {
                 let mut trace = Trace::default();
-                let result = prove(&expected, &message, &mut trace).map(|validated| validated.0);
+                let result = prove(&expected, &message, &mut trace);
                 (result, trace)
             })
             .await?;
@@ -97,9 +97,6 @@ impl Validator {
         done.await.map_err(|_| BadSaml::Broken)
     }
 }
-
-/// An identity that passed everything here. Nobody else makes one.
-struct Validated(ExternalIdentity);
 
 /// What the form of a response tells, of which nothing is proved: enough to tell an answer from what nobody asked for.
 ///
@@ -138,7 +135,7 @@ fn described(outline: &Outline) -> String {
 }
 
 /// The whole of R2 from the pre-flight on, and R3.
-fn prove(expected: &Expected, message: &[u8], trace: &mut Trace) -> Result<Validated, Refused> {
+fn prove(expected: &Expected, message: &[u8], trace: &mut Trace) -> Result<ExternalIdentity, Refused> {
     let settings = expected.connection.saml().ok_or(Refused::OtherProtocol)?;
     let rules = Rules { expected, skew: settings.skew() };
     let message = preflight::guard(message, Root::Response).map_err(BadSaml::from)?;
@@ -164,7 +161,7 @@ fn prove(expected: &Expected, message: &[u8], trace: &mut Trace) -> Result<Valid
     let reached = Assurance::of(&settings.second_factor, said.acr.as_deref(), &amr);
     trace.ok(Step::Assurance, assured(&said, &reached));
     expected.demand.check(Some(said.authenticated_at), reached.acr, expected.began, expected.now)?;
-    Ok(Validated(ExternalIdentity {
+    Ok(ExternalIdentity {
         tenant: expected.tenant,
         subject: Subject { connection: expected.connection.id, issuer: expected.connection.issuer.clone(), kind, value: subject },
         claims,
@@ -179,7 +176,7 @@ fn prove(expected: &Expected, message: &[u8], trace: &mut Trace) -> Result<Valid
             name_id: said.name_id,
         }),
         session_until: said.session_until,
-    }))
+    })
 }
 
 /// What signatures cover.

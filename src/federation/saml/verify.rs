@@ -4,9 +4,9 @@
 //! would end at the first that does not fit.
 
 use chrono::{DateTime, Utc};
-use sha2::{Digest as _, Sha256};
 
 use super::bad::{BadSaml, ensure};
+use super::certificate::fingerprint;
 use super::document::{Element, ns};
 use super::preflight::{Carried, Guarded, Outline, Root, base64_of, guard_signed, signatures};
 use super::sys;
@@ -15,7 +15,8 @@ use crate::model::Certificate;
 /// How many certificates are tried. A connection has five at most.
 const MOST_CERTIFICATES: usize = 8;
 
-/// Bytes that a certificate of the connection has signed. There is no other way to make one than to verify a signature.
+/// Bytes that a certificate of the connection has signed: their own signature was verified, or that of what they lay encrypted in. There is no other
+/// way to make one.
 #[derive(Debug)]
 pub struct Signed {
     xml: String,
@@ -96,7 +97,7 @@ fn bearer<'d>(message: &'d Guarded<'_>) -> Option<Element<'d>> {
 /// comes first, which saves time and means nothing else.
 fn candidates<'c>(bearer: Element<'_>, certificates: &'c [Certificate], now: DateTime<Utc>) -> Vec<&'c Certificate> {
     let is_ec = algorithm(bearer).is_some_and(|algorithm| algorithm.contains("#ecdsa-"));
-    let fits = |certificate: &&Certificate| certificate.is_valid(now) && certificate.key.starts_with("EC ") == is_ec;
+    let fits = |certificate: &&Certificate| certificate.is_valid(now) && certificate.is_ec() == is_ec;
     let mut candidates: Vec<_> = certificates.iter().filter(fits).collect();
     if candidates.len() > 1 {
         let named = named(bearer);
@@ -124,15 +125,6 @@ fn why(bearer: Element<'_>, certificates: &[Certificate], now: DateTime<Utc>) ->
         Some(_) => BadSaml::Signature,
         None => BadSaml::OtherCertificate { fingerprint: fingerprint(&named) },
     }
-}
-
-fn fingerprint(der: &[u8]) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(der).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a text cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 #[cfg(test)]

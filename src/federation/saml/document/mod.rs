@@ -216,7 +216,6 @@ impl<'d> Element<'d> {
 impl PartialEq for Element<'_> {
     /// Whether both are the same element of the same document.
     fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(std::ptr::from_ref(self.document).cast::<()>(), std::ptr::from_ref(other.document).cast::<()>())
-            && self.at == other.at
+        std::ptr::eq(self.document, other.document) && self.at == other.at
     }
 }

@@ -37,7 +37,7 @@ pub fn begin_logout(
     now: DateTime<Utc>,
 ) -> Result<Option<Begun>, Refused> {
     let Some(endpoint) = endpoint(connection)? else { return Ok(None) };
-    let (relay_state, request_id) = (PlainToken::bare().reveal(), new_id()?);
+    let (relay_state, request_id) = (PlainToken::bare().reveal(), new_id());
     let session = session_index.map(|index| format!("<samlp:SessionIndex>{}</samlp:SessionIndex>", Escaped(index)));
     let request = format!(
         "<samlp:LogoutRequest xmlns:samlp=\"{}\" xmlns:saml=\"{}\" ID=\"{}\" Version=\"2.0\" IssueInstant=\"{}\" Destination=\"{}\" \
@@ -74,7 +74,7 @@ pub fn answer_logout(
     now: DateTime<Utc>,
 ) -> Result<Option<Outgoing>, Refused> {
     let Some(endpoint) = endpoint(connection)? else { return Ok(None) };
-    let id = new_id()?;
+    let id = new_id();
     let response = format!(
         "<samlp:LogoutResponse xmlns:samlp=\"{}\" xmlns:saml=\"{}\" ID=\"{}\" Version=\"2.0\" IssueInstant=\"{}\" Destination=\"{}\" \
          InResponseTo=\"{}\"><saml:Issuer>{}</saml:Issuer>{SIGNATURE}<samlp:Status><samlp:StatusCode Value=\"{}\"/></samlp:Status>\

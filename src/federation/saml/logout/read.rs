@@ -7,7 +7,7 @@ use super::super::bad::BadSaml;
 use super::super::document::{Element, ns};
 use super::super::preflight::{self, Root};
 use super::super::redirect::{self, Carried, Parameter};
-use super::super::{Logout, LogoutExpected, LogoutMessage, MAX_MESSAGE, time, verify};
+use super::super::{Logout, LogoutExpected, LogoutMessage, MAX_MESSAGE, response, time, verify};
 use super::{LIFETIME, SUCCESS};
 use crate::model::{Certificate, NameId};
 
@@ -75,8 +75,8 @@ fn said(
             }
             Ok(Logout::Request {
                 id: message.attribute("ID").ok_or(BadSaml::LogoutShape)?.to_owned(),
-                // Its instant of issue is looked at too, so that it is no use later than that allows.
-                good_until: (issued + LIFETIME + skew).max(end + skew),
+                // Its instant of issue is looked at too, so that it is of no use later than that allows, whatever end it names.
+                good_until: (issued + LIFETIME).min(end) + skew,
                 name_id: name_id(message)?,
                 session_indexes: session_indexes(message)?,
                 relay_state,
@@ -103,7 +103,7 @@ fn check_envelope(expected: &LogoutExpected, message: Element<'_>, skew: TimeDel
     }
     let issuer = message.only(ns::ASSERTION, "Issuer").and_then(Element::only_text);
     // guard: logout_issuer
-    if issuer.map(str::trim) != Some(expected.connection.issuer.as_str()) {
+    if issuer != Some(expected.connection.issuer.as_str()) {
         return Err(BadSaml::LogoutIssuer);
     }
     // A signed message says where it is sent (Bindings sections 3.4.5.2 and 3.5.5.2).
@@ -121,15 +121,8 @@ fn check_envelope(expected: &LogoutExpected, message: Element<'_>, skew: TimeDel
 
 /// Whose session it is. What is encrypted or given by other means is not taken.
 fn name_id(message: Element<'_>) -> Result<NameId, BadSaml> {
-    let name = message.only(ns::ASSERTION, "NameID").ok_or(BadSaml::LogoutShape)?;
-    let value = name.only_text().filter(|value| !value.is_empty()).ok_or(BadSaml::LogoutShape)?;
-    let attribute = |key: &str| name.attribute(key).map(ToOwned::to_owned);
-    Ok(NameId {
-        value: value.to_owned(),
-        format: attribute("Format"),
-        name_qualifier: attribute("NameQualifier"),
-        sp_name_qualifier: attribute("SPNameQualifier"),
-    })
+    let name = message.only(ns::ASSERTION, "NameID").and_then(response::named);
+    name.filter(|name| !name.value.is_empty()).ok_or(BadSaml::LogoutShape)
 }
 
 fn session_indexes(message: Element<'_>) -> Result<Vec<String>, BadSaml> {

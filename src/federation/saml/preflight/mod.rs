@@ -1,4 +1,4 @@
-//! The pre-flight: what the form of a message must be before any other code may see it (R1). Defence in depth, pure, one pass.
+//! The pre-flight: what the form of a message must be before any other code may see it (R1). Defence in depth, and pure.
 //!
 //! Deny by default: signatures stand where SAML puts them, refer to the element that they stand in, and use what is on the list; there is one
 //! assertion, in its place; every ID is there once. A message that passes is [`Guarded`], which is the only thing that the verifier takes.

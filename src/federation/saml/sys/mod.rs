@@ -76,6 +76,10 @@ fn put_away() {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::FileTimes;
+    use std::net::TcpListener;
+    use std::time::SystemTime;
+
     use super::*;
 
     #[test]
@@ -90,11 +94,17 @@ mod tests {
     fn sso_s20_an_address_that_a_signature_refers_to_is_not_opened() {
         assert!(is_ready());
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("asked");
-        std::fs::write(&file, "x").unwrap();
-        let before = std::fs::metadata(&file).unwrap().accessed().unwrap();
-        let asking = PROBE.replace("#_probe", &format!("file://{}", file.display()));
-        assert!(probe(&asking).is_none());
-        assert_eq!(std::fs::metadata(&file).unwrap().accessed().unwrap(), before);
+        let path = folder.path().join("asked");
+        let file = std::fs::File::create(&path).unwrap();
+        // Never read: whoever reads it makes that later, also where the system notes few readings.
+        file.set_times(FileTimes::new().set_accessed(SystemTime::UNIX_EPOCH)).unwrap();
+        assert!(probe(&PROBE.replace("#_probe", &format!("file://{}", path.display()))).is_none());
+        assert_eq!(std::fs::metadata(&path).unwrap().accessed().unwrap(), SystemTime::UNIX_EPOCH);
+
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = format!("http://{}/asked", listener.local_addr().unwrap());
+        assert!(probe(&PROBE.replace("#_probe", &address)).is_none());
+        assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
     }
 }
