@@ -194,8 +194,6 @@ def settings_are_complete() -> str:
             documented[f"{section}.{key}"] = default.strip().strip("`")
     values = yaml.safe_load((CHART / "values.yaml").read_text())["config"]
     ours = {f"{section}.{key}": value for section, keys in values.items() for key, value in keys.items()}
-    # As long as that document does not have it.
-    documented.setdefault("server.shutdown_delay", "0s")
     missing, unknown = documented.keys() - ours.keys() - OF_THE_CHART, ours.keys() - documented.keys()
     if missing or unknown or not OF_THE_CHART <= documented.keys():
         raise AssertionError(
