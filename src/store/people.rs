@@ -222,7 +222,8 @@ impl Writer {
                     "select ",
                     login_columns!(),
                     ", p.state as person_state, exists (
-                         select 1 from subjects s where s.login_id = l.id and s.connection_id = $2) as bound
+                         select 1 from subjects s join connections c on c.id = s.connection_id and c.issuer = s.issuer
+                         where s.login_id = l.id and s.connection_id = $2) as bound
                      from pair_values v join logins l on l.id = v.login_id join persons p on p.id = l.person_id
                      where v.tenant_id = $1 and v.connection_id = $2 and v.claim = $3 and v.value = $4 and v.by_hand {for update}"
                 ),

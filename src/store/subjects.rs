@@ -12,7 +12,8 @@ pub struct KnownLogin {
     #[sqlx(flatten)]
     pub login: Login,
     pub person_state: PersonState,
-    /// It already has a subject of the connection that asks.
+    /// It already has a subject of the connection that asks, as that is now: one by another issuer, which the connection had before, names nobody
+    /// any more.
     pub bound: bool,
 }
 
@@ -53,7 +54,8 @@ impl Writer {
                         "select ",
                         login_columns!(),
                         ", p.state as person_state, exists (
-                             select 1 from subjects s where s.login_id = l.id and s.connection_id = $4) as bound
+                             select 1 from subjects s join connections c on c.id = s.connection_id and c.issuer = s.issuer
+                             where s.login_id = l.id and s.connection_id = $4) as bound
                          from logins l join persons p on p.id = l.person_id
                          where l.tenant_id = $1 and l.directory_id = $2 and l.external_id = $3 order by l.id limit 2 {for update}"
                     ),
@@ -69,7 +71,8 @@ impl Writer {
                         "select ",
                         login_columns!(),
                         ", p.state as person_state, exists (
-                             select 1 from subjects s where s.login_id = l.id and s.connection_id = $5) as bound
+                             select 1 from subjects s join connections c on c.id = s.connection_id and c.issuer = s.issuer
+                             where s.login_id = l.id and s.connection_id = $5) as bound
                          from logins l join persons p on p.id = l.person_id
                          where l.tenant_id = $1 and l.namespace_id = $2 and l.user_name_key = $3 and l.user_name = $4
                          order by l.id limit 2 {for update}"

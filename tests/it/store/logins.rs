@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use vestibule::model::{LoginId, PersonState, Subject, SubjectKind};
 use vestibule::store::filter::Where;
-use vestibule::store::{Error, Order, Page, PairAttribute, Start, USER_LAYOUT};
+use vestibule::store::{Error, Order, Page, PairAttribute, Start, USER_LAYOUT, Writer};
 
 use super::{Ground, House, document, later, now};
 use crate::support::world::on_every_engine;
@@ -139,6 +139,11 @@ on_every_engine! {
             assert!(known.iter().all(|known| !known.bound && known.person_state == PersonState::Active));
         }
         assert!(writer.login_of_subject(&subject(&house, "s1")).await.unwrap().is_none());
+        let bound = async |writer: &mut Writer, pair| writer.logins_of_pair(house.directory, pair, house.connection).await.unwrap()[0].bound;
+        // What an identity provider called it that the connection has no more.
+        let former = Subject { issuer: "https://former.example".to_owned(), ..subject(&house, "s1") };
+        writer.insert_subject(joe, &former, now()).await.unwrap();
+        assert!(!bound(&mut writer, by_id).await && !bound(&mut writer, by_name("Joe")).await);
         writer.insert_subject(joe, &subject(&house, "s1"), now()).await.unwrap();
         let known = writer.login_of_subject(&subject(&house, "s1")).await.unwrap().unwrap();
         assert_eq!((known.login.id, known.bound), (joe, true));
@@ -149,6 +154,6 @@ on_every_engine! {
         ] {
             assert!(writer.login_of_subject(&other).await.unwrap().is_none(), "{other:?}");
         }
-        assert!(writer.logins_of_pair(house.directory, by_id, house.connection).await.unwrap()[0].bound);
+        assert!(bound(&mut writer, by_id).await && bound(&mut writer, by_name("Joe")).await);
     }
 }

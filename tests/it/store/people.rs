@@ -1,6 +1,8 @@
 //! People as administrators look after them.
 
-use vestibule::model::{ConnectionId, DirectoryId, LoginId, LoginKind, PairValue, PersonId, PersonState, SubjectKind, TokenType};
+use vestibule::model::{
+    ConnectionId, DirectoryId, LoginId, LoginKind, PairValue, PersonId, PersonState, Subject, SubjectKind, TokenType,
+};
 use vestibule::store::{Constraint, Error, NewLogin, NewTombstone, PeopleQuery, PresenceState};
 
 use super::logins::subject;
@@ -107,6 +109,9 @@ on_every_engine! {
         assert_eq!(writer.login_expected(&pair(&house, "0A1B")).await.unwrap(), None);
         assert_eq!(writer.pairs_by_hand(&[joe, eve]).await.unwrap(), [(joe, "sub".to_owned(), "0a1b".to_owned())]);
         assert!(!writer.is_subject_known(house.connection, SubjectKind::Sub, "0a1b").await.unwrap());
+        let former = Subject { issuer: "https://former.example".to_owned(), ..subject(&house, "0a1b") };
+        writer.insert_subject(joe, &former, now()).await.unwrap();
+        assert!(!writer.login_expected(&value).await.unwrap().unwrap().bound, "the connection has another issuer now");
         writer.insert_subject(joe, &subject(&house, "0a1b"), now()).await.unwrap();
         assert!(writer.is_subject_known(house.connection, SubjectKind::Sub, "0a1b").await.unwrap());
         assert!(!writer.is_subject_known(house.connection, SubjectKind::NameId, "0a1b").await.unwrap());
