@@ -648,6 +648,7 @@ create table sessions (
 create index sessions_by_active_login on sessions (active_login_id);
 create index sessions_by_beginning on sessions (tenant_id, created_at);
 create index sessions_by_use on sessions (tenant_id, last_seen_at);
+create index sessions_by_end on sessions (tenant_id, expires_at);
 
 -- One login within one session; sid is what portals see, and changes when the person switches to another login. Whose person the two are
 -- is part of both keys: a login that moves to another person takes part in no session any more.
@@ -674,8 +675,10 @@ create table session_logins (
   -- What a SAML identity provider calls the login when it ends its session: all of it, and its value alone.
   name_id text,
   name_id_value text,
+  -- When the identity provider wants sessions to end in which it is signed in so (SessionNotOnOrAfter).
+  session_until text,
   constraint session_logins_tenant unique (tenant_id, sid),
-  constraint session_logins_once unique (session_id, login_id, tenant_id),
+  constraint session_logins_once unique (session_id, tenant_id, login_id),
   constraint session_logins_session foreign key (tenant_id, session_id, person_id)
     references sessions (tenant_id, id, person_id) on delete cascade,
   constraint session_logins_login foreign key (tenant_id, login_id, person_id)

@@ -161,6 +161,10 @@ pub async fn step_of_old(writer: &mut Writer, service: SessionLimits, now: DateT
     if sessions.is_empty() {
         sessions = writer.idle_sessions(before(limits.idle), BATCH).await?;
     }
+    // An identity provider may have said when.
+    if sessions.is_empty() {
+        sessions = writer.ended_sessions(now, BATCH).await?;
+    }
     Ok(writer.end_sessions(&sessions, now).await?)
 }
 

@@ -27,9 +27,7 @@ pub struct Authentication {
     #[sqlx(json(nullable))]
     #[serde(default)]
     pub name_id: Option<NameId>,
-    /// When the identity provider wants sessions to end in which the login signs in so. That is kept as the end of the session, so that no
-    /// login that is read has it.
-    #[sqlx(skip)]
+    /// When the identity provider wants sessions to end in which the login signs in so (`SessionNotOnOrAfter`).
     #[serde(default)]
     pub session_until: Option<DateTime<Utc>>,
 }

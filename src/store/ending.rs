@@ -61,6 +61,18 @@ impl Reader {
         ))
     }
 
+    /// Some of the sessions whose end has come.
+    pub async fn ended_sessions(&mut self, now: DateTime<Utc>, limit: u32) -> Result<Vec<SessionId>> {
+        ids(sql!(
+            self,
+            fetch_all::<(SessionId,)>(
+                "select id from sessions where tenant_id = $1 and expires_at <= $2 order by expires_at limit $3",
+                now,
+                i64::from(limit)
+            )
+        ))
+    }
+
     /// The oldest ending that is not worked off.
     pub async fn next_ending(&mut self) -> Result<Option<EndingRow>> {
         sql!(

@@ -77,7 +77,8 @@ impl Reader {
         sql!(
             self,
             fetch_optional::<SessionLoginRow>(
-                "select sid, connection_id, authenticated_at, asserted_at, proved_at, upstream_session, acr, amr, name_id from session_logins
+                "select sid, connection_id, authenticated_at, asserted_at, proved_at, upstream_session, acr, amr, name_id, session_until
+                 from session_logins
                  where tenant_id = $1 and session_id = $2 and login_id = $3",
                 session,
                 login
@@ -91,7 +92,7 @@ impl Reader {
             self,
             fetch_optional::<SessionLoginRow>(
                 "select sl.sid, sl.connection_id, sl.authenticated_at, sl.asserted_at, sl.proved_at, sl.upstream_session, sl.acr, sl.amr,
-                   sl.name_id
+                   sl.name_id, sl.session_until
                  from session_logins sl
                    join sessions s on s.id = sl.session_id
                    join logins l on l.id = sl.login_id
@@ -125,9 +126,9 @@ impl Writer {
             execute(
                 "insert into session_logins (tenant_id, sid, session_id, login_id, person_id, connection_id, login_epoch, person_epoch,
                    connection_epoch, tenant_epoch, authenticated_at, asserted_at, proved_at, upstream_session, acr, amr,
-                   name_id, name_id_value)
+                   name_id, name_id_value, session_until)
                  select l.tenant_id, $2, s.id, l.id, p.id, c.id, l.epoch, p.epoch, coalesce(c.epoch, 0), t.epoch, $6, $7, $8, $9, $10, $11,
-                   $12, $13
+                   $12, $13, $14
                  from logins l join sessions s on s.tenant_id = l.tenant_id and s.person_id = l.person_id
                    join persons p on p.id = l.person_id join tenants t on t.tenant_id = l.tenant_id
                    left join connections c on c.tenant_id = l.tenant_id and c.id = $5
@@ -143,7 +144,8 @@ impl Writer {
                 how.acr.as_deref(),
                 Json(&how.amr),
                 how.name_id.as_ref().map(Json),
-                how.name_id.as_ref().map(|name| name.value.as_str())
+                how.name_id.as_ref().map(|name| name.value.as_str()),
+                how.session_until
             )
         )?;
         Ok(made == 1)

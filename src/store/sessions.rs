@@ -178,8 +178,8 @@ impl Writer {
         if is_in { Ok(()) } else { Err(super::Error::Raced) }
     }
 
-    /// Lets a login that signed in anew keep its session, with another cookie, and a new end. Answers false when there is none to keep:
-    /// the session is over, is shown by another cookie, or rests on something that was touched since.
+    /// Lets a login that signed in anew keep its session, with another cookie, and a new end: an earlier one than asked for, where the identity
+    /// provider of its other login wants that. Answers false when there is none to keep: the session is over, is shown by another cookie, or rests on something that was touched since.
     pub async fn renew_session(
         &mut self,
         kept: SessionId,
@@ -191,7 +191,8 @@ impl Writer {
             self,
             execute(
                 "update session_logins set authenticated_at = $6, asserted_at = $7, upstream_session = $8, acr = $9, amr = $10,
-                   proved_at = coalesce($11, proved_at), name_id = $12, name_id_value = $13
+                   proved_at = coalesce($11, proved_at), name_id = $12, name_id_value = $13,
+                   session_until = $14
                  where tenant_id = $1 and session_id = $2 and login_id = $3 and connection_id = $4
                    and exists (select 1 from sessions s
                      where s.tenant_id = $1 and s.id = $2 and s.digest = $5 and s.active_login_id = $3 and s.expires_at > $6)
@@ -210,7 +211,8 @@ impl Writer {
                 Json(&new.authentication.amr),
                 new.authentication.proved_at,
                 new.authentication.name_id.as_ref().map(Json),
-                new.authentication.name_id.as_ref().map(|name| name.value.as_str())
+                new.authentication.name_id.as_ref().map(|name| name.value.as_str()),
+                new.authentication.session_until
             )
         )?;
         if signed_in == 0 {
@@ -219,7 +221,10 @@ impl Writer {
         let renewed = sql!(
             self,
             execute(
-                "update sessions set digest = $4, user_agent = $5, address = $6, last_seen_at = $7, created_at = $7, expires_at = $8
+                "update sessions set digest = $4, user_agent = $5, address = $6, last_seen_at = $7, created_at = $7,
+                   expires_at = coalesce((
+                     select min(o.session_until) from session_logins o
+                     where o.tenant_id = $1 and o.session_id = $2 and o.login_id <> $9 and o.session_until < $8), $8)
                  where tenant_id = $1 and id = $2 and digest = $3",
                 kept,
                 before,
@@ -227,7 +232,8 @@ impl Writer {
                 new.user_agent,
                 new.address,
                 now,
-                new.expires_at
+                new.expires_at,
+                new.login_id
             )
         )?;
         // Another tab was faster; decided again, there is nothing to keep.

@@ -144,12 +144,22 @@ on_every_engine! {
             let mut writer = ground.store.write(house.tenant).await.unwrap();
             writer.touch_session(used, later(29)).await.unwrap();
             writer.commit().await.unwrap();
+            // The identity provider has said when this one ends.
+            let (_, limited) = grant(&ground, &house, joe, portal, &format!("{slug} limited")).await;
+            let mut writer = ground.store.write(house.tenant).await.unwrap();
+            writer.shorten_session(limited, later(20)).await.unwrap();
+            assert_eq!(writer.ended_sessions(later(19), 5).await.unwrap(), []);
+            assert_eq!(writer.ended_sessions(later(20), 5).await.unwrap(), [limited]);
+            writer.commit().await.unwrap();
             houses.push(house);
         }
         let swept = async |minute| work::purge(&ground.store, LIMITS, later(minute)).await.unwrap().sessions;
+        assert_eq!(swept(19).await, 0);
+        assert_eq!(swept(20).await, 2, "the limited one of each");
+        assert_eq!(rows!(ground.store, (i64,), DELIVERIES), [(2,)]);
         assert_eq!(swept(29).await, 0);
         assert_eq!(swept(30).await, 2, "the idle one of each");
-        assert_eq!(rows!(ground.store, (i64,), DELIVERIES), [(2,)]);
+        assert_eq!(rows!(ground.store, (i64,), DELIVERIES), [(4,)]);
         let mut writer = ground.store.write(houses[0].tenant).await.unwrap();
         writer.set_session_limits(TenantLimits { session_idle: None, session_absolute: Some(31) }).await.unwrap();
         assert_eq!(writer.idle_sessions(later(28), 5).await.unwrap(), []);
