@@ -57,6 +57,10 @@ pub fn decide(known: &Known, identity: &ExternalIdentity) -> Decision {
     if known.connection.state != ConnectionState::Enabled {
         return Decision::Refuse(Refusal::ConnectionOff);
     }
+    // It was begun, or even proved, before another identity provider was approved in the place of this one.
+    if known.connection.issuer != identity.subject.issuer {
+        return Decision::Refuse(Refusal::ConnectionOff);
+    }
     if let Some(login) = &known.by_subject {
         return match usable(login) {
             Ok(login) => Decision::SignIn { login },
@@ -229,6 +233,10 @@ mod tests {
         Known { connection: Connection { state, ..known.connection }, ..known }
     }
 
+    fn elsewhere(known: Known) -> Known {
+        Known { connection: Connection { issuer: "https://other.example".into(), ..known.connection }, ..known }
+    }
+
     fn gone(known: Known) -> Known {
         Known { subject_gone: true, ..known }
     }
@@ -276,6 +284,8 @@ mod tests {
             ("its person is off", known(of_person(login(7), PersonState::Deactivated)), refuse(Inactive)),
             ("its person is merged away", known(of_person(login(7), PersonState::Merged)), refuse(Inactive)),
             ("the connection is off", at(known(login(7)), Disabled), refuse(ConnectionOff)),
+            ("the connection is another identity provider's by now", elsewhere(known(login(7))), refuse(ConnectionOff)),
+            ("the same, and somebody would fit", elsewhere(stranger(On, &one())), refuse(ConnectionOff)),
             ("the connection is a draft", at(stranger(On, &[]), Draft), refuse(ConnectionOff)),
             ("deleted", gone(stranger(IfProvisioned, &[])), refuse(Gone)),
             ("deleted, and JIT revives nobody", gone(stranger(On, &[])), refuse(Gone)),

@@ -59,8 +59,8 @@ pub use person::{Person, PersonState};
 pub use portal::{Portal, PortalSettings, TokenEndpointAuthMethod};
 pub use role::{Assignment, AssignmentSource, ChangedRules, Given, Grant, Pattern, Rule, RuleBody, RuleOrigin};
 pub use saml::{
-    AttributePreset, Certificate, CertificateSource, Endpoint, IdpMetadata, NameId, SamlBinding, SamlSettings, SignedAssertion,
-    SubjectSource,
+    AttributePreset, Certificate, CertificateSource, Endpoint, IdpMetadata, MOST_CERTIFICATES, MOST_SKEW, NameId, SamlBinding,
+    SamlSettings, SignedAssertion, SubjectSource, is_entity_id, is_web_address, is_within,
 };
 pub use session::{Demand, Session, SessionLimits, TenantLimits};
 pub use token::{NoScope, NotAScope, Scope, Scopes, Token, TokenState};

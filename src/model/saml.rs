@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use url::Url;
+use url::{Host, Url};
 
 use super::SecondFactor;
 
 /// How far clocks may differ where a connection says nothing else, and at most. Seconds.
 const USUAL_SKEW: u16 = 60;
-const MOST_SKEW: u16 = 300;
+pub const MOST_SKEW: u16 = 300;
+/// How many certificates of its identity provider a connection has at most: all are tried for one signature.
+pub const MOST_CERTIFICATES: usize = 5;
+/// The longest entity id (SAML Metadata section 2.2.1).
+const ENTITY_ID_CHARS: usize = 1_024;
 
 /// What a SAML connection needs besides the entity id of its identity provider, which is the connection's issuer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,8 +179,33 @@ impl Certificate {
     /// Whether it may verify signatures now.
     #[must_use]
     pub fn is_valid(&self, now: DateTime<Utc>) -> bool {
-        self.not_before <= now && now < self.not_after
+        is_within(self.not_before, self.not_after, now)
     }
+}
+
+/// Whether a certificate with these bounds may verify signatures now.
+#[must_use]
+pub fn is_within(not_before: DateTime<Utc>, not_after: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    not_before <= now && now < not_after
+}
+
+/// Whether a name can be an entity id: a text that has to be equal to the letter.
+#[must_use]
+pub fn is_entity_id(id: &str) -> bool {
+    (1..=ENTITY_ID_CHARS).contains(&id.chars().count())
+        && !id.contains(|letter: char| letter.is_control() || letter.is_whitespace())
+}
+
+/// Whether browsers may be sent to an address: over TLS, or on this machine.
+#[must_use]
+pub fn is_web_address(url: &Url) -> bool {
+    let is_local = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    (url.scheme() == "https" && url.has_host()) || (url.scheme() == "http" && is_local)
 }
 
 /// How a certificate came to its connection.

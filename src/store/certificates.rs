@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Reader, Result, Writer, sql};
-use crate::model::{Certificate, CertificateId, CertificateSource, ConnectionId};
+use crate::model::{Certificate, CertificateId, CertificateSource, ConnectionId, is_within};
 
 /// A certificate of a connection. Its subject and key are in the certificate itself.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -30,7 +30,7 @@ impl CertificateRow {
     /// Whether it may verify signatures now.
     #[must_use]
     pub fn is_valid(&self, now: DateTime<Utc>) -> bool {
-        self.not_before <= now && now < self.not_after
+        is_within(self.not_before, self.not_after, now)
     }
 }
 
@@ -90,6 +90,19 @@ impl Writer {
     /// Notes since when the metadata has a certificate no more; none, when it has it.
     pub async fn set_certificate_absent(&mut self, id: CertificateId, since: Option<DateTime<Utc>>) -> Result<()> {
         sql!(self, execute("update connection_certificates set absent_since = $3 where tenant_id = $1 and id = $2", id, since))?;
+        Ok(())
+    }
+
+    /// Makes a certificate one that an administrator added: the metadata takes it away no more.
+    pub async fn keep_certificate_by_hand(&mut self, id: CertificateId) -> Result<()> {
+        sql!(
+            self,
+            execute(
+                "update connection_certificates set source = $3, absent_since = null where tenant_id = $1 and id = $2",
+                id,
+                CertificateSource::Manual
+            )
+        )?;
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Connections.
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use sqlx::types::Json;
 
 use super::{Error, Reader, Result, Writer, sql};
@@ -29,8 +30,8 @@ pub struct NewConnection<'a> {
     pub settings: &'a ConnectionSettings,
 }
 
-/// What a connection is from now on.
-#[derive(Clone, Copy, Debug)]
+/// What a connection is from now on, as events tell it too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ConnectionChange<'a> {
     pub name: &'a str,
     pub issuer: &'a str,

@@ -5,11 +5,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::model::{Certificate, CertificateId, CertificateSource};
+use crate::model::{Certificate, CertificateId, CertificateSource, MOST_CERTIFICATES};
 use crate::store::CertificateRow;
 
-/// How many count at a time.
-pub const MOST: usize = 5;
 /// How long one that the metadata has no more goes on counting after its last use.
 pub const KEPT: TimeDelta = TimeDelta::days(7);
 /// How many days before its end that is told, once each.
@@ -58,14 +56,14 @@ pub fn plan(rows: &[CertificateRow], named: &[Certificate], now: DateTime<Utc>) 
     spare.sort_by_key(|row| (row.not_after > now, row.absent_since.unwrap_or(now), row.id));
     let mut count = rows.len() + plan.add.len();
     for row in spare {
-        if count <= MOST {
+        if count <= MOST_CERTIFICATES {
             break;
         }
         plan.remove.push(row.id);
         count -= 1;
     }
     plan.absent.retain(|id| !plan.remove.contains(id));
-    if count > MOST { Err(TooMany) } else { Ok(plan) }
+    if count > MOST_CERTIFICATES { Err(TooMany) } else { Ok(plan) }
 }
 
 /// Those that go by themselves: absent from the metadata, and not used for a week. The last one that is valid stays, whatever.

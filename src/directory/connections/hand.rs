@@ -1,15 +1,20 @@
 //! What administrators do by hand at a SAML connection, and what the clock does there.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
-use super::certificates::{MOST, alerts, days_left, over};
+use super::certificates::{alerts, days_left, over};
 use super::keys::{OVERLAP, OurKey};
 use super::saml::{SamlConnections, insert, too_many};
 use super::take::certificate_told;
 use crate::directory::{Error, Result};
-use crate::model::{Certificate, CertificateId, CertificateSource, ConnectionId, ConnectionKeyId, ConnectionState, EventKind};
+use crate::model::{
+    Certificate, CertificateId, CertificateSource, ConnectionId, ConnectionKeyId, ConnectionState, EventKind, MOST_CERTIFICATES,
+};
 use crate::store::retry;
+
+/// How far ahead a key of ours can be published before it signs.
+const MOST_AHEAD: TimeDelta = TimeDelta::days(90);
 
 impl SamlConnections<'_> {
     /// Lets another certificate count. Once is enough.
@@ -26,18 +31,17 @@ impl SamlConnections<'_> {
             let mut writer = self.store.write(self.tenant).await?;
             let (connection, _) = self.taken(&mut writer, id).await?;
             let rows = writer.certificates_of_connection(id).await?;
-            if let Some(row) = rows.iter().find(|row| row.fingerprint == certificate.fingerprint) {
-                if row.absent_since.is_some() {
-                    writer.set_certificate_absent(row.id, None).await?;
-                    writer.commit().await?;
+            match rows.iter().find(|row| row.fingerprint == certificate.fingerprint) {
+                Some(row) if row.source == CertificateSource::Manual => return Ok(()),
+                // From now on it is the administrator's, who may know more than the metadata.
+                Some(row) => writer.keep_certificate_by_hand(row.id).await?,
+                None if rows.len() >= MOST_CERTIFICATES => return Err(too_many()),
+                None => {
+                    insert(&mut writer, id, certificate, CertificateSource::Manual, self.caller.now).await?;
                 }
-                return Ok(());
             }
-            if rows.len() >= MOST {
-                return Err(too_many());
-            }
-            insert(&mut writer, id, certificate, CertificateSource::Manual, self.caller.now).await?;
-            let event = self.event(EventKind::CertificateAdded, &connection, certificate_told(certificate, "manual"));
+            let event =
+                self.event(EventKind::CertificateAdded, &connection, certificate_told(certificate, CertificateSource::Manual));
             writer.record(&[event], self.caller.request_id).await?;
             writer.commit().await?;
             Ok(())
@@ -61,8 +65,7 @@ impl SamlConnections<'_> {
                 return Err(Error::Conflict(text.to_owned()));
             }
             writer.delete_certificate(id, certificate).await?;
-            let details = json!({ "fingerprint": row.fingerprint, "reason": "manual" });
-            let event = self.event(EventKind::CertificateRemoved, &connection, details);
+            let event = self.removed(&connection, &row.fingerprint, "manual");
             writer.record(&[event], self.caller.request_id).await?;
             writer.commit().await?;
             Ok(())
@@ -73,10 +76,14 @@ impl SamlConnections<'_> {
     /// Publishes the next key of ours, which signs from `active_from` on. Those before decrypt until a week after that.
     ///
     /// # Errors
-    /// When who asks may not, that is in the past, or another key is next already.
+    /// When who asks may not, that is in the past or too far ahead, or another key is next already.
     pub async fn roll_over(&self, id: ConnectionId, key: &OurKey, active_from: DateTime<Utc>) -> Result<ConnectionKeyId> {
         if active_from < self.caller.now {
             return Err(Error::Invalid("signs_from: a key signs from now on, or later".to_owned()));
+        }
+        // Until it signs there can be no other.
+        if active_from > self.caller.now + MOST_AHEAD {
+            return Err(Error::Invalid("signs_from: a key signs 90 days from now on at the latest".to_owned()));
         }
         retry(|| async {
             let mut writer = self.store.write(self.tenant).await?;
@@ -103,6 +110,11 @@ impl SamlConnections<'_> {
     /// # Errors
     /// When the database cannot be written.
     pub async fn keep_certificates(&self, id: ConnectionId) -> Result<usize> {
+        // Most have nothing to be done, minute by minute, and take no transaction from those who wait for one.
+        let rows = self.store.read(self.tenant).certificates_of_connection(id).await?;
+        if alerts(&rows, self.caller.now).is_empty() && over(&rows, self.caller.now).is_empty() {
+            return Ok(0);
+        }
         retry(|| async {
             let mut writer = self.store.write(self.tenant).await?;
             let (connection, _) = self.taken(&mut writer, id).await?;
@@ -121,11 +133,10 @@ impl SamlConnections<'_> {
                 });
                 events.push(self.event(EventKind::CertificateExpiring, &connection, details));
             }
-            for certificate in over(&rows, now) {
-                writer.delete_certificate(id, certificate).await?;
-                let fingerprint = rows.iter().find(|row| row.id == certificate).map(|row| row.fingerprint.as_str());
-                let details = json!({ "fingerprint": fingerprint, "reason": "absent" });
-                events.push(self.event(EventKind::CertificateRemoved, &connection, details));
+            let over = over(&rows, now);
+            for row in rows.iter().filter(|row| over.contains(&row.id)) {
+                writer.delete_certificate(id, row.id).await?;
+                events.push(self.removed(&connection, &row.fingerprint, "absent"));
             }
             if !events.is_empty() {
                 writer.record(&events, self.caller.request_id).await?;

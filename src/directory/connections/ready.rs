@@ -3,10 +3,9 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use url::{Host, Url};
 
 use crate::directory::{Error, Result};
-use crate::model::{SamlSettings, SubjectSource};
+use crate::model::{MOST_SKEW, SamlSettings, SubjectSource, is_web_address};
 use crate::store::CertificateRow;
 
 /// Attributes that name a mailbox, or a name that is given to somebody else in time. They never are a subject.
@@ -26,8 +25,6 @@ const CHANGING: &[&str] = &[
 /// How long a name of an attribute, a format or a class can be, and how many of them there can be.
 const NAME_CHARS: usize = 1_000;
 const NAMES: usize = 100;
-/// Seconds.
-const MOST_SKEW: u16 = 300;
 
 /// Something that has to be there, and is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +33,6 @@ pub enum Missing {
     Endpoint,
     /// None, or none that is valid now.
     Certificate,
-    /// What names somebody for ever.
-    Subject,
 }
 
 impl fmt::Display for Missing {
@@ -46,7 +41,6 @@ impl fmt::Display for Missing {
             Self::EntityId => "give us the entity ID of the identity provider, or its metadata",
             Self::Endpoint => "give us the address where people sign in at the identity provider, or its metadata",
             Self::Certificate => "add a certificate of the identity provider that is valid now, or give us its metadata",
-            Self::Subject => "say which attribute names somebody for ever, or that the NameID does",
         })
     }
 }
@@ -54,15 +48,10 @@ impl fmt::Display for Missing {
 /// What is missing, in the order in which somebody would do it.
 #[must_use]
 pub fn missing(issuer: &str, settings: &SamlSettings, certificates: &[CertificateRow], now: DateTime<Utc>) -> Vec<Missing> {
-    let has_subject = match &settings.subject {
-        SubjectSource::NameId => true,
-        SubjectSource::Attribute { name } => !name.is_empty(),
-    };
     let wanted = [
         (issuer.is_empty(), Missing::EntityId),
         (settings.sso.is_empty(), Missing::Endpoint),
         (!certificates.iter().any(|row| row.is_valid(now)), Missing::Certificate),
-        (!has_subject, Missing::Subject),
     ];
     wanted.into_iter().filter_map(|(is_missing, what)| is_missing.then_some(what)).collect()
 }
@@ -74,7 +63,7 @@ pub fn missing(issuer: &str, settings: &SamlSettings, certificates: &[Certificat
 pub(super) fn checked(settings: &SamlSettings) -> Result<()> {
     let wrong = |text: &str| Err(Error::Invalid(format!("settings: {text}")));
     if settings.skew_seconds > MOST_SKEW {
-        return wrong("skew_seconds: at most 300");
+        return wrong(&format!("skew_seconds: at most {MOST_SKEW}"));
     }
     let subject = match &settings.subject {
         SubjectSource::NameId => None,
@@ -109,17 +98,6 @@ pub(super) fn checked(settings: &SamlSettings) -> Result<()> {
     Ok(())
 }
 
-/// Whether browsers may be sent to an address: over TLS, or on this machine.
-fn is_web_address(url: &Url) -> bool {
-    let is_local = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    (url.scheme() == "https" && url.has_host()) || (url.scheme() == "http" && is_local)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,8 +107,7 @@ mod tests {
         let now = DateTime::UNIX_EPOCH;
         let settings = SamlSettings::default();
         assert_eq!(missing("", &settings, &[], now), [Missing::EntityId, Missing::Endpoint, Missing::Certificate]);
-        let settings = SamlSettings { subject: SubjectSource::Attribute { name: String::new() }, ..settings };
-        assert_eq!(missing("x", &settings, &[], now), [Missing::Endpoint, Missing::Certificate, Missing::Subject]);
+        assert_eq!(missing("x", &settings, &[], now), [Missing::Endpoint, Missing::Certificate]);
     }
 
     #[test]

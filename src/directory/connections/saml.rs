@@ -3,10 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::certificates::{MOST, TooMany, plan};
+use super::certificates::{TooMany, plan};
 use super::keys::{OurKey, connection_key_place};
 use super::proposal::Proposal;
 use super::ready::{Missing, checked, missing};
+use super::take::certificate_told;
 use crate::directory::access::{Permission, Reach};
 use crate::directory::manage::check_slug;
 use crate::directory::tree::Tree;
@@ -14,17 +15,15 @@ use crate::directory::{Caller, Error, Result};
 use crate::keys::Sealer;
 use crate::model::{
     AccountId, Certificate, CertificateId, CertificateSource, Connection, ConnectionId, ConnectionKeyId, ConnectionState, Event,
-    EventKind, IdpMetadata, JitPolicy, MissingClaim, SamlSettings, TenantId,
+    EventKind, IdpMetadata, JitPolicy, MOST_CERTIFICATES, MissingClaim, SamlSettings, TenantId, is_entity_id,
 };
 use crate::store::{
-    CertificateRow, ConnectionChange, ConnectionKeyRow, MetadataRow, NewCertificate, NewConnection, NewConnectionKey, Reader,
-    Store, Writer, retry,
+    CertificateRow, ConnectionChange, ConnectionKeyRow, Constraint, MetadataRow, NewCertificate, NewConnection, NewConnectionKey,
+    Reader, Store, Writer, retry,
 };
 
 /// The longest name of a connection, and the longest words on whom to ask.
 const NAME_CHARS: usize = 200;
-/// The longest entity id (SAML Core section 8.3.6).
-const ENTITY_ID_CHARS: usize = 1_024;
 
 /// The SAML connections of a tenant, and who changes them.
 #[derive(Clone, Copy, Debug)]
@@ -160,9 +159,6 @@ impl SamlConnections<'_> {
             if let Some(reach) = self.reach {
                 reach.needs(Permission::ManageDirectories, home)?;
             }
-            if writer.connections().await?.iter().any(|other| other.slug == new.slug) {
-                return Err(Error::Conflict(format!("there is a connection {:?} in this tenant", new.slug)));
-            }
             let state = if new.enable { ConnectionState::Enabled } else { ConnectionState::Draft };
             let row = NewConnection {
                 id: new.id,
@@ -177,11 +173,22 @@ impl SamlConnections<'_> {
                 contact: new.contact.filter(|contact| !contact.is_empty()),
                 settings: &settings.clone().into(),
             };
-            writer.insert_connection(&row, now).await?;
+            writer.insert_connection(&row, now).await.map_err(|error| match error.constraint() {
+                Some(Constraint::Name) => Error::Conflict(format!("there is a connection {:?} in this tenant", new.slug)),
+                _ => error.into(),
+            })?;
+            // Whatever people can be signed in by is told of.
+            let metadata_url = new.metadata_url.map(|(url, _)| url);
+            let details = json!({
+                "slug": new.slug, "issuer": entity_id, "protocol": "saml", "state": state, "settings": settings, "metadata_url": metadata_url,
+            });
+            let told = |kind, details| self.caller.event(kind, new.id.uuid(), details).at(home);
+            let mut events = vec![told(EventKind::ConnectionCreated, details)];
             for certificate in &certificates {
                 let is_named = new.metadata.is_some_and(|metadata| metadata.certificates.contains(certificate));
                 let source = if is_named { CertificateSource::Metadata } else { CertificateSource::Manual };
                 insert(&mut writer, new.id, certificate, source, now).await?;
+                events.push(told(EventKind::CertificateAdded, certificate_told(certificate, source)));
             }
             if new.metadata.is_some() || new.metadata_url.is_some() {
                 let (url, due_at) = new.metadata_url.map_or((None, now), |(url, due_at)| (Some(url), due_at));
@@ -190,14 +197,13 @@ impl SamlConnections<'_> {
                     writer.metadata_taken(new.id, due_at, now).await?;
                 }
             }
-            self.insert_key(&mut writer, new.id, new.key, now).await?;
+            let key = self.insert_key(&mut writer, new.id, new.key, now).await?;
+            events.push(told(EventKind::ConnectionKeyCreated, json!({ "key": key, "signs_from": now })));
             if new.enable {
                 let rows = writer.certificates_of_connection(new.id).await?;
                 refuse_missing(&missing(entity_id, &settings, &rows, now))?;
             }
-            let details = json!({ "slug": new.slug, "issuer": entity_id, "protocol": "saml", "state": state });
-            let event = self.caller.event(EventKind::ConnectionCreated, new.id.uuid(), details).at(home);
-            writer.record(&[event], self.caller.request_id).await?;
+            writer.record(&events, self.caller.request_id).await?;
             writer.commit().await?;
             Ok(new.id)
         })
@@ -220,7 +226,8 @@ impl SamlConnections<'_> {
             checked(after)?;
             if before.state == ConnectionState::Enabled {
                 if issuer != before.issuer || after.subject != settings.subject {
-                    let text = "everybody would be somebody else: disable the connection before its entity ID or its subject is changed";
+                    let text =
+                        "everybody would be somebody else: disable the connection before its entity ID or its subject is changed";
                     return Err(Error::Conflict(text.to_owned()));
                 }
                 let rows = writer.certificates_of_connection(id).await?;
@@ -234,16 +241,19 @@ impl SamlConnections<'_> {
                 contact,
                 settings: &after.clone().into(),
             };
-            writer.change_connection(id, &row, self.caller.now).await?;
-            let told = |name: &str, issuer: &str, jit, missing_claim, settings: &SamlSettings| {
-                json!({ "name": name, "issuer": issuer, "jit": jit, "missing_claim": missing_claim, "settings": settings })
+            let was = ConnectionChange {
+                name: &before.name,
+                issuer: &before.issuer,
+                jit: before.jit,
+                missing_claim: before.missing_claim,
+                contact: before.contact.as_deref(),
+                settings: &before.settings,
             };
-            let was = told(&before.name, &before.issuer, before.jit, before.missing_claim, &settings);
-            let is = told(row.name, row.issuer, row.jit, row.missing_claim, after);
-            if was == is && contact == before.contact.as_deref() {
+            if was == row {
                 return Ok(());
             }
-            let event = self.event(EventKind::ConnectionChanged, &before, json!({ "before": was, "after": is }));
+            writer.change_connection(id, &row, self.caller.now).await?;
+            let event = self.event(EventKind::ConnectionChanged, &before, json!({ "before": was, "after": row }));
             writer.record(&[event], self.caller.request_id).await?;
             writer.commit().await?;
             Ok(())
@@ -316,7 +326,7 @@ pub(super) fn refuse_missing(missing: &[Missing]) -> Result<()> {
 }
 
 pub(super) fn too_many() -> Error {
-    Error::Conflict(format!("at most {MOST} certificates count at a time; remove one that is of no more use"))
+    Error::Conflict(format!("at most {MOST_CERTIFICATES} certificates count at a time; remove one that is of no more use"))
 }
 
 fn named(name: &str, contact: Option<&str>, entity_id: &str) -> Result<()> {
@@ -324,8 +334,9 @@ fn named(name: &str, contact: Option<&str>, entity_id: &str) -> Result<()> {
     if name.trim().is_empty() || !is_text(name, NAME_CHARS) || !is_text(contact.unwrap_or_default(), NAME_CHARS) {
         return Err(Error::Invalid("name and contact: 1 to 200 characters, none of them a control character".to_owned()));
     }
-    if !is_text(entity_id, ENTITY_ID_CHARS) {
-        return Err(Error::Invalid("entity_id: at most 1024 characters, none of them a control character".to_owned()));
+    if !entity_id.is_empty() && !is_entity_id(entity_id) {
+        let text = "entity_id: at most 1024 characters, none of them white space or a control character";
+        return Err(Error::Invalid(text.to_owned()));
     }
     Ok(())
 }

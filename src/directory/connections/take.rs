@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::certificates::{TooMany, plan};
 use super::proposal::Proposal;
-use super::saml::{SamlConnections, insert, too_many};
+use super::ready::missing;
+use super::saml::{SamlConnections, insert, refuse_missing, too_many};
 use crate::directory::ending::end_connection;
 use crate::directory::{Error, Result};
 use crate::model::{
@@ -42,19 +43,31 @@ impl SamlConnections<'_> {
             let (connection, settings) = self.taken(&mut writer, id).await?;
             let now = self.caller.now;
             let before = writer.connection_metadata(id).await?;
-            match came {
-                Came::ByHand => writer.set_metadata_url(id, None, due_at).await?,
-                Came::From(url) => writer.set_metadata_url(id, Some(url), due_at).await?,
+            let was_at = before.as_ref().and_then(|row| row.url.as_deref());
+            let is_at = match came {
+                Came::ByHand => None,
                 // Somebody has given another address meanwhile.
-                Came::Again(url) if before.as_ref().and_then(|row| row.url.as_deref()) != Some(url) => return Ok(None),
-                Came::Again(_) => {}
-            }
+                Came::Again(url) if was_at != Some(url) => return Ok(None),
+                Came::From(url) | Came::Again(url) => Some(url),
+            };
             let mut events = Vec::new();
+            if !matches!(came, Came::Again(_)) {
+                writer.set_metadata_url(id, is_at, due_at).await?;
+            }
+            // Whoever can write there says from now on by which keys people sign in.
+            if was_at != is_at {
+                let details = json!({ "before": { "metadata_url": was_at }, "after": { "metadata_url": is_at } });
+                events.push(self.event(EventKind::ConnectionChanged, &connection, details));
+            }
             let mut proposal = Proposal::of(metadata, &connection.issuer, &settings);
             if connection.state == ConnectionState::Draft
                 && let Some(change) = proposal.take()
             {
                 events.push(self.become_it(&mut writer, &connection, &settings, &change, EventKind::ConnectionChanged).await?);
+                // What came before there was a name may be of this entity.
+                if change.entity_id != connection.issuer && !connection.issuer.is_empty() {
+                    self.forget_others(&mut writer, &connection, &metadata.certificates, &mut events).await?;
+                }
             }
             // Certificates of another entity wait with its name.
             if proposal.as_ref().is_none_or(|proposal| proposal.entity_id == connection.issuer) {
@@ -101,11 +114,11 @@ impl SamlConnections<'_> {
         .await
     }
 
-    /// Carries out a change that waits for an approval, if it is the one that was looked at. Whoever is signed in by another entity is signed in
-    /// no longer.
+    /// Carries out a change that waits for an approval, if it is the one that was looked at. Where that is another entity, the certificates of
+    /// the last one count no more, and whoever it signed in is signed in no longer.
     ///
     /// # Errors
-    /// When who asks may not, nothing waits, or the metadata says something else by now.
+    /// When who asks may not, nothing waits, the metadata says something else by now, or nobody could sign in by an enabled connection that is another entity's.
     pub async fn approve(&self, id: ConnectionId, digest: &str) -> Result<()> {
         retry(|| async {
             let mut writer = self.store.write(self.tenant).await?;
@@ -119,7 +132,13 @@ impl SamlConnections<'_> {
             let event = self.become_it(&mut writer, &connection, &settings, &proposal, EventKind::ConnectionChangeApproved).await?;
             let mut events = vec![event];
             if proposal.entity_id != connection.issuer {
+                self.forget_others(&mut writer, &connection, &proposal.certificates, &mut events).await?;
                 self.take_certificates(&mut writer, &connection, &proposal.certificates, &mut events).await?;
+                if connection.state == ConnectionState::Enabled {
+                    let after = SamlSettings { sso: proposal.sso.clone(), slo: proposal.slo.clone(), ..settings.clone() };
+                    let rows = writer.certificates_of_connection(id).await?;
+                    refuse_missing(&missing(&proposal.entity_id, &after, &rows, self.caller.now))?;
+                }
                 end_connection(&mut writer, id, self.caller.now).await?;
             }
             writer.propose_metadata(id, None, self.caller.now).await?;
@@ -153,6 +172,24 @@ impl SamlConnections<'_> {
         Ok(self.event(kind, connection, details))
     }
 
+    /// Lets no certificate count that another entity, which the connection becomes, does not name: what the last one signs is worth nothing
+    /// any more.
+    async fn forget_others(
+        &self,
+        writer: &mut Writer,
+        connection: &Connection,
+        named: &[Certificate],
+        events: &mut Vec<Event>,
+    ) -> Result<()> {
+        for row in writer.certificates_of_connection(connection.id).await? {
+            if named.iter().all(|certificate| certificate.fingerprint != row.fingerprint) {
+                writer.delete_certificate(connection.id, row.id).await?;
+                events.push(self.removed(connection, &row.fingerprint, "entity_changed"));
+            }
+        }
+        Ok(())
+    }
+
     async fn take_certificates(
         &self,
         writer: &mut Writer,
@@ -163,11 +200,9 @@ impl SamlConnections<'_> {
         let now = self.caller.now;
         let rows = writer.certificates_of_connection(connection.id).await?;
         let plan = plan(&rows, named, now).map_err(|TooMany| too_many())?;
-        for id in plan.remove {
-            writer.delete_certificate(connection.id, id).await?;
-            let fingerprint = rows.iter().find(|row| row.id == id).map(|row| row.fingerprint.as_str());
-            let details = json!({ "fingerprint": fingerprint, "reason": "replaced" });
-            events.push(self.event(EventKind::CertificateRemoved, connection, details));
+        for row in rows.iter().filter(|row| plan.remove.contains(&row.id)) {
+            writer.delete_certificate(connection.id, row.id).await?;
+            events.push(self.removed(connection, &row.fingerprint, "replaced"));
         }
         for id in plan.back {
             writer.set_certificate_absent(id, None).await?;
@@ -177,14 +212,23 @@ impl SamlConnections<'_> {
         }
         for certificate in plan.add {
             insert(writer, connection.id, &certificate, CertificateSource::Metadata, now).await?;
-            events.push(self.event(EventKind::CertificateAdded, connection, certificate_told(&certificate, "metadata")));
+            events.push(self.event(
+                EventKind::CertificateAdded,
+                connection,
+                certificate_told(&certificate, CertificateSource::Metadata),
+            ));
         }
         Ok(())
+    }
+
+    /// Says that a certificate counts no more, and why.
+    pub(super) fn removed(&self, connection: &Connection, fingerprint: &str, reason: &str) -> Event {
+        self.event(EventKind::CertificateRemoved, connection, json!({ "fingerprint": fingerprint, "reason": reason }))
     }
 }
 
 /// What events say of a certificate.
-pub(super) fn certificate_told(certificate: &Certificate, source: &str) -> Value {
+pub(super) fn certificate_told(certificate: &Certificate, source: CertificateSource) -> Value {
     json!({
         "fingerprint": certificate.fingerprint,
         "subject": certificate.subject,

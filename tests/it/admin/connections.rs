@@ -200,7 +200,7 @@ on_every_engine! {
         assert_eq!(keys(&house).await, [both[1].clone(), both[0].clone()], "the next one signs, the last one decrypts");
         house.office.clock.advance(TimeDelta::days(7));
         assert_eq!(keys(&house).await, [both[1].clone()]);
-        assert_eq!(house.told("key_created").await, 1);
+        assert_eq!(house.told("key_created").await, 2);
     }
 
     async fn who_may_not_change_a_connection_reads_it_at_most_and_has_nobody_called(engine) {

@@ -1,10 +1,12 @@
 //! What the clock does at SAML connections: metadata is read again, certificates come, end and go, and what somebody could be led astray by waits
 //! for an administrator.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
-use vestibule::model::{ConnectionState, HolderId};
+use vestibule::model::{CertificateSource, ConnectionState, HolderId};
 use vestibule::work::refreshing::Refreshed;
 
 use super::connections::{ENTITY, House, Published, SSO, certificate, metadata, sso};
@@ -57,7 +59,7 @@ on_every_engine! {
         house.refresh(TimeDelta::days(1)).await;
         let rows = house.certificates(id).await;
         assert_eq!(rows.iter().map(|row| row.der == new).collect::<Vec<_>>(), [true]);
-        assert_eq!((house.told("certificate_added").await, house.told("certificate_removed").await, house.told("change_proposed").await), (1, 1, 0));
+        assert_eq!((house.told("certificate_added").await, house.told("certificate_removed").await, house.told("change_proposed").await), (2, 1, 0));
     }
 
     async fn another_name_or_endpoint_changes_nothing_until_somebody_approves_it(engine) {
@@ -98,7 +100,8 @@ on_every_engine! {
         let (published, url) = Published::at(metadata(ENTITY, SSO, &[&certificate(400)])).await;
         let id = house.enabled(&url).await;
         let epoch = house.connection(id).await.epoch;
-        published.now(metadata("https://new.example", SSO, &[&certificate(500)]));
+        let next = certificate(500);
+        published.now(metadata("https://new.example", SSO, &[&next]));
         house.refresh(TimeDelta::hours(7)).await;
         let path = format!("/connections/{id}");
         let shown = house.office.get(&mut house.admin, &path).await.expect(200).body;
@@ -106,7 +109,59 @@ on_every_engine! {
         house.send(Method::POST, &format!("{path}/approve"), &approval).await.expect(200);
         let connection = house.connection(id).await;
         assert_eq!((connection.issuer.as_str(), connection.epoch), ("https://new.example", epoch + 1));
-        assert_eq!(house.certificates(id).await.len(), 2);
+        // Those of the last one are gone at once.
+        let rows = house.certificates(id).await;
+        assert_eq!(rows.iter().map(|row| row.der == next).collect::<Vec<_>>(), [true]);
+        assert_eq!((house.told("certificate_added").await, house.told("certificate_removed").await), (2, 1));
+    }
+
+    async fn whatever_people_can_be_signed_in_by_is_told_of(engine) {
+        let mut house = House::new(engine).await;
+        let (own, more) = (certificate(400), certificate(500));
+        let (published, url) = Published::at(metadata(ENTITY, SSO, &[&own])).await;
+        let id = house.enabled(&url).await;
+        let told = async |house: &House| [house.told("created").await, house.told("certificate_added").await, house.told("key_created").await, house.told("changed").await];
+        // One is the tenant's own connection; the change is that it was enabled.
+        assert_eq!(told(&house).await, [2, 1, 1, 1]);
+        let database = house.office.world.database.url.clone();
+        let made = "select details ->> 'metadata_url' from events where kind = 'connection.created' and details ->> 'protocol' = 'saml'";
+        assert_eq!(sql::texts(&database, made).await, [url]);
+        // The same is read elsewhere, and then comes by hand.
+        let path = format!("/connections/{id}");
+        let (_elsewhere, other) = Published::at(metadata(ENTITY, SSO, &[&own])).await;
+        for _ in 0..2 {
+            house.send(Method::PUT, &format!("{path}/metadata"), &json!({ "url": other })).await.expect(200);
+        }
+        assert_eq!(told(&house).await, [2, 1, 1, 2]);
+        for _ in 0..2 {
+            house.send(Method::PUT, &format!("{path}/metadata"), &json!({ "xml": metadata(ENTITY, SSO, &[&own]) })).await.expect(200);
+        }
+        assert_eq!(told(&house).await, [2, 1, 1, 3]);
+        let places = "select coalesce(details -> 'after' ->> 'metadata_url', 'none') from events where kind = 'connection.changed' and (details -> 'before' ->> 'metadata_url') is not null order by 1";
+        assert_eq!(sql::texts(&database, places).await, [other.as_str(), "none"]);
+        // What the metadata has no more stays for good once an administrator adds it.
+        house.send(Method::PUT, &format!("{path}/metadata"), &json!({ "xml": metadata(ENTITY, SSO, &[&more]) })).await.expect(200);
+        let body = json!({ "certificate": STANDARD.encode(&own) });
+        for _ in 0..2 {
+            house.send(Method::POST, &format!("{path}/certificates"), &body).await.expect(200);
+        }
+        assert_eq!(told(&house).await, [2, 3, 1, 3]);
+        house.refresh(TimeDelta::days(30)).await;
+        let rows = house.certificates(id).await;
+        let kept = rows.iter().find(|row| row.der == own).unwrap();
+        assert_eq!((rows.len(), kept.source, kept.absent_since), (2, CertificateSource::Manual, None));
+        assert_eq!(published.asked(), 1, "nobody asks there any more");
+    }
+
+    async fn what_is_wrong_with_one_connection_is_none_of_the_others(engine) {
+        let mut house = House::new(engine).await;
+        let (_published, url) = Published::at(metadata(ENTITY, SSO, &[&certificate(20)])).await;
+        for slug in ["broken", "whole"] {
+            house.make(&json!({ "slug": slug, "name": "Anchor", "metadata_url": url })).await;
+        }
+        let broken = "update connections set settings = '{\"protocol\":\"saml\",\"sso\":1}' where slug = 'broken'";
+        sql::change(&house.office.world.database.url, broken).await;
+        assert_eq!(house.refresh(TimeDelta::hours(7)).await, Refreshed { taken: 1, failed: 1, told: 1 });
     }
 
     async fn an_identity_provider_that_does_not_answer_is_asked_less_often_and_changes_nothing(engine) {

@@ -2,18 +2,12 @@
 
 use chrono::TimeDelta;
 
-use super::Stage;
+use super::{Stage, asked_by};
+use crate::linking::leads_away;
 use crate::openid::CALLBACK;
 use crate::support::http::{Browser, Visit};
 use crate::support::saml_idp::{Asked, Says};
 use crate::support::world::on_every_engine;
-
-/// What a page that sends the browser away asks the identity provider.
-fn asked_by(leaving: &Visit) -> Asked {
-    let (_, rest) = leaving.body.split_once("0; url=").unwrap_or_else(|| panic!("no way away: {}", leaving.body));
-    let url = rest.split_once('"').unwrap().0.replace("&#38;", "&");
-    Asked::by_redirect(&url.parse().unwrap())
-}
 
 impl Stage {
     /// Goes on from such a page as somebody.
@@ -46,11 +40,14 @@ impl Stage {
     }
 }
 
-/// Where a page that goes on by itself leads. No redirect may lead to a portal behind the form that brought the response.
-fn leads_on(page: &Visit) -> String {
-    assert_eq!(page.status, 200, "{}", page.body);
-    let (_, rest) = page.body.split_once("0; url=").unwrap_or_else(|| panic!("no way on: {}", page.body));
-    rest.split_once('"').unwrap().0.replace("&#38;", "&")
+impl Stage {
+    /// Links the login of a browser, `name`, with a second one that says this.
+    async fn linked(&self, browser: &mut Browser, name: &str, second: &Says) {
+        let leaving = browser.post(&self.page("/me/logins/prove"), &[]).await;
+        self.proves(browser, &leaving, &Says::of(name, self.now())).await.expect_redirect("/me/logins/link");
+        let review = self.second(browser, second).await.location.unwrap();
+        browser.post(review.as_str(), &[]).await.expect_redirect("/me/logins?done=linked");
+    }
 }
 
 on_every_engine! {
@@ -64,14 +61,15 @@ on_every_engine! {
         assert_eq!(asked.attribute("ForceAuthn").as_deref(), Some("true"), "{asked:?}");
         let stale = Says { authenticated_at: stage.now() - TimeDelta::hours(1), ..Says::of("joe", stage.now()) };
         let page = stage.brings(&mut browser, &asked.acs(), &stage.idp.response(&asked, &stale)).await;
-        let told = leads_on(&page);
+        // No redirect may lead to a portal behind the form that brought the response.
+        let told = leads_away(&page);
         assert!(told.starts_with(CALLBACK) && told.contains("error=login_required"), "{told}");
         let asked = stage.asked_for_a_portal(&mut browser, &anew).await;
         stage.wait(5);
         let says = Says::of("joe", stage.now());
         stage.wait(1);
         let page = stage.brings(&mut browser, &asked.acs(), &stage.idp.response(&asked, &says)).await;
-        let on = leads_on(&page);
+        let on = leads_away(&page);
         assert!(on.starts_with("/oauth2/authorize/"), "{on}");
         let end = browser.follow(&stage.page(&on), Some("https://portal.example/")).await;
         let back = end.location.unwrap_or_else(|| panic!("not back: {}", end.body));
@@ -158,9 +156,7 @@ on_every_engine! {
         let oidc = stage.foyer.world.sign_in(&stage.foyer.tenant);
         browser.follow(&oidc, None).await.expect(200, "Your accounts");
         let leaving = browser.post(&stage.page("/me/logins/prove"), &[]).await;
-        let (_, rest) = leaving.body.split_once("0; url=").unwrap();
-        let away = rest.split_once('"').unwrap().0.replace("&#38;", "&");
-        browser.follow(&away, None).await.expect(200, "asked you just now");
+        browser.follow(&leads_away(&leaving), None).await.expect(200, "asked you just now");
         let back = stage.second(&mut browser, &Says::of("joe.gsa", stage.now())).await;
         let review = back.location.unwrap();
         browser.post(review.as_str(), &[]).await.expect_redirect("/me/logins?done=linked");
@@ -173,15 +169,63 @@ on_every_engine! {
             stage.foyer.person(name, &[]).await;
         }
         let mut browser = stage.signed_in("joe").await;
-        let leaving = browser.post(&stage.page("/me/logins/prove"), &[]).await;
-        stage.proves(&mut browser, &leaving, &Says::of("joe", stage.now())).await.expect_redirect("/me/logins/link");
         let until = stage.now() + TimeDelta::minutes(15);
         let says = Says { session_until: Some(until), ..Says::of("joe.gsa", stage.now()) };
-        let review = stage.second(&mut browser, &says).await.location.unwrap();
-        browser.post(review.as_str(), &[]).await.expect_redirect("/me/logins?done=linked");
+        stage.linked(&mut browser, "joe", &says).await;
         stage.wait(15 * 60 - 1);
         assert!(stage.is_signed_in(&mut browser).await);
         stage.wait(1);
         assert!(!stage.is_signed_in(&mut browser).await);
+    }
+
+    async fn the_end_that_one_identity_provider_allows_stays_whichever_login_goes_on(engine) {
+        let stage = Stage::new(engine).await;
+        let (joe, gsa) = (stage.foyer.person("joe", &[]).await, stage.foyer.person("joe.gsa", &[]).await);
+        let mut browser = stage.signed_in("joe").await;
+        let until = stage.now() + TimeDelta::minutes(15);
+        let says = Says { session_until: Some(until), ..Says::of("joe.gsa", stage.now()) };
+        stage.linked(&mut browser, "joe", &says).await;
+        let end = async |browser: &Browser| stage.foyer.session(browser).await.unwrap().expires_at;
+        assert_eq!(end(&browser).await, until);
+        // The first one signs in anew, without an end of its own.
+        stage.wait(60);
+        stage.sign_in(&mut browser, &Says::of("joe", stage.now())).await.expect_redirect("/me");
+        assert_eq!(end(&browser).await, until, "the second one is in it still");
+        for login in [gsa, joe, gsa] {
+            browser.post(&stage.page("/me/switch"), &[("login", &login.to_string())]).await.expect_redirect("/me");
+            assert_eq!(end(&browser).await, until);
+        }
+        // Whose end it is may stay longer when its identity provider says so.
+        let later = until + TimeDelta::minutes(15);
+        for (session_until, expected) in [(Some(later), Some(later)), (None, None)] {
+            stage.wait(60);
+            stage.sign_in(&mut browser, &Says { session_until, ..Says::of("joe.gsa", stage.now()) }).await.expect_redirect("/me");
+            let end = end(&browser).await;
+            assert!(expected.map_or(end > later, |expected| end == expected), "{end}");
+        }
+        assert_eq!(stage.count("session_logins").await, 2);
+    }
+
+    async fn a_logout_of_the_login_that_is_not_active_leaves_the_session_to_the_other(engine) {
+        let stage = Stage::new(engine).await;
+        let (_, gsa) = (stage.foyer.person("joe", &[]).await, stage.foyer.person("joe.gsa", &[]).await);
+        let mut browser = stage.signed_in("joe").await;
+        let says = Says { session_index: Some("s-2".into()), ..Says::of("joe.gsa", stage.now()) };
+        stage.linked(&mut browser, "joe", &says).await;
+        let ends = async |name: &str| {
+            let request = stage.idp.logout_request(&stage.at("/slo"), &format!("{name}-for-ever"), &[], stage.now());
+            assert_eq!(Browser::new().visit(&stage.idp.redirect(&request, None)).await.status, 303);
+        };
+        ends("joe.gsa").await;
+        assert!(stage.is_signed_in(&mut browser).await);
+        assert_eq!((stage.count("sessions").await, stage.count("session_logins").await), (1, 1));
+        let ended = "events where kind = 'session.ended' and details ->> 'reason' = 'identity_provider'";
+        assert_eq!(stage.count(ended).await, 1);
+        // It is signed in there no more, so that switching to it asks for it.
+        let page = browser.post(&stage.page("/me/switch"), &[("login", &gsa.to_string())]).await;
+        assert_eq!(page.status, 200, "{}", page.body);
+        ends("joe").await;
+        assert!(!stage.is_signed_in(&mut browser).await);
+        assert_eq!((stage.count("sessions").await, stage.count(ended).await), (0, 2));
     }
 }

@@ -2,7 +2,7 @@
 
 use vestibule::model::SamlBinding;
 
-use super::{Stage, posts};
+use super::{Stage, asked_by, posts};
 use crate::openid::noon;
 use crate::support::http::{Browser, Visit};
 use crate::support::saml_idp::{Asked, SamlIdp, Says};
@@ -139,10 +139,7 @@ on_every_engine! {
                 let page = joe.post(&stage.page("/sign-out"), &[]).await.expect(200, "You are signed out here");
                 assert!(!stage.is_signed_in(&mut joe).await, "it has ended before anybody is asked");
                 let asked = match binding {
-                    SamlBinding::Redirect => {
-                        let (_, rest) = page.body.split_once("0; url=").unwrap();
-                        Asked::by_redirect(&rest.split_once('"').unwrap().0.replace("&#38;", "&").parse().unwrap())
-                    }
+                    SamlBinding::Redirect => asked_by(&page),
                     SamlBinding::Post => Asked::by_form(&page.body),
                 };
                 assert_eq!((asked.to.clone(), asked.text("NameID").as_deref()), (stage.idp.slo(), Some("joe-for-ever")));
@@ -163,8 +160,7 @@ on_every_engine! {
         let mut asked = Vec::new();
         for browser in &mut browsers {
             let page = browser.post(&stage.page("/sign-out"), &[]).await.expect(200, "You are signed out here");
-            let (_, rest) = page.body.split_once("0; url=").unwrap();
-            asked.push(Asked::by_redirect(&rest.split_once('"').unwrap().0.replace("&#38;", "&").parse().unwrap()));
+            asked.push(asked_by(&page));
         }
         let answer = stage.idp.logout_response(&asked[0], "Success", stage.now());
         for state in [asked[1].relay_state.as_deref(), Some("https://evil.example/"), None] {

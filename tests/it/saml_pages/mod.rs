@@ -3,6 +3,7 @@
 mod linking;
 mod logout;
 mod races;
+mod replacing;
 mod signing_in;
 mod trying;
 mod unasked;
@@ -10,15 +11,13 @@ mod unasked;
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use secrecy::ExposeSecret as _;
+use vestibule::directory::Caller;
+use vestibule::directory::connections::{NewSaml, OurKey, SamlConnections};
 use vestibule::federation::saml;
-use vestibule::keys::Place;
-use vestibule::model::{
-    Binding, CertificateId, CertificateSource, ConnectionId, ConnectionKeyId, ConnectionSettings, ConnectionState, Endpoint,
-    JitPolicy, MissingClaim, SamlBinding, SamlSettings,
-};
-use vestibule::store::{Engine, NewCertificate, NewConnection, NewConnectionKey};
+use vestibule::model::{Actor, Binding, ConnectionId, Endpoint, JitPolicy, MissingClaim, SamlBinding, SamlSettings};
+use vestibule::store::Engine;
 
+use crate::linking::leads_away;
 use crate::openid::{Foyer, noon};
 use crate::support::http::{Browser, Visit};
 use crate::support::saml_idp::{Asked, Fields, SamlIdp, Says, form};
@@ -118,10 +117,22 @@ impl Stage {
     }
 }
 
+/// What a page that sends the browser away asks the identity provider.
+fn asked_by(leaving: &Visit) -> Asked {
+    Asked::by_redirect(&leads_away(leaving).parse().unwrap())
+}
+
 /// Posts a form.
 async fn posts(browser: &mut Browser, site: &str, url: &str, fields: &Fields) -> Visit {
     let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     browser.post_from(site, url, &fields).await
+}
+
+/// The connections of the tenant, as the service itself changes them.
+fn connections(foyer: &Foyer) -> SamlConnections<'_> {
+    let app = &foyer.world.app;
+    let caller = Caller { actor: Actor::System, now: foyer.clock.now(), request_id: None };
+    SamlConnections { store: &app.store, sealer: &app.sealer, tenant: foyer.tenant.id, reach: None, caller }
 }
 
 /// Makes a SAML connection, enabled, with the certificate of its identity provider and a key of ours, joined with the directory.
@@ -135,43 +146,26 @@ async fn connect(foyer: &Foyer, slug: &str, idp: &SamlIdp, change: impl FnOnce(&
         ..SamlSettings::default()
     };
     change(&mut settings);
-    let connection = ConnectionId::new(now);
-    let mut writer = app.store.write(foyer.tenant.id).await.unwrap();
-    let home = writer.accounts().await.unwrap().into_iter().find(|account| account.parent_id.is_none()).unwrap().id;
-    let settings = ConnectionSettings::Saml(Box::new(settings));
-    let new = NewConnection {
-        id: connection,
+    let made = saml::new_credential("vestibule", now, now + TimeDelta::days(3650)).unwrap();
+    let key = OurKey { certificate: made.certificate, private_key: made.private_key };
+    let new = NewSaml {
+        id: ConnectionId::new(now),
         slug,
         name: "Anchor & <Sons>",
-        state: ConnectionState::Enabled,
-        issuer: &idp.entity_id,
-        secret: None,
+        within: None,
         jit: JitPolicy::IfProvisioned,
         missing_claim: MissingClaim::Clear,
-        home_account_id: home,
         contact: Some("anchor@bluesky.example"),
+        entity_id: &idp.entity_id,
+        certificates: &[saml::certificate(&idp.certificate).unwrap()],
+        metadata: None,
+        metadata_url: None,
         settings: &settings,
+        key: &key,
+        enable: true,
     };
-    writer.insert_connection(&new, now).await.unwrap();
-    let certificate = saml::certificate(&idp.certificate).unwrap();
-    let new = NewCertificate {
-        id: CertificateId::new(now),
-        connection_id: connection,
-        certificate: &certificate,
-        source: CertificateSource::Manual,
-    };
-    assert!(writer.insert_certificate(&new, now).await.unwrap());
-    let made = saml::new_credential("vestibule", now, now + TimeDelta::days(3650)).unwrap();
-    let key = ConnectionKeyId::new(now);
-    let place = Place { table: "connection_keys", column: "private_sealed", row: key.uuid() };
-    let new = NewConnectionKey {
-        id: key,
-        connection_id: connection,
-        certificate: &made.certificate,
-        private: &app.sealer.seal(&place, made.private_key.expose_secret()),
-        active_from: now,
-    };
-    writer.insert_connection_key(&new, now).await.unwrap();
+    let connection = connections(foyer).create(&new).await.unwrap();
+    let mut writer = app.store.write(foyer.tenant.id).await.unwrap();
     let (claim, attribute) = ("uid".to_owned(), "externalId".to_owned());
     let binding = Binding { directory_id: foyer.tenant.directory, connection_id: connection, claim, attribute };
     writer.insert_binding(&binding, now).await.unwrap();

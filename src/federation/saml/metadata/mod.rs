@@ -6,22 +6,19 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
-use url::{Host, Url};
+use url::Url;
 
 use super::super::trace::clean;
 use super::bad::Refusal;
 use super::document::{Document, Element, METADATA, ns};
 use super::xml::Escaped;
 use super::{BadCertificate, Sp, certificate, time};
-use crate::model::{Certificate, Endpoint, IdpMetadata, SamlBinding, SamlSettings};
+use crate::model::{
+    Certificate, Endpoint, IdpMetadata, MOST_CERTIFICATES, SamlBinding, SamlSettings, is_entity_id, is_web_address,
+};
 
 #[cfg(test)]
 mod tests;
-
-/// How many certificates a connection has at most (R4).
-pub const MAX_CERTIFICATES: usize = 5;
-/// How long an entity id is at most (SAML Metadata section 2.2.1).
-const MAX_ENTITY_ID: usize = 1_024;
 
 /// What is wrong with metadata.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +37,7 @@ pub enum BadMetadata {
     NoCertificate,
     #[error("no certificate can be used: {0}")]
     Certificate(BadCertificate),
-    #[error("there are more than {MAX_CERTIFICATES} certificates")]
+    #[error("there are more than {MOST_CERTIFICATES} certificates")]
     TooManyCertificates,
     #[error("there is no SingleSignOnService for HTTP-Redirect or HTTP-POST at an https address")]
     NoEndpoint,
@@ -76,24 +73,6 @@ pub fn read(xml: &[u8], now: DateTime<Utc>) -> Result<IdpMetadata, BadMetadata> 
         valid_until,
         cache_duration: around.filter_map(|element| time::duration(element.attribute("cacheDuration")?)).min(),
     })
-}
-
-/// Whether a name can be an entity id: a text that has to be equal to the letter.
-#[must_use]
-pub fn is_entity_id(id: &str) -> bool {
-    !id.is_empty() && id.len() <= MAX_ENTITY_ID && !id.chars().any(|letter| letter.is_control() || letter.is_whitespace())
-}
-
-/// Whether browsers may be sent to an address: over TLS, or on this machine.
-#[must_use]
-pub fn is_web_address(url: &Url) -> bool {
-    let is_local = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    url.scheme() == "https" || (url.scheme() == "http" && is_local)
 }
 
 /// The one identity provider of a document, with the entity that it is a role of.
@@ -135,7 +114,7 @@ fn certificates(idp: Element<'_>) -> Result<Vec<Certificate>, BadMetadata> {
     match (known.len(), bad) {
         (0, Some(bad)) => Err(BadMetadata::Certificate(bad)),
         (0, None) => Err(BadMetadata::NoCertificate),
-        (count, _) if count > MAX_CERTIFICATES => Err(BadMetadata::TooManyCertificates),
+        (count, _) if count > MOST_CERTIFICATES => Err(BadMetadata::TooManyCertificates),
         _ => Ok(known),
     }
 }

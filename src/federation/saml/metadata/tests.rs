@@ -66,7 +66,7 @@ fn sso_s24_metadata_without_a_certificate_is_refused() {
     let none = "<KeyDescriptor><KeyInfo xmlns=\"http://www.w3.org/2000/09/xmldsig#\"><X509Data><X509Certificate>AAAA</X509Certificate>\
                 </X509Data></KeyInfo></KeyDescriptor>";
     assert_eq!(bad(&format!("{none}{SSO}")), BadMetadata::Certificate(BadCertificate::Malformed));
-    let many: String = (0..=MAX_CERTIFICATES).map(|_| signing(&key())).collect();
+    let many: String = (0..=MOST_CERTIFICATES).map(|_| signing(&key())).collect();
     assert_eq!(bad(&format!("{many}{SSO}")), BadMetadata::TooManyCertificates);
 }
 
