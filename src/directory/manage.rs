@@ -19,8 +19,8 @@ use super::{Caller, Error, Result};
 use crate::keys::{Place, Sealer};
 use crate::model::TenantLimits;
 use crate::model::{
-    AccountId, Binding, ConnectionId, ConnectionSettings, ConnectionState, DirectoryId, DirectorySettings, DomainId, EventKind,
-    Given, Grant, JitPolicy, MissingClaim, Pattern, Rule, RuleBody, RuleId, RuleOrigin, TenantId,
+    AccountId, Binding, ConnectionId, ConnectionState, DirectoryId, DirectorySettings, DomainId, EventKind, Given, Grant,
+    JitPolicy, MissingClaim, OidcSettings, Pattern, Rule, RuleBody, RuleId, RuleOrigin, TenantId,
 };
 use crate::scim::profile::Profile;
 use crate::store::{AccountRow, NewConnection, NewDirectory, NewRule, Store};
@@ -53,7 +53,7 @@ pub struct ConnectionSpec<'a> {
     pub jit: JitPolicy,
     pub missing_claim: MissingClaim,
     pub contact: Option<&'a str>,
-    pub settings: ConnectionSettings,
+    pub settings: OidcSettings,
 }
 
 /// A directory to be made.
@@ -194,7 +194,7 @@ impl Manage<'_> {
             missing_claim: spec.missing_claim,
             home_account_id: home,
             contact: spec.contact,
-            settings: &spec.settings,
+            settings: &spec.settings.clone().into(),
         };
         writer.insert_connection(&new, self.caller.now).await?;
         let event = self.caller.event(EventKind::ConnectionCreated, id.uuid(), json!({ "slug": spec.slug, "issuer": spec.issuer }));

@@ -240,8 +240,7 @@ async fn ensure_oidc(
             client_id: client_id.to_owned(),
             scopes: spec.scopes.clone(),
             second_factor: spec.second_factor.clone(),
-        }
-        .into(),
+        },
     };
     let connection = manage(app).ensure_connection(tenant, &new).await?;
     report.made(connection.made, || format!("connection {}", spec.slug));
