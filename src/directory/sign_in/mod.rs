@@ -5,7 +5,7 @@ mod create;
 mod known;
 pub mod trial;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -142,22 +142,33 @@ async fn settle(
     identity: &ExternalIdentity,
     decision: &Decision,
 ) -> Result<Result<Claims, Vec<String>>> {
-    let connection = &known.connection;
     let login = match decision {
         Decision::SignIn { login } | Decision::Bind { login } => Some(*login),
         Decision::Create => None,
         Decision::Refuse(_) => return Ok(Ok(Claims::new())),
     };
-    if connection.missing_claim == MissingClaim::Clear {
+    if known.connection.missing_claim == MissingClaim::Clear {
         return Ok(Ok(identity.claims.clone()));
     }
-    let read = claims::read_by_rules(&writer.rules().await?, connection.id);
+    let read = claims::read_by_rules(&writer.rules().await?, known.connection.id);
+    settle_read(writer, known, identity, login, &read).await
+}
+
+/// The same where it is known which claims rules read.
+async fn settle_read(
+    writer: &mut Writer,
+    known: &Known,
+    identity: &ExternalIdentity,
+    login: Option<LoginId>,
+    read: &BTreeSet<String>,
+) -> Result<Result<Claims, Vec<String>>> {
+    let connection = &known.connection;
     let mut before = match login {
         Some(login) => writer.claims(login).await?,
         None => BTreeMap::new(),
     };
     let before = before.remove(&connection.id).unwrap_or_default();
-    Ok(claims::settle(connection.missing_claim, &read, &identity.claims, &before))
+    Ok(claims::settle(connection.missing_claim, read, &identity.claims, &before))
 }
 
 /// The steps of a sign-in that lacks claims, with the names of these.

@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::{How, known_for_update, note_certificate, use_up};
+use super::{How, known_for_update, note_certificate, settle_read, use_up};
 use crate::directory::claims::{self, Claims};
 use crate::directory::decide::{Decision, Refusal, decide};
 use crate::directory::mapping::wanted;
 use crate::directory::recompute::RuleBook;
 use crate::directory::tree::Tree;
 use crate::directory::{Caller, Result};
-use crate::model::{Connection, ConnectionState, EventKind, ExternalIdentity, LoginId, TraceId};
+use crate::model::{Connection, ConnectionId, ConnectionState, EventKind, ExternalIdentity, LoginId, Rule, TenantId, TraceId};
 use crate::store::{FactsRow, NewTrace, Store, Writer, retry};
 
 /// What a sign-in would come to.
@@ -61,7 +61,13 @@ pub async fn try_out(
         } else {
             Trial { outcome: Err(Refusal::AssertionUsed), missing: Vec::new(), gives: Vec::new(), reference }
         };
-        record(&mut writer, caller, identity, steps, &trial).await?;
+        let came_to = match &trial.outcome {
+            Ok((How::Known, _)) => "known",
+            Ok((How::Bound, _)) => "bound",
+            Ok((How::Created, _)) => "created",
+            Err(refusal) => refusal.reason(),
+        };
+        record(&mut writer, caller, identity.subject.connection, reference, came_to, steps).await?;
         note_certificate(&mut writer, caller, identity).await?;
         writer.commit().await?;
         Ok(trial)
@@ -79,15 +85,10 @@ async fn look(writer: &mut Writer, rules: &RuleBook, identity: &ExternalIdentity
         Decision::Create => (Ok(How::Created), None),
         Decision::Refuse(refusal) => (Err(refusal), None),
     };
-    let mut before = match login {
-        Some(login) => writer.claims(login).await?,
-        None => BTreeMap::new(),
-    };
-    let read = claims::read_by_rules(&writer.rules().await?, known.connection.id);
+    let all = writer.rules().await?;
+    let read = claims::read_by_rules(&all, known.connection.id);
     let missing = read.iter().filter(|claim| !identity.claims.contains_key(*claim)).cloned().collect();
-    let before = before.remove(&known.connection.id).unwrap_or_default();
-    let settled = claims::settle(known.connection.missing_claim, &read, &identity.claims, &before);
-    let (outcome, came) = match (outcome, settled) {
+    let (outcome, came) = match (outcome, settle_read(writer, &known, identity, login, &read).await?) {
         (Ok(how), Ok(came)) => {
             let name = match login {
                 Some(login) => writer.any_login(login).await?.map(|row| row.login.user_name),
@@ -98,14 +99,14 @@ async fn look(writer: &mut Writer, rules: &RuleBook, identity: &ExternalIdentity
         (Ok(_), Err(_)) => (Err(Refusal::MissingClaim), Claims::new()),
         (Err(refusal), _) => (Err(refusal), Claims::new()),
     };
-    let gives = if outcome.is_ok() { gives(writer, rules, identity, login, came).await? } else { Vec::new() };
+    let gives = if outcome.is_ok() { gives(writer, (rules, all), identity, login, came).await? } else { Vec::new() };
     Ok(Trial { outcome, missing, gives, reference })
 }
 
 /// What the rules would give to a login with these claims, or to one that would be made.
 async fn gives(
     writer: &mut Writer,
-    rules: &RuleBook,
+    (book, rules): (&RuleBook, Vec<Rule>),
     identity: &ExternalIdentity,
     login: Option<LoginId>,
     came: Claims,
@@ -123,9 +124,9 @@ async fn gives(
         groups: Vec::new(),
     });
     facts.claims.insert(identity.subject.connection, came);
-    let names: BTreeMap<_, _> = writer.rules().await?.into_iter().map(|rule| (rule.id, rule.name)).collect();
+    let names: BTreeMap<_, _> = rules.into_iter().map(|rule| (rule.id, rule.name)).collect();
     let tree = Tree::new(writer.accounts().await?);
-    let compiled = rules.rules(writer).await?;
+    let compiled = book.rules(writer).await?;
     let gives: BTreeSet<_> = wanted(&compiled, &facts)
         .into_iter()
         .map(|wanted| Gives {
@@ -137,23 +138,36 @@ async fn gives(
     Ok(gives.into_iter().collect())
 }
 
+/// Leaves the event and the trace of a test whose answer federation refused. Answers the reference number.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn record_refused(
+    store: &Store,
+    tenant: TenantId,
+    caller: Caller<'_>,
+    connection: ConnectionId,
+    reason: &str,
+    steps: &serde_json::Value,
+) -> Result<TraceId> {
+    let reference = TraceId::new(caller.now);
+    let mut writer = store.write(tenant).await?;
+    record(&mut writer, caller, connection, reference, reason, steps).await?;
+    writer.commit().await?;
+    Ok(reference)
+}
+
 async fn record(
     writer: &mut Writer,
     caller: Caller<'_>,
-    identity: &ExternalIdentity,
+    connection: ConnectionId,
+    reference: TraceId,
+    came_to: &str,
     steps: &serde_json::Value,
-    trial: &Trial,
 ) -> Result<()> {
-    let connection = identity.subject.connection;
-    let new = NewTrace { id: trial.reference, connection_id: connection, outcome: "tested", login_id: None, steps: steps.clone() };
+    let new = NewTrace { id: reference, connection_id: connection, outcome: "tested", login_id: None, steps: steps.clone() };
     writer.insert_trace(&new, caller.now, caller.request_id).await?;
-    let came_to = match &trial.outcome {
-        Ok((How::Known, _)) => "known",
-        Ok((How::Bound, _)) => "bound",
-        Ok((How::Created, _)) => "created",
-        Err(refusal) => refusal.reason(),
-    };
-    let details = json!({ "reference": trial.reference, "came_to": came_to });
+    let details = json!({ "reference": reference, "came_to": came_to });
     let event = caller.event(EventKind::ConnectionTested, connection.uuid(), details);
     Ok(writer.record(&[event], caller.request_id).await?)
 }

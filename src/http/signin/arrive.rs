@@ -163,15 +163,15 @@ async fn prove_and_apply(
         trial::may_see(app, &connection, login, comes.before.as_ref(), request_id).await?;
     }
     let mut trace = Trace::default();
-    match prove(app, tenant, &connection, pending, brought, &mut trace, request_id).await? {
-        Ok(identity) if matches!(pending.purpose, Purpose::Test { .. }) => {
-            let report = trial::accepted(app, connection, &identity, trace, request_id).await?;
-            Ok(Arrived::Tested(Box::new(report)))
-        }
-        Err(refused) if matches!(pending.purpose, Purpose::Test { .. }) => {
-            let stopped = failed(app, tenant, &connection, &refused, &trace, request_id).await;
-            Ok(Arrived::Tested(Box::new(Report::refused(connection, trace, &stopped))))
-        }
+    let proved = prove(app, tenant, &connection, pending, brought, &mut trace, request_id).await?;
+    if let Purpose::Test { login } = pending.purpose {
+        let report = match proved {
+            Ok(identity) => trial::accepted(app, connection, login, &identity, trace, request_id).await?,
+            Err(refused) => trial::refused(app, tenant, connection, login, &refused, trace, request_id).await,
+        };
+        return Ok(Arrived::Tested(Box::new(report)));
+    }
+    match proved {
         Ok(identity) => apply(app, &connection, pending, &identity, &trace, request_id, comes).await,
         Err(refused) => Err(failed(app, tenant, &connection, &refused, &trace, request_id).await),
     }

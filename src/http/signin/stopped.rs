@@ -113,11 +113,6 @@ impl Stopped {
         Page(self.reason.status(), view).into_response()
     }
 
-    /// By what the log and the administrator's trace know it.
-    pub(super) fn reference(&self) -> &str {
-        &self.reference
-    }
-
     /// Where to try again: where the person came from.
     fn retry(&self, is_signed_in: bool) -> String {
         if let (Reason::Unsolicited, Some(connection)) = (self.reason, &self.connection) {

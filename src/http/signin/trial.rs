@@ -18,11 +18,11 @@ use crate::app::App;
 use crate::directory::access::{self, Permission};
 use crate::directory::refusal::Refusal;
 use crate::directory::sign_in::How;
-use crate::directory::sign_in::trial::{Trial, try_out};
-use crate::federation::{Outcome, Step, Trace};
+use crate::directory::sign_in::trial::{Trial, record_refused, try_out};
+use crate::federation::{Outcome, Refused, Step, Trace};
 use crate::metrics::SignIn;
 use crate::model::{
-    Actor, Connection, ConnectionId, ConnectionState, Demand, ExternalIdentity, LoginId, Purpose, Session, SubjectKind,
+    Actor, Connection, ConnectionId, ConnectionState, Demand, ExternalIdentity, LoginId, Purpose, Session, SubjectKind, TenantId,
 };
 
 /// What came of a test.
@@ -31,13 +31,6 @@ pub(super) struct Report {
     trace: Trace,
     found: Option<Found>,
     reference: String,
-}
-
-impl Report {
-    /// Of one whose answer was refused.
-    pub(super) fn refused(connection: Connection, trace: Trace, stopped: &Stopped) -> Self {
-        Self { connection, trace, found: None, reference: stopped.reference().to_owned() }
-    }
 }
 
 /// Sends an administrator to the identity provider of a connection, which may be a draft.
@@ -103,12 +96,13 @@ pub(super) async fn may_see(
 pub(super) async fn accepted(
     app: &App,
     connection: Connection,
+    login: LoginId,
     identity: &ExternalIdentity,
     trace: Trace,
     request_id: &RequestId,
 ) -> Result<Report, Stopped> {
     let steps = serde_json::to_value(&trace).unwrap_or_default();
-    let caller = request_id.caller(app, Actor::Connection { connection: connection.id });
+    let caller = request_id.caller(app, Actor::Login { login });
     let trial = try_out(&app.store, &app.rules, caller, identity, &steps).await;
     let trial = trial.map_err(|error| Stopped::internal(&error, request_id))?;
     app.metrics.sign_in(SignIn::Tested);
@@ -117,6 +111,30 @@ pub(super) async fn accepted(
         return Err(stopped.under(trial.reference));
     }
     Ok(Report { connection, trace, reference: trial.reference.to_string(), found: Some(found(identity, trial)) })
+}
+
+/// The report of a test whose answer was refused.
+pub(super) async fn refused(
+    app: &App,
+    tenant: TenantId,
+    connection: Connection,
+    login: LoginId,
+    refused: &Refused,
+    trace: Trace,
+    request_id: &RequestId,
+) -> Report {
+    tracing::info!(reason = refused.reason(), error = refused as &dyn std::error::Error, "the test of a connection failed");
+    app.metrics.sign_in(SignIn::Tested);
+    let steps = serde_json::to_value(&trace).unwrap_or_default();
+    let caller = request_id.caller(app, Actor::Login { login });
+    let reference = match record_refused(&app.store, tenant, caller, connection.id, refused.reason(), &steps).await {
+        Ok(reference) => reference.to_string(),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "the trace of a test could not be written");
+            request_id.0.clone()
+        }
+    };
+    Report { connection, trace, found: None, reference }
 }
 
 fn found(identity: &ExternalIdentity, trial: Trial) -> Found {

@@ -1,28 +1,30 @@
 //! An administrator tries a connection out: a report, and nothing else.
 
-use vestibule::model::ConnectionState;
+use vestibule::model::{ConnectionState, LoginId};
 
-use super::{SESSION, Stage};
+use super::{SESSION, Stage, asked_by};
+use crate::linking::leads_away;
 use crate::support::http::{Browser, Visit};
 use crate::support::saml_idp::{Asked, Says};
+use crate::support::sql;
 use crate::support::world::on_every_engine;
 
 impl Stage {
     /// A browser in which an administrator of everything is signed in by the other connection.
     async fn administrator(&self) -> Browser {
-        self.foyer.person("admin", &["Cloud-Admins"]).await;
-        self.foyer.idp.script().claims = serde_json::json!({ "sub": "admin" });
-        let mut browser = Browser::new();
-        browser.follow(&self.foyer.world.sign_in(&self.foyer.tenant), None).await.expect(200, "Your accounts");
-        browser
+        self.administrator_with_login().await.0
+    }
+
+    /// The same, and the login.
+    async fn administrator_with_login(&self) -> (Browser, LoginId) {
+        let login = self.foyer.person("admin", &["Cloud-Admins"]).await;
+        (self.foyer.sign_in("admin").await, login)
     }
 
     /// The test begins. Answers what the identity provider is asked.
     async fn tries(&self, browser: &mut Browser) -> Asked {
         let page = browser.post(&self.page(&format!("/admin/connections/{}/test", self.connection)), &[]).await;
-        let page = page.expect(200, "On to Anchor");
-        let (_, rest) = page.body.split_once("0; url=").unwrap();
-        Asked::by_redirect(&rest.split_once('"').unwrap().0.replace("&#38;", "&").parse().unwrap())
+        asked_by(&page.expect(200, "On to Anchor"))
     }
 
     /// What a test changes: nothing of these.
@@ -44,7 +46,7 @@ impl Stage {
 on_every_engine! {
     async fn a_test_tells_what_a_sign_in_would_come_to_and_signs_nobody_in(engine) {
         let stage = Stage::new(engine).await;
-        let mut browser = stage.administrator().await;
+        let (mut browser, admin) = stage.administrator_with_login().await;
         stage.foyer.person("joe", &["Cloud-EMEA-Admins"]).await;
         let mut writer = stage.foyer.world.app.store.write(stage.foyer.tenant.id).await.unwrap();
         writer.set_connection_state(stage.connection, ConnectionState::Draft, stage.now()).await.unwrap();
@@ -71,7 +73,13 @@ on_every_engine! {
         stage.reports(&mut browser, &wrong).await.expect(200, "The test of Anchor &#38; &#60;Sons&#62; failed");
         assert_eq!(stage.tally().await, before);
         assert_eq!(browser.cookie(&stage.foyer.world.base, SESSION), session.as_deref());
-        assert_eq!(stage.count("events where kind = 'connection.tested'").await, 2);
+        assert_eq!(stage.count("events where kind = 'connection.tested'").await, 3);
+        // Whoever tested it did, and not the identity provider.
+        let told = "select cast(actor as text) from events where kind = 'connection.tested'";
+        for actor in sql::texts(&stage.foyer.world.database.url, told).await {
+            assert!(actor.contains("\"login\"") && actor.contains(&admin.to_string()), "{actor}");
+        }
+        assert_eq!(stage.count("events where kind = 'session.refused'").await, 0);
         // What it used is used.
         let again = Says { assertion_id: Some("_tested".into()), ..Says::of("joe", stage.now()) };
         stage.reports(&mut browser, &again).await.expect(200, "succeeded");
@@ -112,9 +120,7 @@ on_every_engine! {
         let before = stage.tally().await;
         let test = stage.page(&format!("/admin/connections/{}/test", stage.foyer.tenant.connection));
         let page = browser.post(&test, &[]).await.expect(200, "On to");
-        let (_, rest) = page.body.split_once("0; url=").unwrap();
-        let away = rest.split_once('"').unwrap().0.replace("&#38;", "&");
-        let page = browser.follow(&away, None).await.expect(200, "succeeded");
+        let page = browser.follow(&leads_away(&page), None).await.expect(200, "succeeded");
         page.expect_body("It would sign in ann@bluesky.example for the first time").expect_body("<dt>groups</dt><dd>a<br>b</dd>");
         assert_eq!(stage.tally().await, before);
     }
