@@ -3,12 +3,14 @@
 //! Whom it means is found by what it calls them and by its own sessions, never by a cookie: the message may come in a frame, or in a form of
 //! another site, to which no browser sends ours.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::ending::{Reason, end_one};
 use super::{Caller, Result};
-use crate::model::{ConnectionId, EventKind, NameId, TenantId};
-use crate::store::{SessionOfNameId, Store, retry};
+use crate::model::{ConnectionId, EventKind, NameId, SessionId, TenantId};
+use crate::store::{SessionOfNameId, Store, Writer, retry};
 
 /// A logout request that was proved.
 #[derive(Clone, Copy, Debug)]
@@ -46,10 +48,10 @@ pub async fn log_out(store: &Store, tenant: TenantId, caller: Caller<'_>, reques
         if !writer.use_saml_assertion(request.connection, request.id, request.good_until).await? {
             return Ok(LoggedOut::Used);
         }
-        let mut parts = writer.sessions_of_name_id(request.connection, &request.name_id.value).await?;
-        parts.retain(|part| is_meant(part, request));
+        let taken = take(&mut writer, request).await?;
         let mut ended = 0;
-        for part in parts {
+        // Which login is the active one is read again: somebody may have switched before the session was taken.
+        for part in meant(&mut writer, request).await?.into_iter().filter(|part| taken.contains(&part.session_id)) {
             if part.login_id == part.active_login_id {
                 ended += u64::from(end_one(&mut writer, caller, part.session_id, part.login_id, Reason::ByIdentityProvider).await?);
                 continue;
@@ -65,6 +67,22 @@ pub async fn log_out(store: &Store, tenant: TenantId, caller: Caller<'_>, reques
         Ok(LoggedOut::Ended(ended))
     })
     .await
+}
+
+/// Takes the sessions that a request means, in the order in which everybody takes them.
+async fn take(writer: &mut Writer, request: LogoutRequest<'_>) -> Result<BTreeSet<SessionId>> {
+    let sessions: BTreeSet<_> = meant(writer, request).await?.into_iter().map(|part| part.session_id).collect();
+    for session in &sessions {
+        writer.lock_session(*session).await?;
+    }
+    Ok(sessions)
+}
+
+/// The parts of sessions that a request means.
+async fn meant(writer: &mut Writer, request: LogoutRequest<'_>) -> Result<Vec<SessionOfNameId>> {
+    let mut parts = writer.sessions_of_name_id(request.connection, &request.name_id.value).await?;
+    parts.retain(|part| is_meant(part, request));
+    Ok(parts)
 }
 
 /// Whether a request means this part of a session. One whose identity provider never said which of its sessions it is of goes with every
@@ -93,7 +111,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::model::{LoginId, SessionId, Sid};
+    use crate::model::{LoginId, Sid};
 
     fn name(value: &str, format: Option<&str>) -> NameId {
         NameId { value: value.into(), format: format.map(Into::into), name_qualifier: None, sp_name_qualifier: None }
