@@ -141,7 +141,7 @@ create table connection_metadata (
   constraint connection_metadata_connection foreign key (tenant_id, connection_id) references connections (tenant_id, id),
   constraint connection_metadata_proposal check ((proposed is null) = (proposed_at is null))
 );
-create index connection_metadata_by_due on connection_metadata (due_at);
+create index connection_metadata_by_due on connection_metadata (due_at) where url is not null;
 
 -- Assertions and logout requests that were taken: none counts twice.
 create table connection_assertions (
@@ -718,7 +718,6 @@ create table pending_logouts (
   connection_id uuid not null,
   state_digest bytea not null,
   request_id text collate "C" not null,
-  return_to text collate "C",
   created_at timestamptz not null,
   expires_at timestamptz not null,
   constraint pending_logouts_state unique (state_digest),

@@ -13,16 +13,6 @@ pub struct DueMetadata {
     pub url: String,
 }
 
-/// How long a connection has certificates.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct CertificateEnd {
-    pub tenant_id: TenantId,
-    pub connection_id: ConnectionId,
-    pub slug: String,
-    /// The end of the one that ends last; none, where there is none.
-    pub ends_at: Option<DateTime<Utc>>,
-}
-
 impl Doors {
     /// Metadata that is to be read now, what waits longest first. That of suspended tenants is left alone.
     pub async fn due_metadata(&mut self, now: DateTime<Utc>, limit: u32) -> Result<Vec<DueMetadata>> {
@@ -37,7 +27,8 @@ impl Doors {
         )
     }
 
-    /// Connections with certificates that end between two instants, or that their metadata has no more.
+    /// Connections with certificates that end between two instants, or that their metadata has no more. Those of suspended tenants are left
+    /// alone.
     pub async fn connections_with_certificates_to_look_at(
         &mut self,
         from: DateTime<Utc>,
@@ -46,23 +37,26 @@ impl Doors {
         door!(
             self,
             fetch_all::<(TenantId, ConnectionId)>(
-                "select tenant_id, connection_id from connection_certificates where not_after > $1 and not_after <= $2
-                 union select tenant_id, connection_id from connection_certificates where absent_since is not null",
+                "select c.tenant_id, c.connection_id from connection_certificates c join tenants t on t.tenant_id = c.tenant_id
+                 where c.not_after > $1 and c.not_after <= $2 and t.state = 'active'
+                 union select c.tenant_id, c.connection_id from connection_certificates c join tenants t on t.tenant_id = c.tenant_id
+                 where c.absent_since is not null and t.state = 'active'",
                 from,
                 to
             )
         )
     }
 
-    /// How long each enabled SAML connection has certificates, those of suspended tenants aside.
-    pub async fn certificate_ends(&mut self) -> Result<Vec<CertificateEnd>> {
+    /// How many enabled SAML connections have no certificate, and when the first of the others has none any more: its last one ends then. Those
+    /// of suspended tenants are left alone.
+    pub async fn certificate_ends(&mut self) -> Result<(i64, Option<DateTime<Utc>>)> {
         door!(
             self,
-            fetch_all::<CertificateEnd>(
-                "select c.tenant_id, c.id as connection_id, c.slug,
-                   (select max(cc.not_after) from connection_certificates cc where cc.connection_id = c.id) as ends_at
-                 from connections c join tenants t on t.tenant_id = c.tenant_id
-                 where c.protocol = 'saml' and c.state = 'enabled' and t.state = 'active'"
+            fetch_one::<(i64, Option<DateTime<Utc>>)>(
+                "select count(*) - count(e.ends_at), min(e.ends_at) from (
+                   select (select max(cc.not_after) from connection_certificates cc where cc.connection_id = c.id) as ends_at
+                   from connections c join tenants t on t.tenant_id = c.tenant_id
+                   where c.protocol = 'saml' and c.state = 'enabled' and t.state = 'active') e"
             )
         )
     }

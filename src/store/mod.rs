@@ -81,7 +81,7 @@ pub use self::directories::{NewDirectory, Uniqueness};
 pub use self::doors::{AccessTokenRow, ClientRow, Doors, TenantFigures, TokenRow};
 pub use self::doors_deliveries::{Delivered, DeliveryRow, ToldPortal};
 pub use self::doors_openid::{CodeRow, PortalRow, RefreshTokenRow};
-pub use self::doors_saml::{CertificateEnd, DueMetadata};
+pub use self::doors_saml::DueMetadata;
 pub use self::ending::EndingRow;
 pub use self::error::{Constraint, Error, Result};
 pub use self::events::{EventQuery, EventRow};

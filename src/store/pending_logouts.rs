@@ -15,17 +15,13 @@ pub struct NewPendingLogout<'a> {
     pub state: &'a HashedToken,
     /// The id of our request, which the answer names.
     pub request_id: &'a str,
-    pub return_to: Option<&'a str>,
     pub expires_at: DateTime<Utc>,
 }
 
 /// A logout that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct PendingLogoutRow {
-    pub id: PendingLogoutId,
     pub request_id: String,
-    pub return_to: Option<String>,
-    pub created_at: DateTime<Utc>,
     /// One that is over is of no more use.
     pub expires_at: DateTime<Utc>,
 }
@@ -36,13 +32,12 @@ impl Writer {
         sql!(
             self,
             execute(
-                "insert into pending_logouts (tenant_id, id, connection_id, state_digest, request_id, return_to, created_at, expires_at)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8)",
+                "insert into pending_logouts (tenant_id, id, connection_id, state_digest, request_id, created_at, expires_at)
+                 values ($1, $2, $3, $4, $5, $6, $7)",
                 new.id,
                 new.connection_id,
                 new.state,
                 new.request_id,
-                new.return_to,
                 now,
                 new.expires_at
             )
@@ -56,7 +51,7 @@ impl Writer {
             self,
             fetch_optional::<PendingLogoutRow>(
                 "delete from pending_logouts where tenant_id = $1 and connection_id = $2 and state_digest = $3
-                 returning id, request_id, return_to, created_at, expires_at",
+                 returning request_id, expires_at",
                 connection,
                 state
             )

@@ -12,6 +12,7 @@ pub mod refreshing;
 mod rotating;
 pub mod sealing;
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -25,7 +26,7 @@ use crate::directory::reads::ReadLog;
 use crate::directory::{self, RuleBook, idempotency};
 use crate::model::{SessionLimits, TenantId};
 use crate::openid::keys::SigningKeys;
-use crate::store::Store;
+use crate::store::{Store, Writer};
 
 /// How often rows are removed whose time is over.
 const PURGE_INTERVAL: Duration = Duration::from_mins(10);
@@ -143,76 +144,55 @@ pub async fn purge(store: &Store, sessions: SessionLimits, now: DateTime<Utc>) -
     gone.expired = writer.purge_expired(now).await?;
     gone.jobs = writer.purge_jobs(now - JOBS_KEPT).await?;
     writer.commit().await?;
-    loop {
-        let mut writer = store.write(TenantId::OPERATOR).await?;
-        let some = writer.purge_traces(now - TRACES_KEPT, BATCH).await?;
-        writer.commit().await?;
-        gone.traces += some;
-        if some < u64::from(BATCH) {
-            break;
-        }
-    }
-    loop {
-        let mut writer = store.write(TenantId::OPERATOR).await?;
-        let some = writer.purge_idempotency_keys(now - idempotency::KEPT, BATCH).await?;
-        writer.commit().await?;
-        gone.idempotency_keys += some;
-        if some < u64::from(BATCH) {
-            break;
-        }
-    }
-    loop {
-        let mut writer = store.write(TenantId::OPERATOR).await?;
-        let some = writer.purge_assertions(now, BATCH).await?;
-        writer.commit().await?;
-        gone.assertions += some;
-        if some < u64::from(BATCH) {
-            break;
-        }
-    }
-    loop {
-        let mut writer = store.write(TenantId::OPERATOR).await?;
-        let some = writer.purge_saml_assertions(now, BATCH).await?;
-        writer.commit().await?;
-        gone.assertions += some;
-        if some < u64::from(BATCH) {
-            break;
-        }
-    }
+    let operator = TenantId::OPERATOR;
+    gone.traces =
+        by_batches(store, operator, |writer| Box::pin(async move { Ok(writer.purge_traces(now - TRACES_KEPT, BATCH).await?) }))
+            .await?;
+    let kept_until = now - idempotency::KEPT;
+    gone.idempotency_keys =
+        by_batches(store, operator, |writer| Box::pin(async move { Ok(writer.purge_idempotency_keys(kept_until, BATCH).await?) }))
+            .await?;
+    gone.assertions = by_batches(store, operator, |writer| Box::pin(async move { Ok(writer.purge_assertions(now, BATCH).await?) }))
+        .await?
+        + by_batches(store, operator, |writer| Box::pin(async move { Ok(writer.purge_saml_assertions(now, BATCH).await?) }))
+            .await?;
     let mut writer = store.write(TenantId::OPERATOR).await?;
     writer.give_up_deliveries(now - DELIVERIES_TRIED, now).await?;
     writer.commit().await?;
-    loop {
-        let mut writer = store.write(TenantId::OPERATOR).await?;
-        let some = writer.purge_deliveries(now - DELIVERED_KEPT, now - UNDELIVERED_KEPT, BATCH).await?;
-        writer.commit().await?;
-        gone.deliveries += some;
-        if some < u64::from(BATCH) {
-            break;
-        }
-    }
+    let (told, untold) = (now - DELIVERED_KEPT, now - UNDELIVERED_KEPT);
+    gone.deliveries =
+        by_batches(store, operator, |writer| Box::pin(async move { Ok(writer.purge_deliveries(told, untold, BATCH).await?) }))
+            .await?;
     for tenant in store.doors().tenant_ids().await? {
-        loop {
-            let mut writer = store.write(tenant).await?;
-            let some = step_of_old(&mut writer, sessions, now).await?;
-            writer.commit().await?;
-            gone.sessions += some;
-            if some == 0 {
-                break;
-            }
-        }
+        gone.sessions += by_batches(store, tenant, |writer| Box::pin(step_of_old(writer, sessions, now))).await?;
     }
     for (tenant, directory, settings) in store.doors().all_directories().await? {
         let before = now - TimeDelta::days(i64::from(settings.log_days.get()));
-        loop {
-            let mut writer = store.write(tenant).await?;
-            let some = writer.purge_provisioning_log(directory, before, BATCH).await?;
-            writer.commit().await?;
-            gone.log_entries += some;
-            if some < u64::from(BATCH) {
-                break;
-            }
-        }
+        gone.log_entries += by_batches(store, tenant, |writer| {
+            Box::pin(async move { Ok(writer.purge_provisioning_log(directory, before, BATCH).await?) })
+        })
+        .await?;
     }
     Ok(gone)
+}
+
+/// What is done in one transaction: so many rows go.
+type Step<'w> = Pin<Box<dyn Future<Output = directory::Result<u64>> + Send + 'w>>;
+
+/// Takes steps, each in a transaction of its own, until one finds nothing more. Answers how many rows went.
+async fn by_batches(
+    store: &Store,
+    tenant: TenantId,
+    mut step: impl for<'w> FnMut(&'w mut Writer) -> Step<'w>,
+) -> directory::Result<u64> {
+    let mut gone = 0;
+    loop {
+        let mut writer = store.write(tenant).await?;
+        let some = step(&mut writer).await?;
+        writer.commit().await?;
+        if some == 0 {
+            return Ok(gone);
+        }
+        gone += some;
+    }
 }

@@ -76,7 +76,7 @@ impl Refresher {
     /// Reads the metadata that is due, and looks after certificates. Answers what was done, or `None` when another holder has the lease.
     ///
     /// # Errors
-    /// When the database cannot be asked or written. One identity provider's fault is none of the others'.
+    /// When it cannot be asked what is due. What is wrong with one connection is none of the others' business.
     pub async fn refresh(&self, holder: HolderId) -> directory::Result<Option<Refreshed>> {
         let mut done = Refreshed::default();
         if !self.lease(holder).await? {
@@ -87,16 +87,29 @@ impl Refresher {
             if !self.lease(holder).await? {
                 return Ok(None);
             }
-            if self.read(&due).await? {
-                done.taken += 1;
-            } else {
-                done.failed += 1;
+            match self.read(&due).await {
+                Ok(true) => done.taken += 1,
+                Ok(false) => done.failed += 1,
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, connection = %due.connection_id, "metadata could not be looked after");
+                    done.failed += 1;
+                }
             }
         }
         let now = self.clock.now();
         let ahead = now + TimeDelta::days(ALERTS[0].into());
         for (tenant, connection) in self.store.doors().connections_with_certificates_to_look_at(now, ahead).await? {
-            done.told += self.connections(tenant).keep_certificates(connection).await?;
+            if !self.lease(holder).await? {
+                return Ok(None);
+            }
+            match self.connections(tenant).keep_certificates(connection).await {
+                Ok(told) => done.told += told,
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, connection = %connection, "certificates could not be looked after");
+                }
+            }
         }
         Ok(Some(done))
     }
@@ -132,8 +145,9 @@ impl Refresher {
     /// When the database cannot be asked.
     pub async fn measure(&self) -> directory::Result<()> {
         let now = self.clock.now();
-        let ends = self.store.doors().certificate_ends().await?;
-        self.metrics.certificate_ends(ends.into_iter().map(|end| end.ends_at.unwrap_or(now)).min().map(|end| end - now));
+        let (without, first) = self.store.doors().certificate_ends().await?;
+        let ends = [(without > 0).then_some(now), first].into_iter().flatten();
+        self.metrics.certificate_ends(ends.min().map(|end| end - now));
         Ok(())
     }
 

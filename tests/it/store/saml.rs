@@ -10,7 +10,7 @@ use vestibule::model::{
 };
 use vestibule::store::{ConnectionChange, NewCertificate, NewConnection, NewConnectionKey, NewPendingLogout, NewSession, Writer};
 
-use super::{Ground, House, born, how, later, now};
+use super::{Ground, House, born, how, later, now, raw};
 use crate::support::world::on_every_engine;
 
 /// A SAML connection of the tenant.
@@ -76,12 +76,16 @@ on_every_engine! {
         assert_eq!((rows[0].der.as_slice(), rows[0].source, rows[0].not_after, rows[0].added_at), (b"a".as_slice(), CertificateSource::Metadata, later(10), now()));
         assert!(rows[0].is_valid(later(9)) && !rows[0].is_valid(later(10)) && !rows[0].is_valid(later(-61)));
         writer.use_certificate(connection, &name, later(3)).await.unwrap();
-        writer.set_certificate_absent(two, None).await.unwrap();
+        writer.keep_certificate_by_hand(two).await.unwrap();
+        let row = writer.certificates_of_connection(connection).await.unwrap().pop().unwrap();
+        assert_eq!((row.id, row.source, row.absent_since), (two, CertificateSource::Manual, None));
+        writer.set_certificate_absent(one, Some(later(3))).await.unwrap();
+        writer.set_certificate_absent(one, None).await.unwrap();
         assert!(!writer.delete_certificate(connection, other).await.unwrap(), "it is another connection's");
         assert!(writer.delete_certificate(connection, two).await.unwrap());
         writer.commit().await.unwrap();
         let rows = ground.store.read(house.tenant).certificates_of_connection(connection).await.unwrap();
-        assert_eq!(rows.iter().map(|row| (row.id, row.last_used_at)).collect::<Vec<_>>(), [(one, Some(later(3)))]);
+        assert_eq!(rows.iter().map(|row| (row.id, row.last_used_at, row.absent_since)).collect::<Vec<_>>(), [(one, Some(later(3)), None)]);
         assert_eq!(ground.store.read(TenantId::OPERATOR).certificates_of_connection(connection).await.unwrap(), []);
     }
 
@@ -90,16 +94,23 @@ on_every_engine! {
         let house = ground.tenant("bluesky").await;
         let connection = saml(&ground, &house).await;
         let to_look_at = async |from, to| ground.store.doors().connections_with_certificates_to_look_at(from, to).await.unwrap();
-        let ends = async || {
-            let ends = ground.store.doors().certificate_ends().await.unwrap();
-            ends.into_iter().map(|end| (end.tenant_id, end.connection_id, end.slug, end.ends_at)).collect::<Vec<_>>()
-        };
-        assert_eq!(ends().await, [(house.tenant, connection, "saml".to_owned(), None)]);
+        let ends = async || ground.store.doors().certificate_ends().await.unwrap();
+        assert_eq!(ends().await, (1, None));
         let mut writer = ground.store.write(house.tenant).await.unwrap();
         add(&mut writer, connection, &certificate("a", 10)).await.unwrap();
         let two = add(&mut writer, connection, &certificate("b", 20)).await.unwrap();
         writer.commit().await.unwrap();
-        assert_eq!(ends().await, [(house.tenant, connection, "saml".to_owned(), Some(later(20)))]);
+        assert_eq!(ends().await, (0, Some(later(20))), "one has one until then");
+        let other = ground.tenant("acme").await;
+        let sooner = saml(&ground, &other).await;
+        assert_eq!(ends().await, (1, Some(later(20))));
+        let mut writer = ground.store.write(other.tenant).await.unwrap();
+        add(&mut writer, sooner, &certificate("c", 15)).await.unwrap();
+        writer.commit().await.unwrap();
+        assert_eq!(ends().await, (0, Some(later(15))));
+        raw!(ground.store, "update tenants set state = 'suspended' where tenant_id = $1".to_owned(), other.tenant).unwrap();
+        assert_eq!(ends().await, (0, Some(later(20))), "the other tenant is suspended");
+        assert_eq!(to_look_at(later(10), later(15)).await, []);
         assert_eq!(to_look_at(now(), later(9)).await, []);
         assert_eq!(to_look_at(now(), later(10)).await, [(house.tenant, connection)]);
         assert_eq!(to_look_at(now(), later(30)).await, [(house.tenant, connection)], "once, however many end");
@@ -109,7 +120,7 @@ on_every_engine! {
         writer.set_connection_state(connection, ConnectionState::Disabled, now()).await.unwrap();
         writer.commit().await.unwrap();
         assert_eq!(to_look_at(later(20), later(30)).await, [(house.tenant, connection)]);
-        assert_eq!(ends().await, []);
+        assert_eq!(ends().await, (0, None));
     }
 
     async fn a_key_of_ours_signs_from_its_time_on_and_goes_when_it_is_retired(engine) {
@@ -206,7 +217,7 @@ on_every_engine! {
         let connection = saml(&ground, &house).await;
         let id = PendingLogoutId::new(now());
         let state = HashedToken::of("relay");
-        let new = NewPendingLogout { id, connection_id: connection, state: &state, request_id: "_1", return_to: Some("/bye"), expires_at: later(5) };
+        let new = NewPendingLogout { id, connection_id: connection, state: &state, request_id: "_1", expires_at: later(5) };
         let mut writer = ground.store.write(house.tenant).await.unwrap();
         writer.insert_pending_logout(&new, now()).await.unwrap();
         writer.commit().await.unwrap();
@@ -218,7 +229,7 @@ on_every_engine! {
         };
         assert_eq!(take(house.connection).await, None);
         let row = take(connection).await.unwrap();
-        assert_eq!((row.id, row.request_id.as_str(), row.return_to.as_deref(), row.created_at, row.expires_at), (id, "_1", Some("/bye"), now(), later(5)));
+        assert_eq!((row.request_id.as_str(), row.expires_at), ("_1", later(5)));
         assert_eq!(take(connection).await, None);
         let mut writer = ground.store.write(house.tenant).await.unwrap();
         writer.insert_pending_logout(&new, now()).await.unwrap();

@@ -11,7 +11,6 @@ use secrecy::ExposeSecret as _;
 
 use super::super::super::layers::{RequestId, no_such_page, trouble};
 use super::super::super::pages::{Frame, Page, PostFor, PostOn, SignedOut, SigningOut, Wrong};
-use super::super::is_local;
 use super::{Failure, Ours, certificates, failed, find, form};
 use crate::app::App;
 use crate::directory::upstream::{self, LoggedOut};
@@ -151,14 +150,11 @@ async fn answered(
     };
     writer.commit().await?;
     let waits = waits.filter(|waits| Some(&waits.request_id) == in_response_to.as_ref() && waits.expires_at > app.clock.now());
-    let Some(waits) = waits else {
+    if waits.is_none() {
         tracing::info!(connection = %connection.id, "an answer came to a logout that nobody asked for");
         return Ok(trouble(Wrong::BadRequest));
-    };
-    match waits.return_to.filter(|path| is_local(path)) {
-        Some(path) if is_success => Ok(Redirect::to(&path).into_response()),
-        _ => Ok(signed_out((!is_success).then_some(connection))),
     }
+    Ok(signed_out((!is_success).then_some(connection)))
 }
 
 fn signed_out(still_known_at: Option<&Connection>) -> Response {
@@ -232,7 +228,6 @@ impl Upstream {
             connection_id: self.connection.id,
             state: &HashedToken::of(begun.relay_state.expose_secret()),
             request_id: begun.request_id.expose_secret(),
-            return_to: None,
             expires_at: now + PENDING_LIFETIME,
         };
         let mut writer = app.store.write(self.tenant).await?;
