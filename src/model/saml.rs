@@ -21,9 +21,9 @@ const ENTITY_ID_CHARS: usize = 1_024;
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct SamlSettings {
-    /// Where authentication requests go (`SingleSignOnService`); the first that we can use is used.
+    /// Where authentication requests go (`SingleSignOnService`), see [`Endpoint::preferred`].
     pub sso: Vec<Endpoint>,
-    /// Where logout messages go (`SingleLogoutService`); with none, its logout is not asked for.
+    /// Where logout messages go (`SingleLogoutService`), likewise; with none, its logout is not asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub slo: Vec<Endpoint>,
     /// Whether our authentication requests are signed. Logout messages always are.
@@ -121,6 +121,13 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// The one that messages go to: the first in an address, else the first. From an address an identity provider can send a browser on to
+    /// wherever it wants; the page that posts a form allows its browser that one origin alone, redirects that follow included.
+    #[must_use]
+    pub fn preferred(all: &[Self]) -> Option<&Self> {
+        all.iter().find(|endpoint| endpoint.binding == SamlBinding::Redirect).or(all.first())
+    }
+
     /// Where answers go.
     #[must_use]
     pub fn answers(&self) -> &Url {
@@ -152,6 +159,23 @@ pub enum AttributePreset {
     Adfs,
     /// eduPerson by `urn:oid` names, as Shibboleth sends them.
     Shibboleth,
+}
+
+impl AttributePreset {
+    pub const ALL: [Self; 6] = [Self::Generic, Self::Entra, Self::Okta, Self::Google, Self::Adfs, Self::Shibboleth];
+
+    /// As settings name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Generic => "generic",
+            Self::Entra => "entra",
+            Self::Okta => "okta",
+            Self::Google => "google",
+            Self::Adfs => "adfs",
+            Self::Shibboleth => "shibboleth",
+        }
+    }
 }
 
 /// A certificate of an identity provider's, parsed. It verifies signatures while it is valid; nothing else of it is looked at.
@@ -272,6 +296,27 @@ mod tests {
         assert!(settings.sign_requests && !settings.idp_initiated && !settings.allow_cbc);
         assert_eq!(settings.skew(), TimeDelta::seconds(60));
         assert_eq!(SamlSettings { skew_seconds: u16::MAX, ..settings }.skew(), TimeDelta::seconds(300));
+    }
+
+    #[test]
+    fn a_preset_is_called_what_settings_call_it() {
+        for preset in AttributePreset::ALL {
+            assert_eq!(serde_json::to_value(preset).unwrap(), preset.as_str());
+        }
+    }
+
+    #[test]
+    fn an_address_goes_before_a_form_and_else_the_first_is_taken() {
+        let endpoint = |binding, location: &str| Endpoint {
+            binding,
+            location: format!("https://idp.example/{location}").parse().unwrap(),
+            response_location: None,
+        };
+        let (post, other) = (endpoint(SamlBinding::Post, "post"), endpoint(SamlBinding::Post, "other"));
+        let (redirect, last) = (endpoint(SamlBinding::Redirect, "redirect"), endpoint(SamlBinding::Redirect, "last"));
+        assert_eq!(Endpoint::preferred(&[]), None);
+        assert_eq!(Endpoint::preferred(&[post.clone(), other.clone()]), Some(&post));
+        assert_eq!(Endpoint::preferred(&[post, redirect.clone(), other, last]), Some(&redirect));
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub fn begin(
     let made = make(sp, connection, demand, now);
     match &made {
         Ok(_) => {
-            let to = connection.saml().and_then(|settings| settings.sso.first());
+            let to = connection.saml().and_then(|settings| Endpoint::preferred(&settings.sso));
             let host = to.and_then(|endpoint| endpoint.location.host_str()).unwrap_or_default();
             trace.ok(Step::Request, format!("the browser is sent to {host}"));
         }
@@ -41,7 +41,7 @@ pub fn begin(
 
 fn make(sp: &Sp<'_>, connection: &Connection, demand: &Demand, now: DateTime<Utc>) -> Result<Begun, Refused> {
     let settings = connection.saml().ok_or(Refused::OtherProtocol)?;
-    let endpoint = settings.sso.first().ok_or(BadSaml::NoEndpoint)?;
+    let endpoint = Endpoint::preferred(&settings.sso).ok_or(BadSaml::NoEndpoint)?;
     let (relay_state, request_id) = (PlainToken::bare().reveal(), new_id());
     let request = authn_request(sp, settings, endpoint, demand, request_id.expose_secret(), now);
     let key = settings.sign_requests.then(|| sp.keys.first().ok_or(BadSaml::CannotSign)).transpose()?;
@@ -269,6 +269,14 @@ mod tests {
         Crypto::verify_signed_xml(&xml, &der, Some("ID")).unwrap();
         let changed = String::from_utf8(xml).unwrap().replace("sign-in/saml/acs", "sign-in/evil/acs");
         assert!(Crypto::verify_signed_xml(&changed, &der, Some("ID")).is_err());
+    }
+
+    #[test]
+    fn a_request_goes_in_an_address_where_both_are_offered() {
+        let mut both = settings(SamlBinding::Post);
+        both.sso.extend(settings(SamlBinding::Redirect).sso);
+        let begun = ask(both, &Demand::default(), &[key()]).unwrap();
+        assert!(matches!(begun.departure, Outgoing::Redirect(_)), "{begun:?}");
     }
 
     #[test]

@@ -94,5 +94,5 @@ pub fn answer_logout(
 }
 
 fn endpoint(connection: &Connection) -> Result<Option<&Endpoint>, Refused> {
-    Ok(connection.saml().ok_or(Refused::OtherProtocol)?.slo.first())
+    Ok(Endpoint::preferred(&connection.saml().ok_or(Refused::OtherProtocol)?.slo))
 }

@@ -131,6 +131,18 @@ fn an_answer_is_read_and_names_its_request() {
 }
 
 #[test]
+fn messages_go_in_an_address_where_both_are_offered() {
+    let idp = Idp::new();
+    let of = |binding| connection("us", binding, SLO).saml().unwrap().slo.clone();
+    let mut to = connection("us", SamlBinding::Post, SLO);
+    to.settings =
+        SamlSettings { slo: [of(SamlBinding::Post), of(SamlBinding::Redirect)].concat(), ..SamlSettings::default() }.into();
+    let asked = begin_logout(&idp.sp(), &to, &joe(), None, now()).unwrap().unwrap().departure;
+    let answered = answer_logout(&idp.sp(), &to, "_request", None, true, now()).unwrap().unwrap();
+    assert!(matches!((&asked, &answered), (Outgoing::Redirect(_), Outgoing::Redirect(_))), "{asked:?}, {answered:?}");
+}
+
+#[test]
 fn a_message_that_nobody_signed_or_somebody_else_is_refused() {
     let idp = Idp::new();
     let other = Idp::new();
