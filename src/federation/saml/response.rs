@@ -16,7 +16,7 @@ const SUCCESS: &str = "urn:oasis:names:tc:SAML:2.0:status:Success";
 const STATUS: &str = "urn:oasis:names:tc:SAML:2.0:status:";
 const BEARER: &str = "urn:oasis:names:tc:SAML:2.0:cm:bearer";
 const ENTITY: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity";
-/// How long ago a message may have been issued.
+/// How long ago a message may have been issued, by its own clock.
 const ISSUED_WITHIN: TimeDelta = TimeDelta::minutes(5);
 /// SAML Core section 8.3.7.
 const MOST_NAME_ID_LETTERS: usize = 256;
@@ -141,7 +141,7 @@ fn ensure_issuer(element: Element<'_>, of: Part, rules: &Rules<'_>) -> Result<()
 }
 
 fn ensure_issued_lately(element: Element<'_>, of: Part, rules: &Rules<'_>) -> Result<(), BadSaml> {
-    let is_lately = |at: DateTime<Utc>| at >= rules.expected.now - ISSUED_WITHIN && has_come(at, rules);
+    let is_lately = |at: DateTime<Utc>| at >= rules.expected.now - ISSUED_WITHIN - rules.skew && has_come(at, rules);
     ensure(instant(element, "IssueInstant").is_some_and(is_lately), BadSaml::IssueInstant { of })
 }
 

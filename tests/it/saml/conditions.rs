@@ -110,7 +110,7 @@ pub(crate) fn times_and_places() -> Vec<Vector> {
     refuse("valid without a beginning", &conditioned(|it| it.not_before = None));
     refuse("issued in the future", &Assertion { issue_instant: "2026-03-01T12:01:01Z".to_owned(), ..Assertion::default() });
     refuse("issued next year", &Assertion { issue_instant: "2027-03-01T12:00:00Z".to_owned(), ..Assertion::default() });
-    refuse("issued long ago", &Assertion { issue_instant: "2026-03-01T11:53:00Z".to_owned(), ..Assertion::default() });
+    refuse("issued a second too long ago", &Assertion { issue_instant: "2026-03-01T11:53:59Z".to_owned(), ..Assertion::default() });
     refuse("a session that has ended", &stated(|it| it.session_not_on_or_after = some("2026-03-01T11:00:00Z")));
     refuse("asked in the future", &stated(|it| it.authn_instant = some("2026-03-01T12:02:00Z")));
     for (name, time) in [
@@ -176,7 +176,10 @@ pub(crate) fn times_and_places() -> Vec<Vector> {
         taken("ended within the skew", &conditioned(|it| it.not_on_or_after = some("2026-03-01T11:59:01Z"))),
         taken("begun within the skew", &conditioned(|it| it.not_before = some("2026-03-01T12:01:00Z"))),
         taken("issued within the skew", &Assertion { issue_instant: "2026-03-01T12:01:00Z".to_owned(), ..Assertion::default() }),
-        taken("issued five minutes ago", &Assertion { issue_instant: "2026-03-01T11:55:00Z".to_owned(), ..Assertion::default() }),
+        taken(
+            "issued five minutes ago and the skew",
+            &Assertion { issue_instant: "2026-03-01T11:54:00Z".to_owned(), ..Assertion::default() },
+        ),
         taken("with fractions of seconds", &conditioned(|it| it.not_on_or_after = some("2026-03-01T12:05:00.123Z"))),
         taken("without a zone, which is UTC", &conditioned(|it| it.not_on_or_after = some("2026-03-01T12:05:00"))),
         taken("with another zone", &conditioned(|it| it.not_on_or_after = some("2026-03-01T13:05:00+01:00"))),

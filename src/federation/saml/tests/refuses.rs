@@ -39,8 +39,8 @@ async fn sso_r03_an_assertion_that_is_good_but_for_one_thing_is_refused_for_that
         ("an issuer of another format", but("<saml:Issuer>", r#"<saml:Issuer Format="urn:x">"#), "saml_assertion_issuer"),
         ("an assertion of yesterday", but(&issued, r#"IssueInstant="2027-01-14T08:00:00Z""#), "saml_assertion_issue_instant"),
         (
-            "an assertion of six minutes ago",
-            but(&issued, &format!(r#"IssueInstant="{}""#, minutes(-6))),
+            "an assertion of seven minutes ago",
+            but(&issued, &format!(r#"IssueInstant="{}""#, minutes(-7))),
             "saml_assertion_issue_instant",
         ),
         (
@@ -139,7 +139,7 @@ async fn sso_r03_a_response_around_a_good_assertion_is_held_against_what_is_expe
         (
             "a response of long ago",
             &format!(r#"IssueInstant="{now}""#),
-            &format!(r#"IssueInstant="{}""#, minutes(-6)),
+            &format!(r#"IssueInstant="{}""#, minutes(-7)),
             "saml_response_issue_instant",
         ),
         ("no success", "status:Success", "status:Responder", "saml_status"),
