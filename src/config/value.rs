@@ -196,6 +196,30 @@ impl PublicUrl {
         format!("{}{path}", self.origin())
     }
 
+    /// What we are called at a SAML connection (entity id), which is where our metadata for it is.
+    #[must_use]
+    pub fn saml_metadata(&self, connection: impl fmt::Display) -> String {
+        self.at(&format!("/sign-in/saml/{connection}/metadata"))
+    }
+
+    /// Where responses of a SAML connection's identity provider come, to the letter (Recipient, Destination).
+    #[must_use]
+    pub fn saml_acs(&self, connection: impl fmt::Display) -> String {
+        self.at(&format!("/sign-in/saml/{connection}/acs"))
+    }
+
+    /// Where its logout messages come.
+    #[must_use]
+    pub fn saml_slo(&self, connection: impl fmt::Display) -> String {
+        self.at(&format!("/sign-in/saml/{connection}/slo"))
+    }
+
+    /// Where the identity provider of an OpenID Connect connection sends browsers back to (redirect URI).
+    #[must_use]
+    pub fn oidc_callback(&self, connection: impl fmt::Display) -> String {
+        self.at(&format!("/sign-in/oidc/{connection}/callback"))
+    }
+
     #[must_use]
     pub fn as_url(&self) -> &Url {
         &self.0

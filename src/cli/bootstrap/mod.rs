@@ -244,7 +244,7 @@ async fn ensure_oidc(
     };
     let connection = manage(app).ensure_connection(tenant, &new).await?;
     report.made(connection.made, || format!("connection {}", spec.slug));
-    let redirect_uri = app.settings.server.public_url.at(&format!("/sign-in/oidc/{}/callback", connection.id));
+    let redirect_uri = app.settings.server.public_url.oidc_callback(connection.id);
     report.say(format!("  redirect URI of {}: {redirect_uri}", spec.slug));
     Ok(connection.id)
 }

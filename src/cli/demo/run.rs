@@ -63,7 +63,7 @@ pub async fn run(ports: Ports, folder: &Path) -> anyhow::Result<ExitCode> {
         issuer,
         client_id: "vestibule".to_owned(),
         client_secret: secrets.client.clone(),
-        redirect_uris: vec![public_url.at(&format!("/sign-in/oidc/{connection}/callback"))],
+        redirect_uris: vec![public_url.oidc_callback(connection)],
     };
     let idp_router = idp::router(idp_settings, Clock::system())?;
     let _idp = AbortOnDropHandle::new(tokio::spawn(axum::serve(idp_listener, idp_router).into_future()));

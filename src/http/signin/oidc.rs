@@ -30,7 +30,7 @@ struct Proof {
 
 fn redirect_uri(app: &App, connection: ConnectionId) -> Option<Url> {
     // Each connection has its own, so that no answer of one identity provider can be taken for another's (O04).
-    Url::parse(&app.settings.server.public_url.at(&format!("/sign-in/oidc/{connection}/callback"))).ok()
+    Url::parse(&app.settings.server.public_url.oidc_callback(connection)).ok()
 }
 
 /// Makes the authorization request, with the secrets that its callback must match.
