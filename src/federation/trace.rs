@@ -28,6 +28,23 @@ pub enum Step {
     Assurance,
 }
 
+impl Step {
+    /// As traces name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Discovery => "discovery",
+            Self::Keys => "keys",
+            Self::Request => "request",
+            Self::Callback => "callback",
+            Self::Token => "token",
+            Self::IdToken => "id_token",
+            Self::Assertion => "assertion",
+            Self::Assurance => "assurance",
+        }
+    }
+}
+
 /// How a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -56,6 +73,14 @@ impl Trace {
     #[must_use]
     pub fn entries(&self) -> &[TraceEntry] {
         &self.0
+    }
+
+    /// Of a sign-in that was refused before anything else was done.
+    #[must_use]
+    pub fn of(refused: &Refused) -> Self {
+        let mut trace = Self::default();
+        trace.refused(refused);
+        trace
     }
 
     pub(super) fn ok(&mut self, step: Step, detail: impl Into<String>) {
@@ -89,6 +114,14 @@ pub(super) fn clean(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_step_is_called_what_traces_call_it() {
+        use Step::{Assertion, Assurance, Callback, Discovery, IdToken, Keys, Request, Token};
+        for step in [Discovery, Keys, Request, Callback, Token, IdToken, Assertion, Assurance] {
+            assert_eq!(serde_json::to_value(step).unwrap(), step.as_str());
+        }
+    }
 
     #[test]
     fn what_comes_from_outside_is_one_short_line() {

@@ -41,14 +41,27 @@ pub fn signing(keys: &[ConnectionKeyRow], now: DateTime<Utc>) -> Option<&Connect
 /// # Errors
 /// When the database cannot be asked, or the keys were sealed by another master key.
 pub async fn our_keys(reader: &mut Reader, sealer: &Sealer, connection: ConnectionId, now: DateTime<Utc>) -> Result<Vec<OurKey>> {
-    let rows = reader.connection_keys(connection, now).await?;
-    let signs = signing(&rows, now).map(|key| key.id);
-    let (first, others): (Vec<_>, Vec<_>) = rows.into_iter().partition(|key| Some(key.id) == signs);
-    let opened = first.into_iter().chain(others).map(|key| {
+    let opened = in_order(reader, connection, now).await?.into_iter().map(|key| {
         let private = sealer
             .open(&connection_key_place(key.id), &key.private_sealed)
             .map_err(|_| Error::Invalid("a key of the connection cannot be opened with this master key".to_owned()))?;
         Ok(OurKey { certificate: key.certificate, private_key: SecretSlice::from(private.to_vec()) })
     });
     opened.collect()
+}
+
+/// Their certificates alone, in the same order, for whoever asks.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn our_certificates(reader: &mut Reader, connection: ConnectionId, now: DateTime<Utc>) -> Result<Vec<Vec<u8>>> {
+    Ok(in_order(reader, connection, now).await?.into_iter().map(|key| key.certificate).collect())
+}
+
+/// The one that signs first.
+async fn in_order(reader: &mut Reader, connection: ConnectionId, now: DateTime<Utc>) -> Result<Vec<ConnectionKeyRow>> {
+    let mut rows = reader.connection_keys(connection, now).await?;
+    let signs = signing(&rows, now).map(|key| key.id);
+    rows.sort_by_key(|key| Some(key.id) != signs);
+    Ok(rows)
 }

@@ -75,7 +75,7 @@ pub struct Sp<'a> {
     pub acs: &'a Url,
     /// Where logout messages come (`SingleLogoutService`).
     pub slo: &'a Url,
-    /// The first signs; all decrypt and are published.
+    /// The first signs; all decrypt. None where nothing is signed or decrypted.
     pub keys: &'a [Credential],
 }
 

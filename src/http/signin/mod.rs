@@ -120,7 +120,7 @@ fn can_begin(connection: &Connection, purpose: Purpose) -> bool {
 }
 
 /// Whether this program speaks the protocol of a connection.
-fn speaks(connection: &Connection) -> bool {
+pub(super) fn speaks(connection: &Connection) -> bool {
     match connection.protocol() {
         Protocol::Oidc => true,
         Protocol::Saml => cfg!(feature = "saml"),
@@ -163,10 +163,11 @@ pub(super) async fn sign_out(
     let signed_out = Page(StatusCode::OK, pages::SignedOut::default());
     let Some(SignedIn(session)) = signed_in else { return (jar.add(gone()), signed_out).into_response() };
     #[cfg(feature = "saml")]
-    let upstream = match saml::slo::upstream_of(&app, &session).await {
-        Ok(upstream) => upstream,
-        Err(error) => return failed(&error),
-    };
+    let upstream = saml::slo::upstream_of(&app, &session).await.unwrap_or_else(|error| {
+        // Whoever wants to sign out does so here, also where nobody can be told of it.
+        tracing::error!(error = &error as &dyn std::error::Error, "where somebody came from could not be looked up");
+        None
+    });
     let jar = match end(&app, &session, &request_id, jar).await {
         Ok(jar) => jar,
         Err(response) => return *response,

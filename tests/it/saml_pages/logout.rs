@@ -172,6 +172,15 @@ on_every_engine! {
         posts(&mut browsers[0], "cross-site", &stage.at("/slo"), &fields).await.expect(200, "You are signed out");
     }
 
+    async fn whoever_cannot_be_looked_up_can_sign_out_all_the_same(engine) {
+        let stage = Stage::by(engine, SamlBinding::Redirect).await;
+        let mut joe = stage.in_session("joe", None).await;
+        let broken = r#"update connections set settings = '{"protocol":"saml","sso":1}' where slug = 'saml'"#;
+        crate::support::sql::change(&stage.foyer.world.database.url, broken).await;
+        joe.post(&stage.page("/sign-out"), &[]).await.expect(200, "You are signed out");
+        assert_eq!((stage.count("sessions").await, stage.count("pending_logouts").await), (0, 0));
+    }
+
     async fn an_identity_provider_without_a_place_for_logouts_is_not_asked(engine) {
         let stage = Stage::set(engine, |settings| settings.slo.clear()).await;
         stage.foyer.person("joe", &[]).await;

@@ -28,7 +28,22 @@ on_every_engine! {
         let (audience, acs) = (stage.at("/metadata"), stage.at("/acs"));
         let response = stage.idp.response_to(Some("_guess"), &audience, &acs, "x", &Says::of("joe", stage.now()));
         posts(&mut Browser::new(), "cross-site", &acs, &response).await.expect(400, "Please sign in again");
+        // What cannot be read says nothing of that; and nobody is told more of a connection that is not there than of a page.
+        let junk = vec![("SAMLResponse".to_owned(), "PGh0bWwvPg==".to_owned())];
+        posts(&mut Browser::new(), "cross-site", &acs, &junk).await.expect(400, "Please sign in again");
+        let nowhere = acs.replace(&stage.connection.to_string(), &stage.foyer.tenant.id.to_string());
+        posts(&mut Browser::new(), "cross-site", &nowhere, &junk).await.expect(404, "There is no page here");
         assert_eq!((stage.count("sessions").await, stage.count("subjects").await), (0, 0));
+    }
+
+    async fn sso_r15_what_cannot_be_read_is_said_to_be_that_and_leaves_a_trace(engine) {
+        let stage = Stage::set(engine, |settings| settings.idp_initiated = true).await;
+        for (field, reason) in [("PGh0bWwvPg==", "saml_root"), ("<html/>", "saml_not_base64")] {
+            let fields = vec![("SAMLResponse".to_owned(), field.to_owned())];
+            let page = posts(&mut Browser::new(), "cross-site", &stage.at("/acs"), &fields).await;
+            stage.expect_refused(&page, 502, "We could not accept the answer of", reason).await;
+        }
+        assert_eq!(stage.count("sign_in_traces").await, 2);
     }
 
     async fn sso_r15_s30_or_thrown_away_unread_for_a_sign_in_that_begins_here(engine) {

@@ -142,9 +142,10 @@ const ENCRYPTION: [&str; 5] = [
     "http://www.w3.org/2009/xmlenc11#rsa-oaep",
 ];
 
-/// Our metadata for the identity provider of a connection.
+/// Our metadata for the identity provider of a connection, with the certificates of our keys, the one that signs first. The keys themselves are
+/// not needed for that.
 #[must_use]
-pub fn write(sp: &Sp<'_>, settings: &SamlSettings) -> String {
+pub fn write(sp: &Sp<'_>, certificates: &[Vec<u8>], settings: &SamlSettings) -> String {
     let key = |usage: &str, methods: &str, certificate: &[u8]| {
         format!(
             "<md:KeyDescriptor use=\"{usage}\"><ds:KeyInfo><ds:X509Data><ds:X509Certificate>{}</ds:X509Certificate></ds:X509Data>\
@@ -153,8 +154,8 @@ pub fn write(sp: &Sp<'_>, settings: &SamlSettings) -> String {
         )
     };
     let methods = ENCRYPTION.map(|method| format!("<md:EncryptionMethod Algorithm=\"{method}\"/>")).concat();
-    let signing: String = sp.keys.iter().map(|one| key("signing", "", &one.certificate)).collect();
-    let encryption: String = sp.keys.iter().map(|one| key("encryption", &methods, &one.certificate)).collect();
+    let signing: String = certificates.iter().map(|one| key("signing", "", one)).collect();
+    let encryption: String = certificates.iter().map(|one| key("encryption", &methods, one)).collect();
     let slo = [SamlBinding::Redirect, SamlBinding::Post]
         .map(|binding| format!("<md:SingleLogoutService Binding=\"{}\" Location=\"{}\"/>", binding.uri(), Escaped(sp.slo.as_str())))
         .concat();

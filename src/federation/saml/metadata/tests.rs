@@ -94,10 +94,10 @@ fn only_one_identity_provider_at_addresses_of_the_web_is_taken() {
 
 #[test]
 fn sso_s30_our_own_metadata_is_well_formed_whatever_is_in_it() {
-    let keys = [key(), key()];
+    let certificates = [key().certificate, key().certificate];
     let (acs, slo) = ("https://sp.example/acs?a=\"&b=<".parse().unwrap(), "https://sp.example/slo".parse().unwrap());
     let settings = SamlSettings { name_id_format: Some("a<&\"b".to_owned()), ..SamlSettings::default() };
-    let written = write(&Sp { entity_id: "https://sp.example/\"<&>", acs: &acs, slo: &slo, keys: &keys }, &settings);
+    let written = write(&Sp { entity_id: "https://sp.example/\"<&>", acs: &acs, slo: &slo, keys: &[] }, &certificates, &settings);
     let document = Document::parse(written.as_bytes(), &METADATA).unwrap();
     let root = document.root();
     assert_eq!(root.attribute("entityID"), Some("https://sp.example/\"<&>"));

@@ -14,7 +14,7 @@ use super::super::super::layers::{RequestId, no_such_page, trouble};
 use super::super::super::pages::{Frame, PostFor, PostOn, Reason, Wrong};
 use super::super::super::user_agent::UserAgent;
 use super::super::arrive::{Brought, Comes, arrive};
-use super::super::stopped::{Stopped, traced};
+use super::super::stopped::{Stopped, failed, traced};
 use super::super::{can_sign_in, start};
 use crate::app::App;
 use crate::federation::{Trace, saml};
@@ -67,6 +67,7 @@ fn again(id: ConnectionId, brought: Brought) -> Response {
         frame: Frame::default(),
         what: PostFor::Again,
         connection: String::new(),
+        // A path, so that its policy names no origin.
         action: format!("/sign-in/saml/{id}/acs"),
         fields: vec![("SAMLResponse", response), ("RelayState", relay_state.expose_secret().to_owned()), (AGAIN, "1".to_owned())],
     };
@@ -78,26 +79,36 @@ fn again(id: ConnectionId, brought: Brought) -> Response {
 /// it would have led to afterwards (`RelayState`) is not followed.
 async fn unasked(app: &App, id: ConnectionId, brought: Brought, request_id: &RequestId, jar: &CookieJar) -> Response {
     let stopped = match try_unasked(app, id, brought, request_id).await {
-        Ok(place) => return Redirect::to(&place).into_response(),
+        Ok(Some(place)) => return Redirect::to(&place).into_response(),
+        Ok(None) => return no_such_page().await,
         Err(stopped) => stopped,
     };
     stopped.into_answer(app, jar, None, true).await
 }
 
-/// Where to begin instead.
-async fn try_unasked(app: &App, id: ConnectionId, brought: Brought, request_id: &RequestId) -> Result<String, Stopped> {
+/// Where to begin instead; none, when there is no such connection.
+async fn try_unasked(app: &App, id: ConnectionId, brought: Brought, request_id: &RequestId) -> Result<Option<String>, Stopped> {
     let expired = || Stopped::new(Reason::Expired, request_id);
     let Brought::Saml { response, .. } = brought else { return Err(expired()) };
-    let is_unsolicited = saml::outline(&response).is_ok_and(|outline| outline.in_response_to.is_none());
     let found = super::find(app, id).await.map_err(|error| Stopped::internal(&error, request_id))?;
-    let (tenant, connection) = found.ok_or_else(|| super::gone(request_id))?;
-    if !is_unsolicited || !can_sign_in(&connection) {
+    let Some((tenant, connection)) = found else { return Ok(None) };
+    if !can_sign_in(&connection) {
         return Err(expired());
     }
-    if connection.saml().is_some_and(|settings| settings.idp_initiated) {
-        return Ok(start(&connection, None));
+    let is_allowed = connection.saml().is_some_and(|settings| settings.idp_initiated);
+    match saml::outline(&response) {
+        Ok(outline) if outline.in_response_to.is_some() => Err(expired()),
+        Ok(_) if is_allowed => Ok(Some(start(&connection, None))),
+        Ok(_) => {
+            app.metrics.sign_in(SignIn::Failed);
+            let stopped = Stopped::new(Reason::Unsolicited, request_id).at(&connection);
+            Err(traced(app, tenant, id, "unsolicited", &Trace::default(), stopped, request_id).await)
+        }
+        // Most come without a request here, so that it is not told to be one that came too late.
+        Err(refused) if is_allowed => {
+            let trace = Trace::of(&refused);
+            Err(failed(app, tenant, &connection, &refused, &trace, request_id).await)
+        }
+        Err(_) => Err(expired()),
     }
-    app.metrics.sign_in(SignIn::Failed);
-    let stopped = Stopped::new(Reason::Unsolicited, request_id).at(&connection);
-    Err(traced(app, tenant, id, "unsolicited", &Trace::default(), stopped, request_id).await)
 }

@@ -22,11 +22,11 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use url::Url;
 
 use super::super::layers::{RequestId, no_such_page, trouble};
-use super::super::pages::{Reason, Wrong};
+use super::super::pages::Wrong;
 use super::depart::{Begun, proof_place};
 use super::stopped::Stopped;
 use crate::app::App;
-use crate::directory::connections::keys::{OurKey, our_keys};
+use crate::directory::connections::keys::{OurKey, our_certificates, our_keys};
 use crate::federation::saml::{self, Credential, Expected, Outgoing, Sp};
 use crate::federation::{Refused, Trace};
 use crate::model::{Certificate, Connection, ConnectionId, Demand, ExternalIdentity, TenantId};
@@ -53,26 +53,28 @@ struct Ours {
     entity_id: String,
     acs: Url,
     slo: Url,
-    /// The one that signs first.
-    keys: Vec<Credential>,
 }
 
 impl Ours {
-    async fn load(app: &App, tenant: TenantId, connection: ConnectionId) -> Result<Self, Failure> {
-        let place = |end: &str| app.settings.server.public_url.at(&format!("/sign-in/saml/{connection}/{end}"));
-        let keys = our_keys(&mut app.store.read(tenant), &app.sealer, connection, app.clock.now()).await?;
-        let keys = keys.into_iter().map(|OurKey { certificate, private_key }| Credential { certificate, private_key });
+    fn at(app: &App, connection: ConnectionId) -> Result<Self, Failure> {
+        let ours = &app.settings.server.public_url;
         Ok(Self {
-            entity_id: place("metadata"),
-            acs: Url::parse(&place("acs"))?,
-            slo: Url::parse(&place("slo"))?,
-            keys: keys.collect(),
+            entity_id: ours.saml_metadata(connection),
+            acs: Url::parse(&ours.saml_acs(connection))?,
+            slo: Url::parse(&ours.saml_slo(connection))?,
         })
     }
 
-    fn sp(&self) -> Sp<'_> {
-        Sp { entity_id: &self.entity_id, acs: &self.acs, slo: &self.slo, keys: &self.keys }
+    /// With the keys that what is to be done needs.
+    fn sp<'a>(&'a self, keys: &'a [Credential]) -> Sp<'a> {
+        Sp { entity_id: &self.entity_id, acs: &self.acs, slo: &self.slo, keys }
     }
+}
+
+/// Our keys at a connection, opened, the one that signs first.
+async fn keys(app: &App, tenant: TenantId, connection: ConnectionId) -> Result<Vec<Credential>, Failure> {
+    let keys = our_keys(&mut app.store.read(tenant), &app.sealer, connection, app.clock.now()).await?;
+    Ok(keys.into_iter().map(|OurKey { certificate, private_key }| Credential { certificate, private_key }).collect())
 }
 
 /// The certificates of a connection's identity provider. One that cannot be read any more verifies nothing.
@@ -90,8 +92,14 @@ pub(super) async fn ask(
     trace: &mut Trace,
     request_id: &RequestId,
 ) -> Result<Result<Begun, Refused>, Stopped> {
-    let ours = Ours::load(app, tenant, connection.id).await.map_err(|error| Stopped::internal(&error, request_id))?;
-    let begun = saml::begin(&ours.sp(), connection, demand, app.clock.now(), trace);
+    let internal = |error: Failure| Stopped::internal(&error, request_id);
+    let ours = Ours::at(app, connection.id).map_err(internal)?;
+    let keys = if connection.saml().is_some_and(|settings| settings.sign_requests) {
+        keys(app, tenant, connection.id).await.map_err(internal)?
+    } else {
+        Vec::new()
+    };
+    let begun = saml::begin(&ours.sp(&keys), connection, demand, app.clock.now(), trace);
     Ok(begun.map(|begun| Begun { way: begun.departure.into(), state: begun.relay_state, proof: begun.request_id }))
 }
 
@@ -106,7 +114,8 @@ pub(super) async fn prove(
     request_id: &RequestId,
 ) -> Result<Result<ExternalIdentity, Refused>, Stopped> {
     let internal = |error: &(dyn std::error::Error + 'static)| Stopped::internal(error, request_id);
-    let ours = Ours::load(app, tenant, connection.id).await.map_err(|error| internal(&error))?;
+    let ours = Ours::at(app, connection.id).map_err(|error| internal(&error))?;
+    let keys = keys(app, tenant, connection.id).await.map_err(|error| internal(&error))?;
     let certificates = certificates(&mut app.store.read(tenant), connection.id).await.map_err(|error| internal(&error))?;
     let proof = app.sealer.open_text(&proof_place(pending.id), &pending.proof_sealed).map_err(|error| internal(&error))?;
     let expected = Expected {
@@ -116,7 +125,7 @@ pub(super) async fn prove(
         entity_id: ours.entity_id,
         acs: ours.acs,
         request_id: proof,
-        keys: ours.keys,
+        keys,
         demand: pending.demand.clone(),
         began: pending.created_at,
         now: app.clock.now(),
@@ -140,8 +149,8 @@ pub(in crate::http) async fn metadata(State(app): State<App>, Path(id): Path<Str
 async fn try_metadata(app: &App, id: ConnectionId) -> Result<Option<String>, Failure> {
     let Some((tenant, connection)) = find(app, id).await? else { return Ok(None) };
     let Some(settings) = connection.saml() else { return Ok(None) };
-    let ours = Ours::load(app, tenant, id).await?;
-    Ok(Some(saml::metadata::write(&ours.sp(), settings)))
+    let certificates = our_certificates(&mut app.store.read(tenant), id, app.clock.now()).await?;
+    Ok(Some(saml::metadata::write(&Ours::at(app, id)?.sp(&[]), &certificates, settings)))
 }
 
 /// A connection by SAML, in whatever state, with its tenant.
@@ -184,11 +193,6 @@ impl From<Outgoing> for super::depart::Way {
             Outgoing::Post(form) => Self::Post(form),
         }
     }
-}
-
-/// What the person is told where the connection has gone meanwhile.
-fn gone(request_id: &RequestId) -> Stopped {
-    Stopped::new(Reason::ConnectionOff, request_id)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use secrecy::ExposeSecret as _;
 
 use super::super::super::layers::{RequestId, no_such_page, trouble};
 use super::super::super::pages::{Frame, Page, PostFor, PostOn, SignedOut, SigningOut, Wrong};
-use super::{Failure, Ours, certificates, failed, find, form};
+use super::{Failure, Ours, certificates, failed, find, form, keys};
 use crate::app::App;
 use crate::directory::upstream::{self, LoggedOut};
 use crate::federation::saml::{self, Logout, LogoutExpected, LogoutMessage, Outgoing};
@@ -70,7 +70,7 @@ async fn try_take(
     if connection.state == ConnectionState::Draft {
         return Ok(None);
     }
-    let ours = Ours::load(app, tenant, id).await?;
+    let ours = Ours::at(app, id)?;
     let certificates = certificates(&mut app.store.read(tenant), id).await?;
     let expected = LogoutExpected { connection: connection.clone(), certificates, slo: ours.slo.clone(), now: app.clock.now() };
     match app.federation.saml.logout(expected, message).await {
@@ -123,7 +123,8 @@ async fn asked(
     }
     tracing::info!(connection = %connection.id, ended, "an identity provider has ended sessions");
     // Whoever is not signed in here is signed out here, as was asked for: an answer of another kind would only stop the logout elsewhere.
-    match saml::answer_logout(&ours.sp(), connection, &id, relay_state.as_deref(), true, app.clock.now()) {
+    let keys = keys(app, tenant, connection.id).await?;
+    match saml::answer_logout(&ours.sp(&keys), connection, &id, relay_state.as_deref(), true, app.clock.now()) {
         Ok(Some(Outgoing::Redirect(url))) => Ok(Redirect::to(url.as_str()).into_response()),
         Ok(Some(Outgoing::Post(form))) => Ok(post(PostFor::SignedOut, connection, form)),
         Ok(None) => Ok(signed_out(None)),
@@ -219,10 +220,13 @@ impl Upstream {
     }
 
     async fn try_leave(&self, app: &App) -> Result<Option<Outgoing>, Failure> {
-        let ours = Ours::load(app, self.tenant, self.connection.id).await?;
+        let ours = Ours::at(app, self.connection.id)?;
+        let keys = keys(app, self.tenant, self.connection.id).await?;
         let now = app.clock.now();
         let session = self.session_index.as_deref();
-        let Some(begun) = saml::begin_logout(&ours.sp(), &self.connection, &self.name_id, session, now)? else { return Ok(None) };
+        let Some(begun) = saml::begin_logout(&ours.sp(&keys), &self.connection, &self.name_id, session, now)? else {
+            return Ok(None);
+        };
         let new = NewPendingLogout {
             id: PendingLogoutId::new(now),
             connection_id: self.connection.id,
