@@ -1,4 +1,5 @@
-//! What is reached by HTTP: parse, authenticate, call one function of the domain, render. All public routes are on this screen.
+//! What is reached by HTTP: parse, authenticate, call one function of the domain, render. The public routes are on this screen, or merged here from the module
+//! that has them.
 //!
 //! | route | what |
 //! |---|---|
@@ -24,6 +25,7 @@
 mod admin;
 mod authorize;
 mod connections;
+mod console;
 mod device;
 mod extract;
 mod jwks;

@@ -2,22 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::{Form, Path, State};
+use axum::extract::{Form, Path};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::StatusCode;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::extract::SignedIn;
-use super::layers::{RequestId, no_such_page, trouble};
+use super::console::{Desk, Why, shown};
+use super::layers::no_such_page;
 use super::me::{Seen, display_name, seen, tree_of};
-use super::pages::{Page, PersonLogin, PersonPage, PresenceWord, ProposedLogin, Wrong};
+use super::pages::{PersonLogin, PersonPage, PresenceWord, ProposedLogin};
 use crate::app::App;
-use crate::directory::access::{self, Permission, Reach};
+use crate::directory::access::Permission;
 use crate::directory::linking::proposals::Proposal;
 use crate::directory::people::{LoginView, People};
 use crate::directory::{self, Error, counting_assignments};
-use crate::model::{Actor, LoginId, PersonId, Session};
+use crate::model::{LoginId, PersonId};
 use crate::store::{PresenceState, Reader};
 
 /// A form that was not carried out: of which login, what was typed, and why.
@@ -28,46 +28,21 @@ struct Refused {
 }
 
 /// The page of a person.
-pub(super) async fn page(
-    State(app): State<App>,
-    SignedIn(session): SignedIn,
-    id: RequestId,
-    Path(person): Path<String>,
-) -> Response {
-    answer(&app, &session, &id, &person, None).await
+pub(super) async fn page(desk: Desk, Path(person): Path<String>) -> Response {
+    answer(&desk, &person, None).await
 }
 
-async fn answer(app: &App, session: &Session, id: &RequestId, person: &str, refused: Option<Refused>) -> Response {
+async fn answer(desk: &Desk, person: &str, refused: Option<Refused>) -> Response {
     let Ok(person) = person.parse() else { return no_such_page().await };
     let status = if refused.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    match view(app, session, id, person, refused).await {
-        Ok(Some(view)) => Page(status, view).into_response(),
-        // The login went between the look at the session and this one.
-        Ok(None) => Redirect::to("/sign-in").into_response(),
-        Err(error) => failed(&error).await,
-    }
+    shown(status, view(desk, person, refused).await).await
 }
 
-/// Who may not see somebody is told that there is nobody.
-async fn failed(error: &Error) -> Response {
-    if let Error::NotFound(_) | Error::Forbidden(_) = error {
-        return no_such_page().await;
-    }
-    tracing::error!(error = error as &dyn std::error::Error, "a person could not be shown");
-    trouble(Wrong::Unavailable)
-}
-
-async fn view(
-    app: &App,
-    session: &Session,
-    id: &RequestId,
-    person: PersonId,
-    refused: Option<Refused>,
-) -> directory::Result<Option<PersonPage>> {
+async fn view(desk: &Desk, person: PersonId, refused: Option<Refused>) -> directory::Result<Option<PersonPage>> {
+    let Desk { app, session, .. } = desk;
     let mut reader = app.store.read(session.tenant_id);
     let Some(Seen { frame, .. }) = seen(&mut reader, session, &app.rules).await? else { return Ok(None) };
-    let Some(reach) = reach(app, session).await? else { return Ok(None) };
-    let people = people(app, session, id, &reach);
+    let people = people(desk);
     let found = people.person(person).await?;
     let Some(first) = found.logins.first() else { return Err(Error::NotFound("person")) };
     let name = display_name(&first.row.scim).unwrap_or_else(|| first.row.user_name.clone());
@@ -143,11 +118,8 @@ fn other(Proposal { login, source }: Proposal) -> ProposedLogin {
     }
 }
 
-async fn reach(app: &App, session: &Session) -> directory::Result<Option<Reach>> {
-    access::reach(&app.store, session.tenant_id, session.active_login_id, &app.rules).await
-}
-
-fn people<'a>(app: &'a App, session: &'a Session, id: &'a RequestId, reach: &'a Reach) -> People<'a> {
+fn people(desk: &Desk) -> People<'_> {
+    let Desk { app, session, reach, .. } = desk;
     People {
         store: &app.store,
         tenant: session.tenant_id,
@@ -155,7 +127,7 @@ fn people<'a>(app: &'a App, session: &'a Session, id: &'a RequestId, reach: &'a 
         reach,
         rules: &app.rules,
         sealer: &app.sealer,
-        caller: id.caller(app, Actor::Login { login: session.active_login_id }),
+        caller: desk.caller(),
     }
 }
 
@@ -167,36 +139,22 @@ pub(super) struct Two {
 }
 
 /// Proposes that two logins are one person's.
-pub(super) async fn propose(
-    State(app): State<App>,
-    SignedIn(session): SignedIn,
-    id: RequestId,
-    Path(person): Path<String>,
-    Form(Two { login, other }): Form<Two>,
-) -> Response {
+pub(super) async fn propose(desk: Desk, Path(person): Path<String>, Form(Two { login, other }): Form<Two>) -> Response {
     let typed: String = other.trim().chars().take(256).collect();
+    let people = people(&desk);
     let done = async {
-        let Some(reach) = reach(&app, &session).await? else { return Ok(()) };
-        let people = people(&app, &session, &id, &reach);
         is_of(&people, &person, login).await?;
         let named = people.called(&typed).await?;
         let other = named.ok_or_else(|| Error::Invalid("Nobody whom you may see has this user name or id.".to_owned()))?;
         people.propose_link(login, other).await
     };
-    settled(&app, &session, &id, &person, login, typed.clone(), done.await).await
+    settled(&desk, &person, login, typed.clone(), done.await).await
 }
 
 /// Withdraws what was proposed.
-pub(super) async fn withdraw(
-    State(app): State<App>,
-    SignedIn(session): SignedIn,
-    id: RequestId,
-    Path(person): Path<String>,
-    Form(Two { login, other }): Form<Two>,
-) -> Response {
+pub(super) async fn withdraw(desk: Desk, Path(person): Path<String>, Form(Two { login, other }): Form<Two>) -> Response {
+    let people = people(&desk);
     let done = async {
-        let Some(reach) = reach(&app, &session).await? else { return Ok(()) };
-        let people = people(&app, &session, &id, &reach);
         is_of(&people, &person, login).await?;
         let other = other.parse().map_err(|_| Error::NotFound("login"))?;
         match people.withdraw_link(login, other).await {
@@ -205,7 +163,7 @@ pub(super) async fn withdraw(
             other => other,
         }
     };
-    settled(&app, &session, &id, &person, login, String::new(), done.await).await
+    settled(&desk, &person, login, String::new(), done.await).await
 }
 
 /// Whether a form is about a login of the person whose page it is on.
@@ -216,23 +174,13 @@ async fn is_of(people: &People<'_>, person: &str, login: LoginId) -> directory::
 }
 
 /// Back to the page, which says why if it was not done.
-async fn settled(
-    app: &App,
-    session: &Session,
-    id: &RequestId,
-    person: &str,
-    login: LoginId,
-    typed: String,
-    done: directory::Result<()>,
-) -> Response {
-    let why = match done {
+async fn settled(desk: &Desk, person: &str, login: LoginId, typed: String, done: directory::Result<()>) -> Response {
+    let Err(error) = done else {
         // The person was read by its id, so the path has nothing else in it.
-        Ok(()) => return Redirect::to(&format!("/admin/people/{person}")).into_response(),
-        Err(Error::Invalid(why) | Error::Conflict(why) | Error::Forbidden(why)) => why,
-        Err(error) => return failed(&error).await,
+        return Redirect::to(&format!("/admin/people/{person}")).into_response();
     };
-    let mut letters = why.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
-    let why = format!("{first}{}{}", letters.as_str(), if why.ends_with('.') { "" } else { "." });
-    answer(app, session, id, person, Some(Refused { login, typed, why })).await
+    match Why::of(error).await {
+        Ok(Why { text: why, .. }) => answer(desk, person, Some(Refused { login, typed, why })).await,
+        Err(answer) => answer,
+    }
 }
