@@ -10,10 +10,11 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::directory::connections::certificates::ALERTS;
-use crate::directory::connections::schedule::{after_failing, after_taking};
+use crate::directory::connections::schedule::after_failing;
 use crate::directory::connections::{Came, SamlConnections};
 use crate::directory::{self, Caller};
 use crate::federation::Federation;
+use crate::federation::saml::MetadataFrom;
 use crate::keys::Sealer;
 use crate::metrics::Metrics;
 use crate::model::{Actor, HolderId, TenantId};
@@ -118,12 +119,11 @@ impl Refresher {
     async fn read(&self, due: &DueMetadata) -> directory::Result<bool> {
         let problem = match Url::parse(&due.url) {
             Err(_) => "its address is none".to_owned(),
-            Ok(url) => match self.federation.idp_metadata(&url, self.clock.now()).await {
+            Ok(url) => match self.federation.idp_metadata(MetadataFrom::Address(&url), self.clock.now()).await {
                 Err(error) => error.to_string(),
                 Ok(metadata) => {
-                    let next = after_taking(&metadata, self.clock.now());
                     let connections = self.connections(due.tenant_id);
-                    match connections.take_metadata(due.connection_id, &metadata, Came::Again(&due.url), next).await {
+                    match connections.take_metadata(due.connection_id, &metadata, Came::Again(&due.url)).await {
                         Ok(_) => return Ok(true),
                         Err(directory::Error::Conflict(text) | directory::Error::Invalid(text)) => text,
                         Err(error) => return Err(error),

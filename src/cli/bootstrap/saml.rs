@@ -5,9 +5,8 @@ use anyhow::{Context as _, bail};
 use super::file::{Connection, Saml};
 use super::{Report, caller};
 use crate::app::App;
-use crate::directory::connections::schedule::after_taking;
 use crate::directory::connections::{NewSaml, OurKey, SamlConnections};
-use crate::federation::saml;
+use crate::federation::saml::{self, MetadataFrom};
 use crate::model::{Certificate, ConnectionId, IdpMetadata, TenantId};
 
 /// Makes a SAML connection that is not there yet.
@@ -29,9 +28,9 @@ pub(super) async fn ensure(
         report.made(true, || format!("connection {}", spec.slug));
         id
     };
-    let at = |what: &str| app.settings.server.public_url.at(&format!("/sign-in/saml/{id}/{what}"));
-    report.say(format!("  entity ID and metadata of us for {}: {}", spec.slug, at("metadata")));
-    report.say(format!("  reply URL (ACS) of {}: {}", spec.slug, at("acs")));
+    let ours = &app.settings.server.public_url;
+    report.say(format!("  entity ID and metadata of us for {}: {}", spec.slug, ours.saml_metadata(id)));
+    report.say(format!("  reply URL (ACS) of {}: {}", spec.slug, ours.saml_acs(id)));
     Ok(id)
 }
 
@@ -40,10 +39,11 @@ async fn make(app: &App, tenant: TenantId, spec: &Connection, given: &Saml) -> a
     let id = ConnectionId::new(now);
     let metadata: Option<IdpMetadata> = match (&given.metadata_url, &given.metadata_file) {
         (Some(_), Some(_)) => bail!("metadata_url, metadata_file: give one of them"),
-        (Some(url), None) => Some(app.federation.idp_metadata(url, now).await.context("metadata_url")?),
+        (Some(url), None) => Some(app.federation.idp_metadata(MetadataFrom::Address(url), now).await.context("metadata_url")?),
         (None, Some(file)) => {
             let text = std::fs::read(file).with_context(|| format!("cannot read the metadata in {}", file.display()))?;
-            Some(saml::metadata::read(&text, now).with_context(|| format!("metadata in {}", file.display()))?)
+            let metadata = app.federation.idp_metadata(MetadataFrom::Text(&text), now).await;
+            Some(metadata.with_context(|| format!("metadata in {}", file.display()))?)
         }
         (None, None) => None,
     };
@@ -54,7 +54,6 @@ async fn make(app: &App, tenant: TenantId, spec: &Connection, given: &Saml) -> a
     }
     let made = saml::fresh_credential(format!("vestibule {id}"), now).await.context("no key could be made")?;
     let key = OurKey { certificate: made.certificate, private_key: made.private_key };
-    let due_at = metadata.as_ref().map(|metadata| after_taking(metadata, now));
     let new = NewSaml {
         id,
         slug: &spec.slug,
@@ -66,7 +65,7 @@ async fn make(app: &App, tenant: TenantId, spec: &Connection, given: &Saml) -> a
         entity_id: spec.issuer.as_deref().unwrap_or_default(),
         certificates: &certificates,
         metadata: metadata.as_ref(),
-        metadata_url: given.metadata_url.as_ref().map(url::Url::as_str).zip(due_at),
+        metadata_url: given.metadata_url.as_ref().map(url::Url::as_str),
         settings: &crate::model::SamlSettings {
             second_factor: if given.settings.second_factor.is_never() {
                 spec.second_factor.clone()

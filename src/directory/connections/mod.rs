@@ -1,6 +1,7 @@
 //! Connections, as administrators look after them: switched off and on again, and, those by SAML, made and kept going.
 
 pub mod certificates;
+mod change;
 mod hand;
 pub mod keys;
 mod proposal;
@@ -11,10 +12,11 @@ mod take;
 
 use serde_json::json;
 
+pub use self::change::{SamlChange, with_settings};
 pub use self::keys::{OurKey, our_keys};
 pub use self::proposal::Proposal;
 pub use self::ready::{Missing, missing};
-pub use self::saml::{ConnectionView, NewSaml, SamlChange, SamlConnections};
+pub use self::saml::{ConnectionView, NewSaml, SamlConnections};
 use self::saml::{may_change, refuse_missing};
 pub use self::take::Came;
 use super::access::{Permission, Reach};
@@ -57,6 +59,15 @@ impl Connections<'_> {
         }
         let can_change = self.reach.allows(Permission::ManageDirectories, connection.home_account_id);
         Ok((ConnectionView::load(&mut reader, connection, self.caller.now).await?, can_change))
+    }
+
+    /// Refuses who may not change a connection, or try it out.
+    ///
+    /// # Errors
+    /// When they may not, or may not see it.
+    pub async fn may_change(&self, id: ConnectionId) -> Result<()> {
+        let connection = self.store.read(self.tenant).connection(id).await?.ok_or(Error::NotFound("connection"))?;
+        may_change(self.reach, &connection)
     }
 
     /// Switches a connection off: nobody signs in by it, and whoever did is signed in no longer, at once. Or on again. Once is enough.

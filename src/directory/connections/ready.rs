@@ -61,9 +61,9 @@ pub fn missing(issuer: &str, settings: &SamlSettings, certificates: &[Certificat
 /// # Errors
 /// The text says what, and what to write in its place.
 pub(super) fn checked(settings: &SamlSettings) -> Result<()> {
-    let wrong = |text: &str| Err(Error::Invalid(format!("settings: {text}")));
+    let wrong = |text: &str| Err(Error::Invalid(format!("settings{text}")));
     if settings.skew_seconds > MOST_SKEW {
-        return wrong(&format!("skew_seconds: at most {MOST_SKEW}"));
+        return wrong(&format!(".skew_seconds: at most {MOST_SKEW}"));
     }
     let subject = match &settings.subject {
         SubjectSource::NameId => None,
@@ -71,29 +71,29 @@ pub(super) fn checked(settings: &SamlSettings) -> Result<()> {
     };
     if subject.is_some_and(|name| CHANGING.contains(&name.to_ascii_lowercase().as_str())) {
         return wrong(
-            "subject: this attribute is an address or a name that changes hands; map one that never does, such as an object id",
+            ".subject: this attribute is an address or a name that changes hands; map one that never does, such as an object id",
         );
     }
     let names = settings.attributes.iter().flat_map(|(name, claim)| [name, claim]).chain(&settings.authn_context);
     let is_name = |name: &String| (1..=NAME_CHARS).contains(&name.chars().count()) && !name.contains(char::is_control);
     if !names.chain(&settings.name_id_format).chain(subject).all(is_name) {
         return wrong(
-            "names of attributes, claims, formats and classes have 1 to 1000 characters, none of them a control character",
+            ": names of attributes, claims, formats and classes have 1 to 1000 characters, none of them a control character",
         );
     }
     if settings.attributes.values().any(|claim| matches!(claim.as_str(), "sub" | "name_id")) {
-        return wrong("attributes: sub and name_id are what the subject and the NameID are called; no attribute can be either");
+        return wrong(".attributes: sub and name_id are what the subject and the NameID are called; no attribute can be either");
     }
     if settings.attributes.len() > NAMES || settings.authn_context.len() > NAMES {
-        return wrong("at most 100 attributes and 100 classes");
+        return wrong(": at most 100 attributes and 100 classes");
     }
     if settings.sso.len() > NAMES || settings.slo.len() > NAMES {
-        return wrong("sso and slo: at most 100 endpoints");
+        return wrong(": sso and slo: at most 100 endpoints");
     }
     let endpoints = settings.sso.iter().chain(&settings.slo);
     let mut addresses = endpoints.flat_map(|endpoint| std::iter::once(&endpoint.location).chain(&endpoint.response_location));
     if !addresses.all(is_web_address) {
-        return wrong("sso and slo: an endpoint is an https address");
+        return wrong(": sso and slo: an endpoint is an https address");
     }
     Ok(())
 }

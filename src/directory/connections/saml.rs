@@ -7,6 +7,7 @@ use super::certificates::{TooMany, plan};
 use super::keys::{OurKey, connection_key_place};
 use super::proposal::Proposal;
 use super::ready::{Missing, checked, missing};
+use super::schedule::after_taking;
 use super::take::certificate_told;
 use crate::directory::access::{Permission, Reach};
 use crate::directory::manage::check_slug;
@@ -18,8 +19,8 @@ use crate::model::{
     EventKind, IdpMetadata, JitPolicy, MOST_CERTIFICATES, MissingClaim, SamlSettings, TenantId, is_entity_id,
 };
 use crate::store::{
-    CertificateRow, ConnectionChange, ConnectionKeyRow, Constraint, MetadataRow, NewCertificate, NewConnection, NewConnectionKey,
-    Reader, Store, Writer, retry,
+    CertificateRow, ConnectionKeyRow, Constraint, MetadataRow, NewCertificate, NewConnection, NewConnectionKey, Reader, Store,
+    Writer, retry,
 };
 
 /// The longest name of a connection, and the longest words on whom to ask.
@@ -53,35 +54,13 @@ pub struct NewSaml<'a> {
     pub certificates: &'a [Certificate],
     /// What its metadata says; goes before the entity id and the endpoints of the settings.
     pub metadata: Option<&'a IdpMetadata>,
-    /// Where that is read, and when again.
-    pub metadata_url: Option<(&'a str, DateTime<Utc>)>,
+    /// Where that was read, and is read again.
+    pub metadata_url: Option<&'a str>,
     pub settings: &'a SamlSettings,
     /// Our first key there.
     pub key: &'a OurKey,
     /// Whether it is enabled at once; refused while something is missing. Else it is a draft.
     pub enable: bool,
-}
-
-/// What is changed of a SAML connection; what is left out stays.
-#[derive(Clone, Debug, Default)]
-pub struct SamlChange {
-    pub name: Option<String>,
-    pub entity_id: Option<String>,
-    pub jit: Option<JitPolicy>,
-    pub missing_claim: Option<MissingClaim>,
-    /// An empty text is nobody.
-    pub contact: Option<String>,
-    pub settings: Option<SamlSettings>,
-}
-
-impl SamlChange {
-    /// Whether nothing is to be changed.
-    #[must_use]
-    pub fn is_nothing(&self) -> bool {
-        let Self { name, entity_id, jit, missing_claim, contact, settings } = self;
-        let texts = [name, entity_id, contact].into_iter().all(Option::is_none);
-        texts && jit.is_none() && missing_claim.is_none() && settings.is_none()
-    }
 }
 
 /// All that administrators see of a connection.
@@ -178,9 +157,8 @@ impl SamlConnections<'_> {
                 _ => error.into(),
             })?;
             // Whatever people can be signed in by is told of.
-            let metadata_url = new.metadata_url.map(|(url, _)| url);
             let details = json!({
-                "slug": new.slug, "issuer": entity_id, "protocol": "saml", "state": state, "settings": settings, "metadata_url": metadata_url,
+                "slug": new.slug, "issuer": entity_id, "protocol": "saml", "state": state, "settings": settings, "metadata_url": new.metadata_url,
             });
             let told = |kind, details| self.caller.event(kind, new.id.uuid(), details).at(home);
             let mut events = vec![told(EventKind::ConnectionCreated, details)];
@@ -190,12 +168,10 @@ impl SamlConnections<'_> {
                 insert(&mut writer, new.id, certificate, source, now).await?;
                 events.push(told(EventKind::CertificateAdded, certificate_told(certificate, source)));
             }
-            if new.metadata.is_some() || new.metadata_url.is_some() {
-                let (url, due_at) = new.metadata_url.map_or((None, now), |(url, due_at)| (Some(url), due_at));
-                writer.set_metadata_url(new.id, url, due_at).await?;
-                if new.metadata.is_some() {
-                    writer.metadata_taken(new.id, due_at, now).await?;
-                }
+            if let Some(metadata) = new.metadata {
+                let due_at = after_taking(metadata, now);
+                writer.set_metadata_url(new.id, new.metadata_url, due_at).await?;
+                writer.metadata_taken(new.id, due_at, now).await?;
             }
             let key = self.insert_key(&mut writer, new.id, new.key, now).await?;
             events.push(told(EventKind::ConnectionKeyCreated, json!({ "key": key, "signs_from": now })));
@@ -206,57 +182,6 @@ impl SamlConnections<'_> {
             writer.record(&events, self.caller.request_id).await?;
             writer.commit().await?;
             Ok(new.id)
-        })
-        .await
-    }
-
-    /// Changes a SAML connection.
-    ///
-    /// # Errors
-    /// When who asks may not, a setting means nothing, or it is enabled and would then be somebody else's, or lack something.
-    pub async fn change(&self, id: ConnectionId, change: &SamlChange) -> Result<()> {
-        retry(|| async {
-            let mut writer = self.store.write(self.tenant).await?;
-            let (before, settings) = self.taken(&mut writer, id).await?;
-            let after = change.settings.as_ref().unwrap_or(&settings);
-            let name = change.name.as_deref().unwrap_or(&before.name);
-            let issuer = change.entity_id.as_deref().unwrap_or(&before.issuer);
-            let contact = change.contact.as_deref().or(before.contact.as_deref()).filter(|contact| !contact.is_empty());
-            named(name, contact, issuer)?;
-            checked(after)?;
-            if before.state == ConnectionState::Enabled {
-                if issuer != before.issuer || after.subject != settings.subject {
-                    let text =
-                        "everybody would be somebody else: disable the connection before its entity ID or its subject is changed";
-                    return Err(Error::Conflict(text.to_owned()));
-                }
-                let rows = writer.certificates_of_connection(id).await?;
-                refuse_missing(&missing(issuer, after, &rows, self.caller.now))?;
-            }
-            let row = ConnectionChange {
-                name,
-                issuer,
-                jit: change.jit.unwrap_or(before.jit),
-                missing_claim: change.missing_claim.unwrap_or(before.missing_claim),
-                contact,
-                settings: &after.clone().into(),
-            };
-            let was = ConnectionChange {
-                name: &before.name,
-                issuer: &before.issuer,
-                jit: before.jit,
-                missing_claim: before.missing_claim,
-                contact: before.contact.as_deref(),
-                settings: &before.settings,
-            };
-            if was == row {
-                return Ok(());
-            }
-            writer.change_connection(id, &row, self.caller.now).await?;
-            let event = self.event(EventKind::ConnectionChanged, &before, json!({ "before": was, "after": row }));
-            writer.record(&[event], self.caller.request_id).await?;
-            writer.commit().await?;
-            Ok(())
         })
         .await
     }
@@ -329,7 +254,7 @@ pub(super) fn too_many() -> Error {
     Error::Conflict(format!("at most {MOST_CERTIFICATES} certificates count at a time; remove one that is of no more use"))
 }
 
-fn named(name: &str, contact: Option<&str>, entity_id: &str) -> Result<()> {
+pub(super) fn named(name: &str, contact: Option<&str>, entity_id: &str) -> Result<()> {
     let is_text = |text: &str, most| text.chars().count() <= most && !text.contains(char::is_control);
     if name.trim().is_empty() || !is_text(name, NAME_CHARS) || !is_text(contact.unwrap_or_default(), NAME_CHARS) {
         return Err(Error::Invalid("name and contact: 1 to 200 characters, none of them a control character".to_owned()));

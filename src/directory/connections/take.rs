@@ -7,6 +7,7 @@ use super::certificates::{TooMany, plan};
 use super::proposal::Proposal;
 use super::ready::missing;
 use super::saml::{SamlConnections, insert, refuse_missing, too_many};
+use super::schedule::after_taking;
 use crate::directory::ending::end_connection;
 use crate::directory::{Error, Result};
 use crate::model::{
@@ -31,17 +32,12 @@ impl SamlConnections<'_> {
     ///
     /// # Errors
     /// When who asks may not, or it names too many certificates.
-    pub async fn take_metadata(
-        &self,
-        id: ConnectionId,
-        metadata: &IdpMetadata,
-        came: Came<'_>,
-        due_at: DateTime<Utc>,
-    ) -> Result<Option<Proposal>> {
+    pub async fn take_metadata(&self, id: ConnectionId, metadata: &IdpMetadata, came: Came<'_>) -> Result<Option<Proposal>> {
         retry(|| async {
             let mut writer = self.store.write(self.tenant).await?;
             let (connection, settings) = self.taken(&mut writer, id).await?;
             let now = self.caller.now;
+            let due_at = after_taking(metadata, now);
             let before = writer.connection_metadata(id).await?;
             let was_at = before.as_ref().and_then(|row| row.url.as_deref());
             let is_at = match came {
@@ -242,6 +238,8 @@ fn told(issuer: &str, settings: &SamlSettings) -> Value {
     json!({ "entity_id": issuer, "sso": settings.sso, "slo": settings.slo })
 }
 
-fn proposal_told(Proposal { entity_id, sso, slo, .. }: &Proposal) -> Value {
-    json!({ "entity_id": entity_id, "sso": sso, "slo": slo })
+fn proposal_told(Proposal { entity_id, sso, slo, certificates }: &Proposal) -> Value {
+    let certificates: Vec<_> =
+        certificates.iter().map(|certificate| certificate_told(certificate, CertificateSource::Metadata)).collect();
+    json!({ "entity_id": entity_id, "sso": sso, "slo": slo, "certificates": certificates })
 }

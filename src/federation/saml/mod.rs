@@ -49,7 +49,7 @@ pub use credential::{BadCredential, new_credential};
 pub use loaded::{Loaded, Version, loaded, openssl_version};
 pub use logout::{answer_logout, begin_logout};
 pub use request::begin;
-pub use setup::{NoMetadata, fresh_credential};
+pub use setup::{MetadataFrom, NoMetadata, fresh_credential};
 pub use sys::is_ready;
 pub use validate::{Validator, outline};
 

@@ -20,13 +20,25 @@ pub enum NoMetadata {
     Bad(#[from] BadMetadata),
 }
 
+/// Where the metadata of an identity provider is.
+#[derive(Clone, Copy, Debug)]
+pub enum MetadataFrom<'a> {
+    /// It is fetched.
+    Address(&'a Url),
+    /// Somebody has its text.
+    Text(&'a [u8]),
+}
+
 impl Federation {
-    /// Fetches the metadata of an identity provider and reads it.
+    /// Reads the metadata of an identity provider.
     ///
     /// # Errors
     /// When it cannot be had, or is of no use.
-    pub async fn idp_metadata(&self, url: &Url, now: DateTime<Utc>) -> Result<IdpMetadata, NoMetadata> {
-        Ok(metadata::read(&self.fetch_metadata(url).await?, now)?)
+    pub async fn idp_metadata(&self, from: MetadataFrom<'_>, now: DateTime<Utc>) -> Result<IdpMetadata, NoMetadata> {
+        Ok(match from {
+            MetadataFrom::Address(url) => metadata::read(&self.fetch_metadata(url).await?, now)?,
+            MetadataFrom::Text(text) => metadata::read(text, now)?,
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use axum::extract::{OriginalUri, Path, State};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::asker::{Asker, Body};
 use super::paging::Wanted;
@@ -10,9 +10,9 @@ use super::problem::Problem;
 use crate::app::App;
 use crate::directory::access::Permission;
 use crate::directory::connections::{ConnectionView, Connections, Missing, SamlChange, SamlConnections};
-use crate::http::connections::{Certified, certified, reply_addresses};
+use crate::http::connections::{Certified, Switched, certified, place, reply_addresses};
 use crate::http::layers::RequestId;
-use crate::model::{Connection, ConnectionId, JitPolicy, MissingClaim, SamlSettings};
+use crate::model::{Certificate, Connection, ConnectionId, JitPolicy, MissingClaim};
 
 /// The connections, for who asks.
 fn connections<'a>(app: &'a App, asker: &'a Asker, id: &'a RequestId, needs: Permission) -> Result<Connections<'a>, Problem> {
@@ -62,14 +62,7 @@ pub(super) struct Change {
     jit: Option<JitPolicy>,
     missing_claim: Option<MissingClaim>,
     contact: Option<String>,
-    settings: Option<SamlSettings>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Switched {
-    Enabled,
-    Disabled,
+    settings: Option<Map<String, Value>>,
 }
 
 /// `PATCH /connections/{connection}`: switches it off, or on again; changes what a SAML connection is.
@@ -84,18 +77,15 @@ pub(super) async fn change(
     let connections = connections(&app, &asker, &id, Permission::ManageDirectories)?;
     let Change { state, name, entity_id, jit, missing_claim, contact, settings } = change;
     let saml = SamlChange { name, entity_id, jit, missing_claim, contact, settings };
-    let is_more = !saml.is_nothing();
-    if is_more {
-        if state.is_some() {
-            return Err(Problem::invalid("state: switch it in a request of its own"));
+    match (state, saml.is_nothing()) {
+        (None, false) => saml_connections(&app, &asker, &id)?.change(connection, &saml).await?,
+        (Some(state), true) => connections.switch(connection, state == Switched::Enabled).await.map(drop)?,
+        (Some(_), false) => return Err(Problem::invalid("state: switch it in a request of its own")),
+        (None, true) => {
+            return Err(Problem::invalid("state, name, entity_id, jit, missing_claim, contact or settings: give one"));
         }
-        saml_connections(&app, &asker, &id)?.change(connection, &saml).await?;
-        return whole(&app, &connections, connection).await;
     }
-    let state =
-        state.ok_or_else(|| Problem::invalid("state, name, entity_id, jit, missing_claim, contact or settings: give one"))?;
-    let done = connections.switch(connection, state == Switched::Enabled).await?;
-    Ok(Body(short(&app, &done)))
+    whole(&app, &connections, connection).await
 }
 
 /// One connection with everything, for who may see it.
@@ -120,8 +110,14 @@ pub(super) fn short(app: &App, connection: &Connection) -> Value {
         "state": connection.state,
         "issuer": connection.issuer,
         "account": connection.home_account_id,
-        "page": app.settings.server.public_url.at(&format!("/admin/connections/{}", connection.id)),
+        "page": app.settings.server.public_url.at(&place(connection.id)),
     })
+}
+
+/// What is said of a certificate that does not count yet.
+fn certificate(certificate: &Certificate) -> Value {
+    let Certificate { subject, key, fingerprint, not_after, .. } = certificate;
+    json!({ "subject": subject, "key": key, "fingerprint": fingerprint, "not_after": not_after })
 }
 
 fn told(app: &App, view: &ConnectionView) -> Value {
@@ -163,6 +159,7 @@ fn told(app: &App, view: &ConnectionView) -> Value {
             "entity_id": proposal.entity_id,
             "sso": proposal.sso,
             "slo": proposal.slo,
+            "certificates": proposal.certificates.iter().map(certificate).collect::<Vec<_>>(),
         })
     });
     let keys: Vec<_> = keys

@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use chrono::{DateTime, Utc};
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 use url::Url;
 
 use super::asker::{Asker, Body};
@@ -12,10 +12,9 @@ use super::connections::{changed, named, saml_connections};
 use super::problem::{Kind, Problem};
 use crate::app::App;
 use crate::directory::connections::keys::LEAD;
-use crate::directory::connections::schedule::after_taking;
-use crate::directory::connections::{Came, NewSaml, OurKey};
-use crate::federation::saml;
-use crate::http::connections::{addresses, our_key};
+use crate::directory::connections::{Came, NewSaml, OurKey, with_settings};
+use crate::federation::saml::{self, MetadataFrom};
+use crate::http::connections::our_key;
 use crate::http::layers::RequestId;
 use crate::model::{AccountId, Certificate, ConnectionId, IdpMetadata, JitPolicy, MissingClaim, SamlSettings};
 
@@ -38,7 +37,7 @@ pub(super) struct New {
     #[serde(default)]
     certificates: Vec<String>,
     #[serde(default)]
-    settings: SamlSettings,
+    settings: Map<String, Value>,
 }
 
 /// `POST /connections`: makes a SAML connection, which is a draft until it is enabled.
@@ -51,15 +50,20 @@ pub(super) async fn create(
     let connections = saml_connections(&app, &asker, &id)?;
     // Nobody has us call an address for a connection that they may not make.
     connections.may_create(new.account).await?;
-    let connection = ConnectionId::new(app.clock.now());
-    let metadata = match (&new.metadata_url, &new.metadata) {
+    let settings = with_settings(&SamlSettings::default(), &new.settings)?;
+    let from = match (&new.metadata_url, &new.metadata) {
         (Some(_), Some(_)) => return Err(Problem::invalid("metadata_url, metadata: give one of them")),
-        (url, text) => taken(&app, url.as_ref(), text.as_deref()).await?,
+        (Some(url), None) => Some(("metadata_url", MetadataFrom::Address(url))),
+        (None, Some(text)) => Some(("metadata", MetadataFrom::Text(text.as_bytes()))),
+        (None, None) => None,
     };
-    let (metadata, due_at) = metadata.unzip();
+    let metadata = match from {
+        Some((field, from)) => Some(read(&app, field, from).await?),
+        None => None,
+    };
+    let connection = ConnectionId::new(app.clock.now());
     let certificates = new.certificates.iter().map(|text| certificate(text)).collect::<Result<Vec<_>, _>>()?;
     let key = fresh_key(&app, connection).await?;
-    let url = new.metadata_url.as_ref().map(Url::as_str).zip(due_at);
     let spec = NewSaml {
         id: connection,
         slug: &new.slug,
@@ -71,22 +75,13 @@ pub(super) async fn create(
         entity_id: new.entity_id.as_deref().unwrap_or_default(),
         certificates: &certificates,
         metadata: metadata.as_ref(),
-        metadata_url: url,
-        settings: &new.settings,
+        metadata_url: new.metadata_url.as_ref().map(Url::as_str),
+        settings: &settings,
         key: &key,
         enable: false,
     };
     connections.create(&spec).await?;
-    let made = json!({
-        "id": connection,
-        "slug": new.slug,
-        "name": new.name,
-        "protocol": "saml",
-        "state": "draft",
-        "service_provider": addresses(&app, connection),
-        "page": app.settings.server.public_url.at(&format!("/admin/connections/{connection}")),
-    });
-    Ok((StatusCode::CREATED, Body(made)))
+    Ok((StatusCode::CREATED, changed(&app, &asker, &id, connection).await?))
 }
 
 /// The body of `PUT /connections/{connection}/metadata`.
@@ -109,13 +104,13 @@ pub(super) async fn put_metadata(
     let connections = saml_connections(&app, &asker, &id)?;
     // Nobody has us call an address for a connection that they may not change.
     connections.may_change(connection).await?;
-    let came = match (&url, &xml) {
-        (Some(url), None) => Came::From(url.as_str()),
-        (None, Some(_)) => Came::ByHand,
+    let (field, from, came) = match (&url, &xml) {
+        (Some(url), None) => ("url", MetadataFrom::Address(url), Came::From(url.as_str())),
+        (None, Some(xml)) => ("xml", MetadataFrom::Text(xml.as_bytes()), Came::ByHand),
         _ => return Err(Problem::invalid("url, xml: give one of them")),
     };
-    let Some((metadata, due_at)) = taken(&app, url.as_ref(), xml.as_deref()).await? else { return Err(Problem::not_found()) };
-    connections.take_metadata(connection, &metadata, came, due_at).await?;
+    let metadata = read(&app, field, from).await?;
+    connections.take_metadata(connection, &metadata, came).await?;
     changed(&app, &asker, &id, connection).await
 }
 
@@ -203,15 +198,8 @@ fn certificate(text: &str) -> Result<Certificate, Problem> {
     saml::certificate(text.as_bytes()).map_err(|error| Problem::invalid(format!("certificate: {error}")))
 }
 
-/// Metadata, by its address or as it is, with when it is read again.
-async fn taken(app: &App, url: Option<&Url>, text: Option<&str>) -> Result<Option<(IdpMetadata, DateTime<Utc>)>, Problem> {
-    let now = app.clock.now();
-    let metadata = match (url, text) {
-        (Some(url), _) => app.federation.idp_metadata(url, now).await.map_err(|error| format!("metadata_url: {error}")),
-        (None, Some(text)) => saml::metadata::read(text.as_bytes(), now).map_err(|error| format!("metadata: {error}")),
-        (None, None) => return Ok(None),
-    };
-    let metadata = metadata.map_err(Problem::invalid)?;
-    let due_at = after_taking(&metadata, now);
-    Ok(Some((metadata, due_at)))
+/// Metadata that stands in a field, or at the address there.
+async fn read(app: &App, field: &str, from: MetadataFrom<'_>) -> Result<IdpMetadata, Problem> {
+    let metadata = app.federation.idp_metadata(from, app.clock.now()).await;
+    metadata.map_err(|error| Problem::invalid(format!("{field}: {error}")))
 }

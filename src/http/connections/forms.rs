@@ -1,25 +1,21 @@
 //! The forms of a SAML connection's page.
 
-use axum::extract::{Form, Path, State};
+use axum::extract::{Form, Path};
 use axum::response::Response;
 use serde::Deserialize;
+use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::super::extract::SignedIn;
-use super::super::layers::RequestId;
 use super::super::pages;
-use super::{Done, our_key, reach, saml_connections, settled};
-use crate::app::App;
+use super::{At, Done, our_key};
 use crate::directory::Error;
-use crate::directory::connections::Came;
 use crate::directory::connections::keys::LEAD;
-use crate::directory::connections::schedule::after_taking;
-use crate::federation::saml;
-use crate::model::ConnectionId;
+use crate::directory::connections::{Came, SamlChange};
+use crate::federation::saml::{self, MetadataFrom};
+use crate::model::{AttributePreset, SubjectSource};
 
-fn named(connection: &str) -> Result<ConnectionId, Error> {
-    connection.parse().map_err(|_| Error::NotFound("connection"))
-}
+/// A form in which nothing is typed.
+const BUTTON: (pages::Form, &str) = (pages::Form::Button, "");
 
 /// Metadata, by its address or pasted.
 #[derive(Debug, Deserialize)]
@@ -29,43 +25,55 @@ pub(super) struct Metadata {
 }
 
 /// Takes metadata in.
-pub(super) async fn metadata(
-    State(app): State<App>,
-    SignedIn(session): SignedIn,
-    id: RequestId,
-    Path(connection): Path<String>,
-    Form(Metadata { url, xml }): Form<Metadata>,
-) -> Response {
+pub(super) async fn metadata(at: At, Form(Metadata { url, xml }): Form<Metadata>) -> Response {
     let url = url.map(|url| url.trim().to_owned());
     let done = async {
-        let connection = named(&connection)?;
-        let reach = reach(&app, &session).await?.ok_or(Error::NotFound("connection"))?;
-        let connections = saml_connections(&app, &session, &id, &reach);
         // Nobody has us call an address for a connection that they may not change.
-        connections.may_change(connection).await?;
-        let now = app.clock.now();
-        let (metadata, came) = match (&url, &xml) {
-            (Some(url), None) => {
-                let wrong = |_| Error::Invalid("this is no address such as https://idp.example/metadata".to_owned());
-                let address = Url::parse(url).map_err(wrong)?;
-                let metadata = app.federation.idp_metadata(&address, now).await;
-                (metadata.map_err(|error| Error::Invalid(error.to_string()))?, Came::From(url))
-            }
-            (None, Some(xml)) => {
-                let metadata = saml::metadata::read(xml.as_bytes(), now);
-                (metadata.map_err(|error| Error::Invalid(error.to_string()))?, Came::ByHand)
-            }
+        at.saml().may_change(at.connection).await?;
+        let address = url.as_deref().map(Url::parse).transpose();
+        let address = address.map_err(|_| Error::Invalid("this is no address such as https://idp.example/metadata".to_owned()))?;
+        let (from, came) = match (&address, &xml) {
+            (Some(address), None) => (MetadataFrom::Address(address), Came::From(address.as_str())),
+            (None, Some(xml)) => (MetadataFrom::Text(xml.as_bytes()), Came::ByHand),
             _ => return Err(Error::Invalid("give the address of the metadata, or the metadata".to_owned())),
         };
-        let waits = connections.take_metadata(connection, &metadata, came, after_taking(&metadata, now)).await?;
+        let metadata = at.desk.app.federation.idp_metadata(from, at.desk.app.clock.now()).await;
+        let metadata = metadata.map_err(|error| Error::Invalid(error.to_string()))?;
+        let waits = at.saml().take_metadata(at.connection, &metadata, came).await?;
         Ok(if waits.is_some() { Done::Proposed } else { Done::Metadata })
     };
     let done = done.await;
-    let (form, typed) = match (&url, &xml) {
+    let typed = match (&url, &xml) {
         (Some(url), _) => (pages::Form::MetadataUrl, url.as_str()),
         (None, xml) => (pages::Form::Metadata, xml.as_deref().unwrap_or_default()),
     };
-    settled(&app, &session, &id, &connection, (form, typed), done).await
+    at.settled(typed, done).await
+}
+
+/// What names somebody, and by which names the rest comes.
+#[derive(Debug, Deserialize)]
+pub(super) struct Who {
+    /// Empty where the NameID names somebody; left out, while that stays as it is.
+    attribute: Option<String>,
+    preset: AttributePreset,
+}
+
+/// Says who somebody is.
+pub(super) async fn subject(at: At, Form(Who { attribute, preset }): Form<Who>) -> Response {
+    let attribute = attribute.map(|name| name.trim().to_owned());
+    let mut settings = Map::from_iter([("preset".to_owned(), json!(preset))]);
+    if let Some(name) = attribute.clone() {
+        let subject = if name.is_empty() { SubjectSource::NameId } else { SubjectSource::Attribute { name } };
+        settings.insert("subject".to_owned(), serde_json::to_value(subject).unwrap_or(Value::Null));
+    }
+    let change = SamlChange { settings: Some(settings), ..SamlChange::default() };
+    let done = match at.saml().change(at.connection, &change).await {
+        Ok(()) => Ok(Done::Subject),
+        // The page says itself what it is about.
+        Err(Error::Invalid(why)) => Err(Error::Invalid(why.strip_prefix("settings.subject: ").unwrap_or(&why).to_owned())),
+        Err(error) => Err(error),
+    };
+    at.settled((pages::Form::Subject, attribute.as_deref().unwrap_or_default()), done).await
 }
 
 /// A certificate, pasted.
@@ -75,38 +83,27 @@ pub(super) struct Pasted {
 }
 
 /// Lets another certificate count.
-pub(super) async fn add_certificate(
-    State(app): State<App>,
-    SignedIn(session): SignedIn,
-    id: RequestId,
-    Path(connection): Path<String>,
-    Form(Pasted { certificate }): Form<Pasted>,
-) -> Response {
-    let done = async {
-        let read = saml::certificate(certificate.as_bytes()).map_err(|error| Error::Invalid(error.to_string()))?;
-        let reach = reach(&app, &session).await?.ok_or(Error::NotFound("connection"))?;
-        saml_connections(&app, &session, &id, &reach).add_certificate(named(&connection)?, &read).await?;
-        Ok(Done::Certificate)
+pub(super) async fn add_certificate(at: At, Form(Pasted { certificate }): Form<Pasted>) -> Response {
+    let done = match saml::certificate(certificate.as_bytes()) {
+        Ok(read) => at.saml().add_certificate(at.connection, &read).await.map(|()| Done::Certificate),
+        Err(error) => Err(Error::Invalid(error.to_string())),
     };
-    let done = done.await;
-    settled(&app, &session, &id, &connection, (pages::Form::Certificate, &certificate), done).await
+    at.settled((pages::Form::Certificate, &certificate), done).await
+}
+
+/// Which certificate.
+#[derive(Debug, Deserialize)]
+pub(super) struct Named {
+    certificate: String,
 }
 
 /// Lets a certificate count no longer.
-pub(super) async fn remove_certificate(
-    State(app): State<App>,
-    SignedIn(session): SignedIn,
-    id: RequestId,
-    Path((connection, certificate)): Path<(String, String)>,
-) -> Response {
-    let done = async {
-        let certificate = certificate.parse().map_err(|_| Error::NotFound("certificate"))?;
-        let reach = reach(&app, &session).await?.ok_or(Error::NotFound("connection"))?;
-        saml_connections(&app, &session, &id, &reach).remove_certificate(named(&connection)?, certificate).await?;
-        Ok(Done::Removed)
+pub(super) async fn remove_certificate(at: At, Path(Named { certificate }): Path<Named>) -> Response {
+    let done = match certificate.parse() {
+        Ok(certificate) => at.saml().remove_certificate(at.connection, certificate).await.map(|()| Done::Removed),
+        Err(_) => Err(Error::NotFound("certificate")),
     };
-    let done = done.await;
-    settled(&app, &session, &id, &connection, (pages::Form::Button, ""), done).await
+    at.settled(BUTTON, done).await
 }
 
 /// Which change is approved.
@@ -116,40 +113,22 @@ pub(super) struct Approval {
 }
 
 /// Carries out the change that waits.
-pub(super) async fn approve(
-    State(app): State<App>,
-    SignedIn(session): SignedIn,
-    id: RequestId,
-    Path(connection): Path<String>,
-    Form(Approval { proposal }): Form<Approval>,
-) -> Response {
-    let done = async {
-        let reach = reach(&app, &session).await?.ok_or(Error::NotFound("connection"))?;
-        saml_connections(&app, &session, &id, &reach).approve(named(&connection)?, &proposal).await?;
-        Ok(Done::Approved)
-    };
-    let done = done.await;
-    settled(&app, &session, &id, &connection, (pages::Form::Button, ""), done).await
+pub(super) async fn approve(at: At, Form(Approval { proposal }): Form<Approval>) -> Response {
+    let done = at.saml().approve(at.connection, &proposal).await.map(|()| Done::Approved);
+    at.settled(BUTTON, done).await
 }
 
 /// Publishes the next key of ours.
-pub(super) async fn roll_over(
-    State(app): State<App>,
-    SignedIn(session): SignedIn,
-    id: RequestId,
-    Path(connection): Path<String>,
-) -> Response {
+pub(super) async fn roll_over(at: At) -> Response {
     let done = async {
-        let connection = named(&connection)?;
-        let reach = reach(&app, &session).await?.ok_or(Error::NotFound("connection"))?;
-        let connections = saml_connections(&app, &session, &id, &reach);
+        let connections = at.saml();
         // A key takes a processor for a while: only for who may have one.
-        connections.may_change(connection).await?;
-        let key = our_key(&app, connection).await;
+        connections.may_change(at.connection).await?;
+        let key = our_key(&at.desk.app, at.connection).await;
         let key = key.ok_or_else(|| Error::Conflict("no key could be made; try again".to_owned()))?;
-        connections.roll_over(connection, &key, connections.caller.now + LEAD).await?;
+        connections.roll_over(at.connection, &key, connections.caller.now + LEAD).await?;
         Ok(Done::Keys)
     };
     let done = done.await;
-    settled(&app, &session, &id, &connection, (pages::Form::Button, ""), done).await
+    at.settled(BUTTON, done).await
 }

@@ -3,13 +3,19 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 
-use super::super::pages::{CertificateLine, ConnectionPage, Frame, KeyLine, KeyState, MetadataView, ProposalView, Value};
+use super::super::console::sentence;
+use super::super::pages::{
+    CertificateLine, ConnectionPage, Frame, KeyLine, KeyState, MetadataView, ProposalView, SubjectView, Value,
+};
+use super::super::signin::speaks;
 use crate::app::App;
+use crate::config::PublicUrl;
 use crate::directory::connections::certificates::days_left;
 use crate::directory::connections::keys::signing;
 use crate::directory::connections::{ConnectionView, Missing, Proposal};
 use crate::model::{
-    CertificateSource, Connection, ConnectionId, ConnectionSettings, Endpoint, SamlBinding, SamlSettings, SubjectSource,
+    AttributePreset, CertificateSource, Connection, ConnectionId, ConnectionSettings, ConnectionState, Endpoint, SamlBinding,
+    SamlSettings, SubjectSource,
 };
 
 /// What a certificate says of itself, for people.
@@ -52,44 +58,36 @@ pub(in crate::http) async fn our_key(app: &App, connection: ConnectionId) -> Opt
     Some(crate::directory::connections::OurKey { certificate: made.certificate, private_key: made.private_key })
 }
 
-/// Our addresses at a SAML connection: metadata, responses, logouts.
-fn at(app: &App, connection: ConnectionId, what: &str) -> String {
-    app.settings.server.public_url.at(&format!("/sign-in/saml/{connection}/{what}"))
-}
-
-/// What the identity provider of a SAML connection is told of us.
-pub(in crate::http) fn addresses(app: &App, connection: ConnectionId) -> Json {
-    json!({
-        "entity_id": at(app, connection, "metadata"),
-        "metadata": at(app, connection, "metadata"),
-        "acs": at(app, connection, "acs"),
-        "slo": at(app, connection, "slo"),
-    })
-}
-
 /// What an identity provider is told of us.
 pub(in crate::http) fn reply_addresses(app: &App, connection: &Connection) -> Json {
+    let (ours, id) = (&app.settings.server.public_url, connection.id);
     match connection.settings {
-        ConnectionSettings::Saml(_) => addresses(app, connection.id),
-        ConnectionSettings::Oidc(_) => json!({ "redirect_uri": redirect_uri(app, connection.id) }),
+        ConnectionSettings::Saml(_) => json!({
+            "entity_id": ours.saml_metadata(id),
+            "metadata": ours.saml_metadata(id),
+            "acs": ours.saml_acs(id),
+            "slo": ours.saml_slo(id),
+        }),
+        ConnectionSettings::Oidc(_) => json!({ "redirect_uri": ours.oidc_callback(id) }),
     }
 }
 
-fn redirect_uri(app: &App, connection: ConnectionId) -> String {
-    app.settings.server.public_url.at(&format!("/sign-in/oidc/{connection}/callback"))
-}
-
 /// The page of a connection.
-pub(super) fn page(app: &App, frame: Frame, view: &ConnectionView, can_change: bool) -> ConnectionPage {
-    let now = app.clock.now();
+pub(super) fn page(
+    public_url: &PublicUrl,
+    frame: Frame,
+    view: &ConnectionView,
+    can_change: bool,
+    now: DateTime<Utc>,
+) -> ConnectionPage {
     let ConnectionView { connection, certificates, metadata, proposal, keys, missing } = view;
     let signs = signing(keys, now).map(|key| key.id);
     let (values, facts) = match &connection.settings {
-        ConnectionSettings::Saml(settings) => (ours(app, connection.id), theirs(connection, settings)),
+        ConnectionSettings::Saml(settings) => (ours(public_url, connection.id), theirs(connection, settings)),
         ConnectionSettings::Oidc(settings) => (
             vec![Value {
                 name: "Redirect URI",
-                value: redirect_uri(app, connection.id),
+                value: public_url.oidc_callback(connection.id),
                 hint: "Register it with the client; also called reply URL or callback URL.",
             }],
             vec![fact("Issuer", &connection.issuer, ""), fact("Client ID", &settings.client_id, "")],
@@ -125,9 +123,10 @@ pub(super) fn page(app: &App, frame: Frame, view: &ConnectionView, can_change: b
         id: connection.id.to_string(),
         name: connection.name.clone(),
         state: connection.state,
-        is_saml: connection.saml().is_some(),
         can_change,
-        can_test: connection.saml().is_some() && missing.is_empty(),
+        can_set_up: can_change && connection.saml().is_some() && speaks(connection),
+        can_test: can_change && missing.is_empty() && speaks(connection),
+        subject: connection.saml().map(|settings| subject(connection, settings)),
         values,
         facts,
         missing: steps(missing),
@@ -144,12 +143,36 @@ pub(super) fn page(app: &App, frame: Frame, view: &ConnectionView, can_change: b
         proposal: proposal.as_ref().zip(connection.saml()).map(|(proposal, settings)| ProposalView {
             digest: proposal.digest(),
             since,
+            is_other: proposal.entity_id != connection.issuer,
             lines: changes(proposal, connection, settings),
         }),
         keys: keys.collect(),
         done: None,
         error: None,
-        typed: String::new(),
+        typed: None,
+    }
+}
+
+/// Who somebody is, as it can be changed.
+fn subject(connection: &Connection, settings: &SamlSettings) -> SubjectView {
+    SubjectView {
+        attribute: match &settings.subject {
+            SubjectSource::NameId => String::new(),
+            SubjectSource::Attribute { name } => name.clone(),
+        },
+        is_fixed: connection.state == ConnectionState::Enabled,
+        presets: AttributePreset::ALL.map(|preset| (preset.as_str(), preset_name(preset), preset == settings.preset)).to_vec(),
+    }
+}
+
+const fn preset_name(preset: AttributePreset) -> &'static str {
+    match preset {
+        AttributePreset::Generic => "Any of the usual ones",
+        AttributePreset::Entra => "Those of Entra ID",
+        AttributePreset::Okta => "Those of Okta",
+        AttributePreset::Google => "Those of Google Workspace",
+        AttributePreset::Adfs => "Those of ADFS",
+        AttributePreset::Shibboleth => "eduPerson, as Shibboleth sends them",
     }
 }
 
@@ -158,7 +181,7 @@ fn steps(missing: &[Missing]) -> Vec<String> {
     let of_metadata = [Missing::EntityId, Missing::Endpoint, Missing::Certificate];
     let is_all = of_metadata.iter().all(|one| missing.contains(one));
     let whole = "Give us the identity provider’s metadata: its entity ID, where people sign in, and its certificate.";
-    let others = missing.iter().filter(|one| !(is_all && of_metadata.contains(one))).map(|one| super::sentence(&one.to_string()));
+    let others = missing.iter().filter(|one| !(is_all && of_metadata.contains(one))).map(|one| sentence(&one.to_string()));
     is_all.then(|| whole.to_owned()).into_iter().chain(others).collect()
 }
 
@@ -166,13 +189,13 @@ fn fact(name: &'static str, value: &str, hint: &'static str) -> Value {
     Value { name, value: value.to_owned(), hint }
 }
 
-fn ours(app: &App, id: ConnectionId) -> Vec<Value> {
-    let line = |name, what, hint| Value { name, value: at(app, id, what), hint };
+fn ours(public_url: &PublicUrl, id: ConnectionId) -> Vec<Value> {
+    let line = |name, value, hint| Value { name, value, hint };
     vec![
-        line("Metadata URL", "metadata", "Many identity providers need only this one."),
-        line("Entity ID", "metadata", "Also called identifier, audience URI or relying party identifier."),
-        line("Reply URL", "acs", "Also called ACS URL or single sign-on URL; its binding is HTTP-POST."),
-        line("Logout URL", "slo", "Optional; its bindings are HTTP-Redirect and HTTP-POST."),
+        line("Metadata URL", public_url.saml_metadata(id), "Many identity providers need only this one."),
+        line("Entity ID", public_url.saml_metadata(id), "Also called identifier, audience URI or relying party identifier."),
+        line("Reply URL", public_url.saml_acs(id), "Also called ACS URL or single sign-on URL; its binding is HTTP-POST."),
+        line("Logout URL", public_url.saml_slo(id), "Optional; its bindings are HTTP-Redirect and HTTP-POST."),
     ]
 }
 

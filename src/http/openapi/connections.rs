@@ -57,18 +57,6 @@ pub(super) fn shapes() -> Vec<(&'static str, Shape)> {
         ("Connections", page("Connection")),
         ("ConnectionWithAll", object(&whole)),
         (
-            "MadeConnection",
-            object(&[
-                ("id", id()),
-                ("slug", text()),
-                ("name", text()),
-                ("protocol", one_of(["saml"])),
-                ("state", one_of(["draft"])),
-                ("service_provider", any()),
-                ("page", text()),
-            ]),
-        ),
-        (
             "NewConnection",
             closed(&[
                 ("slug", text()),
@@ -110,6 +98,7 @@ fn settings() -> Shape {
     let claims = || ObjectBuilder::new().additional_properties(Some(text())).into();
     let factor = closed(&[("acr?", list(text())), ("amr?", list(text())), ("ask?", list(text()))]);
     closed(&[
+        ("protocol?", one_of(["saml"])),
         ("sso?", list(endpoint())),
         ("slo?", list(endpoint())),
         ("sign_requests?", flag()),

@@ -122,14 +122,14 @@ const OPERATIONS: &[Operation] = &[
     (Get, "/api/v1/session-limits", "How long sessions of the tenant last", None, Done::With("SessionTimes")),
     (Put, "/api/v1/session-limits", "Says how long they last", Some("SessionLimits"), Done::With("SessionTimes")),
     (Get, "/api/v1/connections", "The connections that who asks may see", None, Done::With("Connections")),
-    (Post, "/api/v1/connections", "Makes a SAML connection, as a draft", Some("NewConnection"), Done::Made("MadeConnection")),
+    (Post, "/api/v1/connections", "Makes a SAML connection, as a draft", Some("NewConnection"), Done::Made("ConnectionWithAll")),
     (Get, "/api/v1/connections/{connection}", "One connection, with everything", None, Done::With("ConnectionWithAll")),
     (
         Patch,
         "/api/v1/connections/{connection}",
         "Switches a connection off or on, or changes it",
         Some("ConnectionChange"),
-        Done::With("Connection"),
+        Done::With("ConnectionWithAll"),
     ),
     (
         Put,

@@ -11,6 +11,8 @@
 mod assets;
 mod connection;
 mod connection_test;
+#[cfg(test)]
+mod every;
 mod logins;
 mod person;
 mod portal;
@@ -27,7 +29,7 @@ use chrono::{DateTime, Utc};
 use http::{HeaderName, StatusCode, header};
 
 pub use assets::{icon_url, router as assets, script_url, stylesheet_url};
-pub use connection::{CertificateLine, ConnectionPage, Form, KeyLine, KeyState, MetadataView, ProposalView, Value};
+pub use connection::{CertificateLine, ConnectionPage, Form, KeyLine, KeyState, MetadataView, ProposalView, SubjectView, Value};
 pub use connection_test::{CameTo, ConnectionTest, Found, GivenRole, TestStep};
 pub use logins::{ConfirmLink, ConnectionChoice, Done, LinkLogins, LoginCard, Logins, ProposalLine, ToProve, UnlinkLogins};
 pub use person::{PersonLogin, PersonPage, PresenceWord, ProposedLogin};

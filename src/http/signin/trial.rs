@@ -3,26 +3,26 @@
 //! The report shows what the identity provider says of that person, so that only they see it, in the session from which they began, while
 //! they may manage the connection. It is rendered once and kept nowhere; the trace that is kept holds no values.
 
-use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use axum_extra::extract::CookieJar;
 use http::StatusCode;
 
-use super::super::extract::SignedIn;
+use super::super::connections::{At, place};
+use super::super::console::{Desk, capitalised};
 use super::super::layers::{RequestId, no_such_page};
 use super::super::me;
 use super::super::pages::{CameTo, ConnectionTest, Found, Frame, GivenRole, Page, Reason, TestStep};
 use super::depart::{Errand, depart};
 use super::stopped::{Stopped, page_reason};
 use crate::app::App;
-use crate::directory::access::{self, Permission};
 use crate::directory::refusal::Refusal;
 use crate::directory::sign_in::How;
 use crate::directory::sign_in::trial::{Trial, record_refused, try_out};
-use crate::federation::{Outcome, Refused, Step, Trace};
+use crate::directory::{self, Error};
+use crate::federation::{Outcome, Refused, Trace};
 use crate::metrics::SignIn;
 use crate::model::{
-    Actor, Connection, ConnectionId, ConnectionState, Demand, ExternalIdentity, LoginId, Purpose, Session, SubjectKind, TenantId,
+    Actor, Connection, ConnectionState, Demand, ExternalIdentity, LoginId, Purpose, Session, SubjectKind, TenantId,
 };
 
 /// What came of a test.
@@ -34,22 +34,16 @@ pub(super) struct Report {
 }
 
 /// Sends an administrator to the identity provider of a connection, which may be a draft.
-pub(in crate::http) async fn begin(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    SignedIn(session): SignedIn,
-    request_id: RequestId,
-    jar: CookieJar,
-) -> Response {
-    let Ok(id) = id.parse::<ConnectionId>() else { return no_such_page().await };
-    let place = place(id);
-    let stopped = match manages(&app, &session, id).await {
+pub(in crate::http) async fn begin(at: At, jar: CookieJar) -> Response {
+    let Desk { app, session, request_id, .. } = &at.desk;
+    let place = place(at.connection);
+    let stopped = match manages(&at).await {
         Ok(true) => {
             let purpose = Purpose::Test { login: session.active_login_id };
             let errand = Errand { purpose, demand: &Demand::default(), return_to: Some(&place) };
-            match depart(&app, id, errand, &request_id, jar).await {
+            match depart(app, at.connection, errand, request_id, jar).await {
                 Ok(Some((jar, departure))) => {
-                    let frame = frame(&app, Some(&session)).await;
+                    let frame = frame(app, Some(session)).await;
                     return (jar, departure.after_a_form(frame)).into_response();
                 }
                 Ok(None) => return no_such_page().await,
@@ -57,21 +51,18 @@ pub(in crate::http) async fn begin(
             }
         }
         Ok(false) => return no_such_page().await,
-        Err(error) => Stopped::internal(&error, &request_id),
+        Err(error) => Stopped::internal(&error, request_id),
     };
-    stopped.returning(Some(&place)).into_own_page(&app, Some(&session)).await
+    stopped.returning(Some(&place)).into_own_page(app, Some(session)).await
 }
 
-/// The page of a connection.
-fn place(id: ConnectionId) -> String {
-    format!("/admin/connections/{id}")
-}
-
-/// Whether the active login of a session may manage a connection, and so test it.
-async fn manages(app: &App, session: &Session, id: ConnectionId) -> crate::directory::Result<bool> {
-    let Some(connection) = app.store.read(session.tenant_id).connection(id).await? else { return Ok(false) };
-    let reach = access::reach(&app.store, session.tenant_id, session.active_login_id, &app.rules).await?;
-    Ok(reach.is_some_and(|reach| reach.allows(Permission::ManageDirectories, connection.home_account_id)))
+/// Whether somebody may manage a connection, and so test it.
+async fn manages(at: &At) -> directory::Result<bool> {
+    match at.connections().may_change(at.connection).await {
+        Ok(()) => Ok(true),
+        Err(Error::NotFound(_) | Error::Forbidden(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether whoever comes back is the administrator who began the test, and still one.
@@ -82,12 +73,17 @@ pub(super) async fn may_see(
     session: Option<&Session>,
     request_id: &RequestId,
 ) -> Result<(), Stopped> {
-    let Some(session) = session.filter(|session| session.active_login_id == login) else {
-        return Err(Stopped::new(Reason::Expired, request_id).at(connection));
+    let expired = || Stopped::new(Reason::Expired, request_id).at(connection);
+    let Some(session) = session.filter(|session| session.active_login_id == login) else { return Err(expired()) };
+    let manages = async {
+        match Desk::of(app, session, request_id).await? {
+            Some(desk) => manages(&At { desk, connection: connection.id }).await,
+            None => Ok(false),
+        }
     };
-    match manages(app, session, connection.id).await {
+    match manages.await {
         Ok(true) => Ok(()),
-        Ok(false) => Err(Stopped::new(Reason::Expired, request_id).at(connection)),
+        Ok(false) => Err(expired()),
         Err(error) => Err(Stopped::internal(&error, request_id)),
     }
 }
@@ -186,7 +182,7 @@ const fn words(refusal: Refusal) -> &'static str {
 /// The page of a report.
 pub(super) async fn show(app: &App, session: Option<&Session>, report: Report) -> Response {
     let steps = report.trace.entries().iter().map(|entry| TestStep {
-        name: step_name(entry.step),
+        name: capitalised(&entry.step.as_str().replace('_', " ")),
         is_ok: entry.outcome == Outcome::Ok,
         is_refused: entry.outcome == Outcome::Refused,
         detail: entry.detail.clone(),
@@ -208,12 +204,4 @@ async fn frame(app: &App, session: Option<&Session>) -> Frame {
     let Some(session) = session else { return Frame::default() };
     let seen = me::seen(&mut app.store.read(session.tenant_id), session, &app.rules).await;
     seen.ok().flatten().map(|seen| seen.frame).unwrap_or_default()
-}
-
-/// What to call a step: its name in the trace, in words.
-fn step_name(step: Step) -> String {
-    let name = serde_json::to_value(step).ok();
-    let name = name.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().replace('_', " ");
-    let mut letters = name.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

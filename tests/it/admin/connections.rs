@@ -14,10 +14,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use vestibule::directory::connections::our_keys;
 use vestibule::federation::saml;
-use vestibule::model::{CertificateSource, Connection, ConnectionId, ConnectionState, HolderId};
+use vestibule::model::{AttributePreset, CertificateSource, Connection, ConnectionId, ConnectionState, HolderId, SubjectSource};
 use vestibule::store::{CertificateRow, Engine, MetadataRow};
 use vestibule::work::refreshing::Refreshed;
 
+use super::operator::operators;
 use super::{Office, noon, problem};
 use crate::support::http::Browser;
 use crate::support::sql;
@@ -163,17 +164,43 @@ on_every_engine! {
         let shown = &added["certificates"][0];
         assert_eq!((&shown["subject"], &shown["key"], &shown["source"], &shown["valid"]), (&json!("CN=idp"), &json!("RSA 2048"), &json!("manual"), &json!(true)));
         assert_eq!(added["missing"], json!([]));
-        house.send(Method::PATCH, &path, &on).await.expect(200);
+        let switched = house.send(Method::PATCH, &path, &on).await.expect(200).body;
+        assert_eq!(switched, house.office.get(&mut house.admin, &path).await.expect(200).body);
         // The last one stays while it is enabled, and so does who people are.
         let one = format!("{path}/certificates/{}", shown["id"].as_str().unwrap());
         problem(&house.office.send(&mut house.admin, Method::DELETE, &one, None).await, 409, "conflict");
-        for change in [json!({ "entity_id": "https://other.example" }), json!({ "settings": { "sso": [{ "binding": "redirect", "location": SSO }], "subject": { "from": "attribute", "name": "uid" } } }), json!({ "settings": {} })] {
+        for change in [json!({ "entity_id": "https://other.example" }), json!({ "settings": { "sso": [{ "binding": "redirect", "location": SSO }], "subject": { "from": "attribute", "name": "uid" } } }), json!({ "settings": { "sso": [] } })] {
             problem(&house.send(Method::PATCH, &path, &change).await, 409, "conflict");
         }
         house.send(Method::PATCH, &path, &off).await.expect(200);
         house.office.send(&mut house.admin, Method::DELETE, &one, None).await.expect(204);
         problem(&house.send(Method::PATCH, &path, &on).await, 409, "conflict");
         assert_eq!((house.told("certificate_added").await, house.told("certificate_removed").await), (1, 1));
+    }
+
+    async fn what_a_change_leaves_out_stays_also_of_the_settings(engine) {
+        let mut house = House::new(engine).await;
+        let xml = metadata(ENTITY, SSO, &[&certificate(400)]);
+        let body = json!({ "slug": "saml", "name": "Anchor", "metadata": xml, "settings": { "allow_cbc": true } });
+        let id = house.make(&body).await;
+        let path = format!("/connections/{id}");
+        let subject = json!({ "from": "attribute", "name": "uid" });
+        let changed = house.send(Method::PATCH, &path, &json!({ "settings": { "subject": subject } })).await.expect(200).body;
+        let settings = &changed["settings"];
+        assert_eq!((&settings["subject"], &settings["allow_cbc"], &settings["sso"][0]["location"]), (&subject, &json!(true), &json!(SSO)));
+        assert_eq!(changed["missing"], json!([]));
+        // What is read can be sent back, and changes nothing.
+        let events = house.told("changed").await;
+        let again = house.send(Method::PATCH, &path, &json!({ "settings": settings })).await.expect(200).body;
+        assert_eq!((&again, house.told("changed").await), (&changed, events));
+        let copy = json!({ "slug": "copy", "name": "Copy", "settings": settings });
+        let copy = house.make(&copy).await;
+        assert_eq!(house.connection(copy).await.settings, house.connection(id).await.settings);
+        for (settings, name) in [(json!({ "colour": "red" }), "colour"), (json!({ "skew_seconds": "long" }), "skew_seconds"), (json!({ "protocol": "oidc" }), "protocol")] {
+            let answer = house.send(Method::PATCH, &path, &json!({ "settings": settings })).await;
+            assert!(answer.body["detail"].as_str().unwrap().starts_with(&format!("settings.{name}: ")), "{}", answer.body);
+            problem(&answer, 400, "invalid-request");
+        }
     }
 
     async fn our_next_key_is_published_before_it_signs_and_the_last_one_decrypts_on(engine) {
@@ -277,17 +304,60 @@ on_every_engine! {
         // Somebody changes what is at the address.
         published.now(metadata(ENTITY, "https://login.bluesky.example/sso", &[&certificate(20)]));
         house.admin.post(&to("metadata"), &[("url", &url)]).await.expect_redirect(&done("proposed"));
-        let page = house.admin.visit(&at).await.expect(200, "A change waits for your approval").body;
+        let page = house.admin.visit(&at).await.expect(200, "A change waits for your approval").expect(200, "Approve this change").body;
+        assert!(!page.contains("another identity provider"), "{page}");
         let proposal = page.split("name=\"proposal\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
         house.admin.post(&to("approve"), &[("proposal", "other")]).await.expect(422, "says something else by now");
         house.admin.post_from("cross-site", &to("approve"), &[("proposal", &proposal)]).await.expect(403, "This is not allowed");
         house.admin.post(&to("approve"), &[("proposal", &proposal)]).await.expect_redirect(&done("approved"));
         assert_eq!(sso(&house.connection(id).await), ["https://login.bluesky.example/sso"]);
         let mut helper = house.office.inside(&house.tenant, "joe", "Cloud-Helpers").await;
-        let seen = helper.visit(&at).await;
-        assert!(seen.status.as_u16() == 404 || !seen.body.contains("<form method=\"post\" action=\"/admin"), "{}", seen.body);
+        helper.visit(&at).await.expect(404, "There is no page here");
+        helper.post(&to("state"), &[("state", "disabled")]).await.expect(404, "There is no page here");
         house.admin.visit(&format!("{}/admin/connections/{}", house.office.world.base, house.tenant.connection)).await.expect(200, "Redirect URI");
         house.admin.post(&to("state"), &[("state", "disabled")]).await.expect_redirect(&done("disabled"));
+    }
+
+    async fn who_somebody_is_is_said_on_the_page_while_nobody_can_sign_in(engine) {
+        let mut house = House::new(engine).await;
+        let xml = metadata(ENTITY, SSO, &[&certificate(400)]);
+        let id = house.make(&json!({ "slug": "saml", "name": "Anchor", "metadata": xml })).await;
+        let at = format!("{}/admin/connections/{id}", house.office.world.base);
+        let to = |what: &str| format!("{at}/{what}");
+        house.admin.post(&to("subject"), &[("attribute", "mail"), ("preset", "adfs")]).await.expect(422, "This attribute is an address").expect(422, "value=\"mail\"");
+        let done = format!("/admin/connections/{id}?done=subject");
+        house.admin.post(&to("subject"), &[("attribute", " objectGUID "), ("preset", "adfs")]).await.expect_redirect(&done);
+        let subject = SubjectSource::Attribute { name: "objectGUID".to_owned() };
+        let settings = house.connection(id).await.saml().unwrap().clone();
+        assert_eq!((&settings.subject, settings.preset, settings.sso.len()), (&subject, AttributePreset::Adfs, 1));
+        house.admin.post(&to("state"), &[("state", "enabled")]).await.expect_redirect(&format!("/admin/connections/{id}?done=enabled"));
+        house.admin.visit(&at).await.expect(200, "value=\"objectGUID\" disabled").expect(200, "<option value=\"adfs\" selected>");
+        // Whoever had the page open before: it is told at the top, and what was typed stays.
+        let late = house.admin.post(&to("subject"), &[("attribute", ""), ("preset", "okta")]).await;
+        late.expect(422, "role=\"alert\"").expect(422, "before its entity ID or its subject is changed").expect(422, "value=\"objectGUID\" disabled");
+        house.admin.post(&to("subject"), &[("preset", "okta")]).await.expect_redirect(&done);
+        let settings = house.connection(id).await.saml().unwrap().clone();
+        assert_eq!((&settings.subject, settings.preset), (&subject, AttributePreset::Okta));
+    }
+
+    async fn who_only_looks_after_connections_by_eye_changes_none(engine) {
+        let office = Office::new(engine).await;
+        let own = operators(&office).await;
+        let (mut olga, mut sam) = (office.inside(&own, "olga", "Operators").await, office.inside(&own, "sam", "Supporters").await);
+        let made = json!({ "slug": "saml", "name": "Anchor", "metadata": metadata(ENTITY, SSO, &[&certificate(400)]) });
+        let made = office.send(&mut olga, Method::POST, "/connections", Some(&made)).await.expect(201).body;
+        let path = format!("/connections/{}", made["id"].as_str().unwrap());
+        let at = format!("{}/admin{path}", office.world.base);
+        olga.visit(&at).await.expect(200, "action=\"/admin");
+        let seen = sam.visit(&at).await.expect(200, "Anchor").body;
+        assert!(seen.contains(SSO) && !seen.contains("action=\"/admin"), "{seen}");
+        office.get(&mut sam, &path).await.expect(200);
+        problem(&office.send(&mut sam, Method::PATCH, &path, Some(&json!({ "name": "Mine" }))).await, 403, "forbidden");
+        // A form that the page does not have says all the same why it was not carried out.
+        for (what, field) in [("state", ("state", "enabled")), ("certificates", ("certificate", "nothing")), ("keys", ("x", "y"))] {
+            sam.post(&format!("{at}/{what}"), &[field]).await.expect(422, "role=\"alert\"");
+        }
+        assert_eq!(sam.post(&format!("{at}/test"), &[]).await.status, 404);
     }
 
     async fn a_bootstrap_file_has_saml_connections(engine) {
@@ -323,7 +393,13 @@ on_every_engine! {
         assert!(connection.state == ConnectionState::Enabled && connection.saml().unwrap().allow_cbc, "{connection:?}");
         // What is there stays as it is.
         let again = apply(&format!("saml = {{ metadata_file = {:?} }}", xml.display())).await.unwrap();
-        assert_eq!((again.made, house.connection(id).await), (0, connection));
+        assert_eq!((again.made, house.connection(id).await), (0, connection.clone()));
+        // Whoever made it elsewhere names it, to say who comes by it and whose logins they are.
+        let joined = "saml = {}\n[[tenant.domain]]\nname = \"anchor.example\"\nconnections = [\"saml\"]\n[[tenant.directory]]\nslug = \"directory\"\nname = \"x\"\nprofile = \"strict\"\n[[tenant.directory.binding]]\nconnection = \"saml\"\nclaim = \"sub\"\nattribute = \"externalId\"\n";
+        let report = apply(joined).await.unwrap();
+        assert_eq!((report.made, house.connection(id).await), (2, connection), "{report}");
+        let found = app.store.read(house.tenant.id).connections_of_domain("anchor.example").await.unwrap();
+        assert_eq!(found.iter().map(|connection| connection.id).collect::<Vec<_>>(), [id]);
         let other = head.replace("slug = \"saml\"", "slug = \"draft\"");
         let file = vestibule::cli::bootstrap::parse(&format!("{other}saml = {{ metadata_file = {:?}, enabled = false }}", xml.display())).unwrap();
         let report = vestibule::cli::bootstrap::apply(app, &file).await.unwrap();

@@ -34,7 +34,7 @@ grant = [{ role = "operator", account = "emea" }]
 "#;
 
 /// The operator's tenant, with directory and connection like any other.
-async fn operators(office: &Office) -> Tenant {
+pub(super) async fn operators(office: &Office) -> Tenant {
     let text = describe("operator", "strict", office.idp.issuer(), "if-provisioned").replace("customer-portal", "operator");
     let (text, _) = text.split_once("[[tenant.rule]]").unwrap();
     office.world.described("operator", &format!("{text}{RULES}")).await

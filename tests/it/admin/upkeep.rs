@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
+use vestibule::federation::saml;
 use vestibule::model::{CertificateSource, ConnectionState, HolderId};
 use vestibule::work::refreshing::Refreshed;
 
@@ -81,6 +82,11 @@ on_every_engine! {
         let shown = house.office.get(&mut house.admin, &path).await.expect(200).body;
         let proposal = &shown["proposal"];
         assert_eq!((&proposal["entity_id"], &proposal["sso"][0]["location"]), (&json!("https://evil.example"), &json!("https://evil.example/sso")));
+        // Also which certificates would count then.
+        let fingerprint = saml::certificate(&evil).unwrap().fingerprint;
+        assert_eq!((&proposal["certificates"][0]["fingerprint"], &proposal["certificates"][0]["key"]), (&json!(fingerprint), &json!("RSA 2048")));
+        let told = format!("change_proposed' and details ->> 'after' like '%{fingerprint}%");
+        assert_eq!(house.told(&told).await, 1);
         // What was looked at is what is approved.
         let digest = proposal["proposal"].as_str().unwrap().to_owned();
         published.now(metadata(ENTITY, "https://login.bluesky.example/sso", &[&own]));
@@ -106,6 +112,9 @@ on_every_engine! {
         let path = format!("/connections/{id}");
         let shown = house.office.get(&mut house.admin, &path).await.expect(200).body;
         let approval = json!({ "proposal": shown["proposal"]["proposal"] });
+        // The page says what that comes to.
+        let page = format!("{}/admin{path}", house.office.world.base);
+        house.admin.visit(&page).await.expect(200, "This is another identity provider").expect(200, "Replace the identity provider");
         house.send(Method::POST, &format!("{path}/approve"), &approval).await.expect(200);
         let connection = house.connection(id).await;
         assert_eq!((connection.issuer.as_str(), connection.epoch), ("https://new.example", epoch + 1));
