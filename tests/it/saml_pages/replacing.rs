@@ -34,7 +34,7 @@ impl Stage {
     /// The metadata is another identity provider's, which waits for an approval.
     async fn propose(&self, idp: &SamlIdp) -> Proposal {
         let came = Came::ByHand;
-        let proposal = self.connections().take_metadata(self.connection, &metadata(idp), came, self.now()).await.unwrap();
+        let proposal = self.connections().take_metadata(self.connection, &metadata(idp), came).await.unwrap();
         proposal.expect("a change that waits")
     }
 }
@@ -89,7 +89,7 @@ on_every_engine! {
         writer.set_connection_state(stage.connection, vestibule::model::ConnectionState::Draft, stage.now()).await.unwrap();
         writer.commit().await.unwrap();
         let next = SamlIdp::new("next", noon());
-        let taken = stage.connections().take_metadata(stage.connection, &metadata(&next), Came::ByHand, stage.now()).await.unwrap();
+        let taken = stage.connections().take_metadata(stage.connection, &metadata(&next), Came::ByHand).await.unwrap();
         assert_eq!(taken, None, "a draft waits for nobody");
         let mut reader = stage.foyer.world.app.store.read(stage.foyer.tenant.id);
         let rows = reader.certificates_of_connection(stage.connection).await.unwrap();
