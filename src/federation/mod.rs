@@ -119,8 +119,7 @@ impl Federation {
     ///
     /// # Errors
     /// When the address may not be called, does not answer, or answers with anything but the document.
-    #[cfg(feature = "saml")]
-    async fn fetch_metadata(&self, url: &Url) -> Result<Vec<u8>, Refused> {
+    pub async fn fetch_metadata(&self, url: &Url) -> Result<Vec<u8>, Refused> {
         let request = http::Request::get(url.as_str())
             .header(http::header::ACCEPT, "application/samlmetadata+xml, application/xml;q=0.9, text/xml;q=0.8")
             .body(Vec::new())
