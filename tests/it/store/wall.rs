@@ -12,6 +12,7 @@ use crate::support::world::on_every_engine;
 /// Texts that belong to no tenant.
 const OF_NOBODY: &[&str] = &[
     "select 1",
+    "select pg_is_in_recovery()",
     "select version from _sqlx_migrations where success order by version",
     "select s.relname from pg_stat_user_tables s join pg_class c on c.oid = s.relid where s.schemaname = current_schema() and \
      s.n_mod_since_analyze > greatest(c.reltuples, $1) order by s.relname",
